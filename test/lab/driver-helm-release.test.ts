@@ -435,7 +435,7 @@ describe('an application on two real sites', () => {
   test('moves: stopped without a pod left, started, and proven to be the same instance with a key that decrypts', async () => {
     const steps = await stepsOf(there)
     const of = (action: string, site: SiteName) => steps.find((step) => step.action === action && step.site === site)
-    await perform(of('remember', A))
+    await perform(of('record-identity', A))
     await perform(of('pull-images', B))
     expect(proofs.get('application.pull-images@dc-b')).toEqual({ images: expect.arrayContaining([expect.any(String)]) })
     expect(await applicationPods(B)).toHaveLength(0)
@@ -464,7 +464,7 @@ describe('an application on two real sites', () => {
     })
   }, 60_000)
 
-  test('a stop is taken back', async () => {
+  test('a stop is undone', async () => {
     const back = await stepsOf({ mode: 'switchover', from: B, to: A })
     const step = back.find((one) => one.action === 'stop') as PlannedStep
     await perform(step)

@@ -1,5 +1,8 @@
+import type { PlannedStep } from '../../src/domain/plan.ts'
+import type { Component } from '../../src/domain/stack.ts'
 import type { Behaviour } from '../../src/driver/behaviour.ts'
 import type { Driver } from '../../src/driver/driver.ts'
+import type { DriverStep } from '../../src/driver/kit/action.ts'
 
 /** What performs the steps of one action of a driver. */
 export function behaviourOf<Spec>(driver: Pick<Driver<Spec>, 'kind' | 'behaviours'>, action: string): Behaviour<Spec> {
@@ -7,3 +10,16 @@ export function behaviourOf<Spec>(driver: Pick<Driver<Spec>, 'kind' | 'behaviour
   if (behaviour === undefined) throw new Error(`the driver ${driver.kind} performs no ${action}`)
   return behaviour
 }
+
+/** A step of a driver as the core puts it into a plan. */
+export const asPlanned = (
+  { name }: Pick<Component, 'name'>,
+  { needs, action, site, ...step }: DriverStep,
+): PlannedStep => ({
+  id: `${name}.${action}${site === null ? '' : `@${site}`}`,
+  component: name,
+  action,
+  site,
+  ...step,
+  needs: needs.map(({ id }) => id),
+})

@@ -71,7 +71,7 @@ export function accessOf(component: Application, stack: Stack): AccessRule[] {
         rule(identity, ['apps'], ['deployments', 'statefulsets'], ['list'], 'to name what else its release runs'),
         rule(identity, ['batch'], ['cronjobs'], ['list'], 'to name what else its release runs'),
         ...(plural === 'deployments'
-          ? [rule(identity, ['apps'], ['replicasets'], ['list'], 'to tell its new pods from its old ones')]
+          ? [rule(identity, ['apps'], ['replicasets'], ['list'], 'to distinguish its new pods from its old ones')]
           : []),
       ]),
       ...(secrets.length === 0
@@ -116,7 +116,7 @@ export function accessOf(component: Application, stack: Stack): AccessRule[] {
           ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'],
           'to install what the chart renders',
         ),
-        rule(identity, [''], ['pods/log'], ['get'], 'to tell why a rollout failed'),
+        rule(identity, [''], ['pods/log'], ['get'], 'to see why a rollout failed'),
       ]),
       rule('guard', ['apps'], [plural], ['get', 'list', 'watch'], 'to see the application, and when it changes', [
         component.spec.workload.name,

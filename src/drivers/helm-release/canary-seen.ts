@@ -1,17 +1,19 @@
 import { overWay } from '../../clients/patience.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { DriverContext } from '../../driver/context.ts'
+import type { KitContext } from '../../driver/kit/context.ts'
 import { asStandbyError } from '../../errors/standby-error.ts'
+import { KUBERNETES } from '../../platform/kubernetes/key.ts'
+import { unlessForbidden } from '../../platform/kubernetes/unless-forbidden.ts'
 import { type Milliseconds, seconds } from '../../values/duration.ts'
 import { isObject, type Json } from '../../values/json.ts'
-import { canaryRequest, isTransient, LOGIN, readCanary, runningPod } from './canary.ts'
+import { type CanaryResult, canaryRequest, isTransient, LOGIN, readCanary, runningPod } from './canary.ts'
 import type { Application, Canary } from './spec.ts'
 
 /** What an observation knows of the canary of a site. */
 export type CanarySeen =
   /**
-   * `read`: the secret was read, and is the one that was written. `login`: its machine identity is let in; more this
-   * process may not try.
+   * `read`: the secret was read, and is the one that was written. `login`: its machine identity is let in; this process
+   * may not try more.
    */
   | { readonly is: 'works'; readonly by: 'read' | 'login' }
   | { readonly is: 'fails'; readonly why: string }
@@ -24,15 +26,15 @@ export type CanarySeen =
 const TRIED_WITHIN: Milliseconds = seconds(2)
 
 /**
- * Tries the canary where the application serves, as a move will in the end: a login, and the read of one secret. Who
- * may not run a program in its pod logs in through the API server, which hands no Authorization header on, so that the
- * secret itself stays unread. null without a canary.
+ * Tries the canary where the application serves, as a move will in the end: a login, and the read of one secret. An
+ * identity that may not run a program in its pod logs in through the API server, which hands no Authorization header
+ * on, so that the secret itself stays unread. null without a canary.
  */
 export async function seeCanary(
   component: Application,
   site: SiteName,
   awake: boolean,
-  context: DriverContext,
+  context: KitContext,
 ): Promise<CanarySeen | null> {
   const { canary } = component.spec
   if (canary === undefined) return null
@@ -40,7 +42,7 @@ export async function seeCanary(
     ...context,
     signal: AbortSignal.any([
       context.signal,
-      AbortSignal.timeout(overWay(context.kubernetes(site).contact, TRIED_WITHIN)),
+      AbortSignal.timeout(overWay(context.platform(KUBERNETES, site).contact, TRIED_WITHIN)),
     ]),
   }
   try {
@@ -52,7 +54,7 @@ export async function seeCanary(
   }
 }
 
-async function credentialsOf(canary: Canary, site: SiteName, context: DriverContext): Promise<CanarySeen> {
+async function credentialsOf(canary: Canary, site: SiteName, context: KitContext): Promise<CanarySeen> {
   try {
     await canaryRequest(canary, site, context)
     return { is: 'untried' }
@@ -66,31 +68,21 @@ async function credentialsOf(canary: Canary, site: SiteName, context: DriverCont
 const inSecrets = ({ credentials, project, sha256 }: Canary): boolean =>
   [credentials.clientId, credentials.clientSecret, project, sha256].some((one) => 'secret' in one)
 
-async function tried(
-  component: Application,
-  canary: Canary,
-  site: SiteName,
-  context: DriverContext,
-): Promise<CanarySeen> {
-  const kubernetes = context.kubernetes(site)
+async function tried(component: Application, canary: Canary, site: SiteName, context: KitContext): Promise<CanarySeen> {
+  const kubernetes = context.platform(KUBERNETES, site)
   const { namespace, workload } = component.spec
   const pod = await runningPod(component, kubernetes, context.signal)
   if (pod === null) return { is: 'unknown', why: 'no pod runs' }
-  try {
-    const read = await readCanary(
-      canary,
-      kubernetes,
-      { namespace, name: pod, container: workload.container },
-      site,
-      context,
-      TRIED_WITHIN,
-    )
-    if (read.outcome === 'wrong') return { is: 'fails', why: read.why }
-    return read.outcome === 'decrypts' ? { is: 'works', by: 'read' } : { is: 'unknown', why: read.why }
-  } catch (error) {
-    if (asStandbyError(error).code !== 'kubernetes-forbidden') throw error
-    return login(canary, namespace, pod, site, context)
-  }
+  const place = { namespace, name: pod, container: workload.container }
+  return unlessForbidden<CanarySeen, CanarySeen>(
+    async () => seenOf(await readCanary(canary, kubernetes, place, site, context, TRIED_WITHIN)),
+    () => login(canary, namespace, pod, site, context),
+  )
+}
+
+function seenOf(read: CanaryResult): CanarySeen {
+  if (read.outcome === 'wrong') return { is: 'fails', why: read.why }
+  return read.outcome === 'decrypts' ? { is: 'works', by: 'read' } : { is: 'unknown', why: read.why }
 }
 
 async function login(
@@ -98,11 +90,11 @@ async function login(
   namespace: string,
   pod: string,
   site: SiteName,
-  context: DriverContext,
+  context: KitContext,
 ): Promise<CanarySeen> {
   const { clientId, clientSecret } = await canaryRequest(canary, site, context)
   const answer = await context
-    .kubernetes(site)
+    .platform(KUBERNETES, site)
     .proxyPost(
       { namespace, pod, scheme: 'http', port: canary.port, path: LOGIN },
       { clientId, clientSecret },

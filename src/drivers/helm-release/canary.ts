@@ -1,7 +1,7 @@
 import type { KubernetesClient, PodReference } from '../../clients/kubernetes-client.ts'
 import type { Check } from '../../domain/restore-test.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { DriverContext } from '../../driver/context.ts'
+import type { KitContext } from '../../driver/kit/context.ts'
 import { isReady } from '../../platform/kubernetes/client/conditions.ts'
 import { type Milliseconds, seconds } from '../../values/duration.ts'
 import type { Application, Canary } from './spec.ts'
@@ -16,7 +16,7 @@ export async function tryCanary(
   component: Application,
   kubernetes: KubernetesClient,
   site: SiteName,
-  context: DriverContext,
+  context: KitContext,
 ): Promise<CanaryResult> {
   const { canary, namespace, workload } = component.spec
   if (canary === undefined) return { outcome: 'not-declared', why: '' }
@@ -31,13 +31,10 @@ export async function runningPod(
   signal: AbortSignal,
 ): Promise<string | null> {
   const pods = await podsOf(kubernetes, component, signal)
-  const running = pods?.find(
-    (pod) => (pod.status as { phase?: string } | undefined)?.phase === 'Running' && isReady(pod),
+  const running = (pods ?? []).filter(
+    ({ status }) => (status as { readonly phase?: string } | undefined)?.phase === 'Running',
   )
-  return (
-    (running ?? pods?.find((pod) => (pod.status as { phase?: string } | undefined)?.phase === 'Running'))?.metadata
-      .name ?? null
-  )
+  return (running.find(isReady) ?? running[0])?.metadata.name ?? null
 }
 
 export interface CanaryRequest {
@@ -52,7 +49,7 @@ export interface CanaryRequest {
 }
 
 /** What is asked, with the credentials of the site. Throws `credential-missing`. */
-export async function canaryRequest(canary: Canary, site: SiteName, context: DriverContext): Promise<CanaryRequest> {
+export async function canaryRequest(canary: Canary, site: SiteName, context: KitContext): Promise<CanaryRequest> {
   const [clientId, clientSecret, project, expected] = await Promise.all(
     [canary.credentials.clientId, canary.credentials.clientSecret, canary.project, canary.sha256].map((one) =>
       context.credential(one, site),
@@ -79,7 +76,7 @@ export async function readCanary(
   kubernetes: KubernetesClient,
   pod: PodReference,
   site: SiteName,
-  context: DriverContext,
+  context: KitContext,
   deadline: Milliseconds = seconds(15),
 ): Promise<CanaryResult> {
   const { expected, ...request } = await canaryRequest(canary, site, context)
@@ -142,13 +139,19 @@ async function go(ask) {
 }
 `
 
+const OUTCOMES: Readonly<Record<CanaryResult['outcome'], Check['outcome']>> = {
+  decrypts: 'pass',
+  silent: 'inconclusive',
+  wrong: 'fail',
+  'not-declared': 'fail',
+}
+
 /** The result of a canary as a check of a restore test. Pure. */
 export function canaryCheck(component: Application, result: CanaryResult): Check {
-  const outcome = result.outcome === 'decrypts' ? 'pass' : result.outcome === 'silent' ? 'inconclusive' : 'fail'
   return {
     id: 'canary-decrypts',
     component: component.name,
-    outcome,
+    outcome: OUTCOMES[result.outcome],
     expected: "the canary secret, decrypted with the passive site's own key",
     found: result.why || result.outcome,
   }

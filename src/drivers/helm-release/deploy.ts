@@ -1,9 +1,11 @@
-import type { KubernetesObject } from '../../clients/kubernetes-client.ts'
+import type { KubernetesClient, KubernetesObject } from '../../clients/kubernetes-client.ts'
+import type { Progress } from '../../domain/progress.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { DriverContext } from '../../driver/context.ts'
 import type { Change, Deployment, DeployUnit, Role } from '../../driver/deployment.ts'
-import { siteError } from '../../errors/standby-error.ts'
+import type { KitContext } from '../../driver/kit/context.ts'
+import { KUBERNETES } from '../../platform/kubernetes/key.ts'
 import { minutes } from '../../values/duration.ts'
+import { codes } from './codes.ts'
 import { compareManifests, keepsNothing, objectsOf } from './compare-manifests.ts'
 import { asTransientFailure } from './failed-in-passing.ts'
 import { chartArguments, type Helm, type LiveRelease, liveRelease, withHelm } from './helm.ts'
@@ -13,11 +15,10 @@ import { rollout } from './workload.ts'
 /** The release of one site, with the values of its role. */
 export async function deployRelease(
   component: Application,
-  site: SiteName | null,
+  site: SiteName,
   deployment: Deployment,
-  context: DriverContext,
+  context: KitContext,
 ): Promise<DeployUnit[]> {
-  if (site === null) return []
   const role = deployment.roleOf(site)
   const isAt = async (other: SiteName, signal: AbortSignal): Promise<boolean> =>
     withHelm(other, { ...context, signal }, async (helm) => (await liveRelease(helm, component)) !== null)
@@ -43,13 +44,20 @@ export async function deployRelease(
           return only === null ? changes : [...changes, stopsTheOnly(component, only)]
         }),
       apply: (signal) => upgrade(component, role, site, { ...context, signal }),
-      ready: (signal) => rollout(context.kubernetes(site), component, null, signal),
+      ready: (signal) => ready(component, context.platform(KUBERNETES, site), signal),
     },
   ]
 }
 
+async function ready(component: Application, kubernetes: KubernetesClient, signal: AbortSignal): Promise<Progress> {
+  const seen = await rollout(kubernetes, component, null, signal)
+  if (seen.is !== 'done') return seen
+  const { replicas, ready, image } = seen.proof
+  return { is: 'done', proof: { replicas, ready, image } }
+}
+
 /**
- * Before the first deploy a release is the work of other hands; after it, one of which an upgrade would leave nothing.
+ * Before the first deploy a release was not made by this stack; after it, one of which an upgrade would leave nothing.
  * It is taken over on demand, and never so that something of it goes: what the declared chart and values leave out,
  * helm would delete. Pure.
  */
@@ -92,13 +100,13 @@ interface OnlyRelease {
   readonly epoch: number | null
 }
 
-/** Whoever was served by it would be served by nobody, or by an application that begins anew. Pure. */
+/** Its users would not be served any more, or by an application that begins anew. Pure. */
 function stopsTheOnly(component: Application, { site, named, epoch }: OnlyRelease): Change {
   const { namespace, release, workload } = component.spec
   const because =
     epoch === null
       ? `the stack file names ${named} as initialActive, which has none. If ${site} is the site that serves, name that one`
-      : `the witness names ${named} as the active site, which has none. If it serves, keep this component out of the stack file until the stack has been moved to ${site}; if nobody needs it, kubectl -n ${namespace} scale ${workload.kind.toLowerCase()} ${workload.name} --replicas 0 on ${site}`
+      : `the witness names ${named} as the active site, which has none. If it serves, keep this component out of the stack file until the stack has been moved to ${site}; if it is not needed, kubectl -n ${namespace} scale ${workload.kind.toLowerCase()} ${workload.name} --replicas 0 on ${site}`
   return {
     kind: 'refused',
     object: releaseName(component),
@@ -115,20 +123,15 @@ const stops = ({ object, path, to }: Change, component: Application): boolean =>
 async function runs(
   component: Application,
   site: SiteName,
-  context: DriverContext,
+  context: KitContext,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const live = await context.kubernetes(site).get(workloadRef(component), { signal })
+  const live = await context.platform(KUBERNETES, site).get(workloadRef(component), { signal })
   return live !== null && replicasOf(live) !== 0
 }
 
 /** Installs or upgrades without helm's own waiting: ours knows the true reason of a failure, and earlier. */
-export async function upgrade(
-  component: Application,
-  role: Role,
-  site: SiteName,
-  context: DriverContext,
-): Promise<void> {
+export async function upgrade(component: Application, role: Role, site: SiteName, context: KitContext): Promise<void> {
   const upgraded = withHelm(site, context, async (helm) => {
     await refusePending(helm, component, site)
     await helm([
@@ -152,8 +155,8 @@ export async function upgrade(
  * Values that leave the replicas to an autoscaler start nothing, and an autoscaler leaves a workload of no replicas
  * alone.
  */
-async function wake(component: Application, site: SiteName, context: DriverContext): Promise<void> {
-  const live = await context.kubernetes(site).get(workloadRef(component), { signal: context.signal })
+async function wake(component: Application, site: SiteName, context: KitContext): Promise<void> {
+  const live = await context.platform(KUBERNETES, site).get(workloadRef(component), { signal: context.signal })
   if (live === null || replicasOf(live) !== 0) return
   await setReplicas(
     component,
@@ -171,10 +174,10 @@ async function wake(component: Application, site: SiteName, context: DriverConte
 export async function putToSleep(
   component: Application,
   site: SiteName,
-  context: DriverContext,
+  context: KitContext,
   when: 'where its values say no number' | 'whatever its values say',
 ): Promise<void> {
-  const live = await context.kubernetes(site).get(workloadRef(component), { signal: context.signal })
+  const live = await context.platform(KUBERNETES, site).get(workloadRef(component), { signal: context.signal })
   if (live === null || replicasOf(live) === 0) return
   if (when === 'where its values say no number') {
     const said = await withHelm(site, context, (helm) => replicasSaid(helm, component, 'passive', context))
@@ -189,17 +192,17 @@ async function setReplicas(
   site: SiteName,
   { metadata: { resourceVersion = '' } }: KubernetesObject,
   replicas: number,
-  context: DriverContext,
+  context: KitContext,
 ): Promise<void> {
   await context
-    .kubernetes(site)
+    .platform(KUBERNETES, site)
     .patch(workloadRef(component), { spec: { replicas } }, { resourceVersion, signal: context.signal })
 }
 
 /**
  * infisical-standalone writes the time into its pod template, so that every upgrade restarts every pod: after a move,
  * the ones that have just begun to serve. The line is removed before it is installed. Helm 4 takes only plugins here;
- * with it, pods restart one by one.
+ * there, pods restart one by one.
  */
 async function withoutStampArguments(helm: Helm): Promise<string[]> {
   const version = await helm(['version', '--template', '{{.Version}}'])
@@ -211,7 +214,8 @@ const STAMPED_LINE = '/^ *updatedAt: "\\{0,1\\}[0-9]\\{4\\}-[0-9]\\{2\\}-[0-9]\\
 async function refusePending(helm: Helm, component: Application, site: SiteName): Promise<void> {
   const live = await liveRelease(helm, component)
   if (live === null || !isPending(live)) return
-  throw siteError('release-pending', pendingText(component, live), {
+  throw codes.error('release-pending', pendingText(component, live), {
+    retry: 'never',
     where: `${site} ${component.spec.namespace}/${component.spec.release}`,
     next: freedBy(component),
   })
@@ -240,7 +244,7 @@ export async function comparison(
   component: Application,
   role: Role,
   site: SiteName,
-  context: DriverContext,
+  context: KitContext,
 ): Promise<Comparison> {
   const { namespace, release } = component.spec
   const name = releaseName(component)
@@ -291,10 +295,10 @@ async function scaledByHand(
   component: Application,
   site: SiteName,
   wanted: number | typeof AT_LEAST_ONE,
-  context: DriverContext,
+  context: KitContext,
 ): Promise<Change[]> {
   const ref = workloadRef(component)
-  const live = await context.kubernetes(site).get(ref, { signal: context.signal })
+  const live = await context.platform(KUBERNETES, site).get(ref, { signal: context.signal })
   const now = live === null ? undefined : replicasOf(live)
   const agrees = wanted === AT_LEAST_ONE ? now !== 0 : wanted === now
   if (now === undefined || agrees) return []
@@ -316,7 +320,7 @@ export async function replicasOfRole(
   helm: Helm,
   component: Application,
   role: Role,
-  context: DriverContext,
+  context: KitContext,
 ): Promise<number> {
   return (await replicasSaid(helm, component, role, context)) ?? 1
 }
@@ -325,7 +329,7 @@ async function replicasSaid(
   helm: Helm,
   component: Application,
   role: Role,
-  context: DriverContext,
+  context: KitContext,
 ): Promise<number | null> {
   const values = valuesFiles(component, role)
   const rendered = await helm([

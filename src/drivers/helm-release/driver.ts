@@ -1,57 +1,47 @@
 import type { CredentialUse } from '../../domain/identities.ts'
 import type { Driver } from '../../driver/driver.ts'
+import { adaptedSiteDriver } from '../../driver/kit/adapter.ts'
+import { around } from '../../driver/kit/around.ts'
+import type { SiteDriver } from '../../driver/kit/capabilities.ts'
 import { accessOf, claimsOf, filesOf, problemsOf } from './access.ts'
-import { assessRelease } from './assess.ts'
+import { assessment } from './assess.ts'
+import { codes } from './codes.ts'
 import { deployRelease } from './deploy.ts'
-import { identity, remember } from './identity.ts'
-import { fenceSteps, moveSteps, rejoinSteps, reopenSteps } from './move.ts'
+import { identity, recordIdentity } from './identity.ts'
+import { fenceSteps, moves } from './move.ts'
 import { type HelmReleaseState, observeRelease } from './observe.ts'
 import { pullImages } from './pull-images.ts'
 import { reconcile } from './reconcile.ts'
 import { testRestored } from './restore-test.ts'
-import { manualStep } from './runbook.ts'
-import { replicasVary, start, stop } from './scale.ts'
+import { start, stop } from './scale.ts'
 import { endLook, secondLook } from './second-look.ts'
 import { type Canary, type HelmReleaseSpec, helmReleaseSchema } from './spec.ts'
 
-/** An application from a Helm chart: stopped before the data moves, started and asked who it is afterwards. */
-export const helmRelease: Driver<HelmReleaseSpec, HelmReleaseState> = {
+/** An application from a Helm chart: stopped before the data moves, started and asked for its identity afterwards. */
+const kit: SiteDriver<HelmReleaseSpec, HelmReleaseState> = {
   kind: 'helm-release',
   scope: 'site',
+  standsOn: 'kubernetes',
   schema: helmReleaseSchema,
+  codes,
   files: filesOf,
   claims: claimsOf,
   validate: problemsOf,
-  reaches: () => ['application'],
   access: accessOf,
   credentials: ({ spec: { canary } }) => (canary === undefined ? [] : canaryUses(canary)),
   observe: observeRelease,
-  assess: assessRelease,
-  deploy: deployRelease,
-  move: moveSteps,
-  fence: fenceSteps,
-  rejoin: rejoinSteps,
-  reopen: reopenSteps,
-  manual: manualStep,
-  varying: {
-    'second-look': { before: replicasVary },
-    stop: { before: replicasVary },
-    start: { replicas: replicasVary },
-  },
-  behaviours: {
-    remember,
-    'pull-images': pullImages,
-    'second-look': secondLook,
-    'end-look': endLook,
-    stop,
-    start,
-    identity,
-    reconcile,
-  },
-  restoreTest: testRestored,
+  assess: assessment,
+  deploys: { deploy: deployRelease },
+  moves,
+  fences: { levels: () => ['application'], steps: fenceSteps },
+  // It holds no data of its own: its restore test starts it on the restored copies of others.
+  backups: { restoreTest: testRestored },
+  actions: [recordIdentity, pullImages, secondLook, endLook, stop, start, identity, reconcile],
 }
 
-/** A move and a restore test read the canary; who only looks names it where it can. */
+export const helmRelease: Driver<HelmReleaseSpec, HelmReleaseState> = adaptedSiteDriver(kit, around)
+
+/** A move and a restore test read the canary; an identity that only observes names it where it can. */
 function canaryUses({ credentials: { clientId, clientSecret }, project, sha256 }: Canary): CredentialUse[] {
   const because = 'reads the canary secret of the application'
   return [clientId, clientSecret, project, sha256].flatMap((reference): CredentialUse[] => [

@@ -1,30 +1,32 @@
 import type { SiteName } from '../../domain/stack.ts'
-import type { DriverContext } from '../../driver/context.ts'
+import type { KitContext } from '../../driver/kit/context.ts'
 import { asStandbyError, StandbyError } from '../../errors/standby-error.ts'
+import { KUBERNETES } from '../../platform/kubernetes/key.ts'
 import { type Application, workloadRef } from './spec.ts'
 
 /**
- * helm tells its failures in sentences alone. What the API server answers to a question of our own right afterwards,
- * and to a change that is only tried (admission webhooks are called for it), says whether the failure may be over in a
- * moment. The failure as it was where it may not.
+ * A failure of helm, as transient where it may be over in a moment; unchanged where it may not. helm has no structure
+ * for its failures, so its text is not read: the API server is asked right afterwards, with a question and with a dry
+ * run of a change, for which it calls admission webhooks.
  */
 export async function asTransientFailure(
   failure: unknown,
   component: Application,
   site: SiteName,
-  { kubernetes, signal }: DriverContext,
+  { platform, signal }: KitContext,
 ): Promise<unknown> {
   const reason = asStandbyError(failure)
   if (reason.code !== 'helm-failed' || signal.aborted) return failure
   const ref = workloadRef(component)
+  const kubernetes = platform(KUBERNETES, site)
   try {
-    const there = (await kubernetes(site).get(ref, { signal })) !== null
+    const there = (await kubernetes.get(ref, { signal })) !== null
     const nothing = {
       apiVersion: ref.apiVersion,
       kind: ref.kind,
       metadata: { name: ref.name, namespace: ref.namespace ?? '' },
     }
-    if (there) await kubernetes(site).apply(nothing, { dryRun: true, signal })
+    if (there) await kubernetes.apply(nothing, { dryRun: true, signal })
     return failure
   } catch (error) {
     const { retry, retryAfter, message } = asStandbyError(error)

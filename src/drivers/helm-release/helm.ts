@@ -2,9 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { SiteName } from '../../domain/stack.ts'
-import type { DriverContext } from '../../driver/context.ts'
-import { siteError } from '../../errors/standby-error.ts'
+import type { KitContext } from '../../driver/kit/context.ts'
 import { minutes } from '../../values/duration.ts'
+import { codes } from './codes.ts'
 import type { Application } from './spec.ts'
 
 /** One call of the helm binary. */
@@ -26,7 +26,7 @@ export const helmVariables = (home: string, kubeconfig: string): Readonly<Record
 /** Runs work with a helm that talks to one site; its kubeconfig lies in a private file that is removed afterwards. */
 export async function withHelm<T>(
   site: SiteName,
-  context: DriverContext,
+  context: KitContext,
   work: (helm: Helm, home: string) => Promise<T>,
 ): Promise<T> {
   const home = await mkdtemp(join(tmpdir(), 'standby-helm-'))
@@ -44,10 +44,11 @@ export async function withHelm<T>(
       } as const
       const result = await context.run(process.env.STANDBY_HELM ?? 'helm', args, options, { site })
       if (result.code !== 0)
-        throw siteError(
+        throw codes.error(
           'helm-failed',
           `helm ${args[0]} ${args[1] ?? ''}: ${result.stderr.trim().split('\n').slice(-4).join(' ')}`,
           {
+            retry: 'never',
             where: site,
             next: `Run the same command by hand with --debug.`,
           },
@@ -60,18 +61,19 @@ export async function withHelm<T>(
   }
 }
 
+function sourceOf(chart: Application['spec']['chart'], directory: string): string[] {
+  if ('path' in chart) return [resolve(directory, chart.path)]
+  return 'oci' in chart
+    ? [chart.oci, '--version', chart.version]
+    : [chart.name, '--repo', chart.repository, '--version', chart.version]
+}
+
 /** The chart and its values as arguments of `template` and `upgrade`. */
-export function chartArguments(component: Application, context: DriverContext, values: readonly string[]): string[] {
+export function chartArguments(component: Application, context: KitContext, values: readonly string[]): string[] {
   const { chart } = component.spec
   const directory = context.stack.source.directory
-  const source =
-    'path' in chart
-      ? [resolve(directory, chart.path)]
-      : 'oci' in chart
-        ? [chart.oci, '--version', chart.version]
-        : [chart.name, '--repo', chart.repository, '--version', chart.version]
   return [
-    ...source,
+    ...sourceOf(chart, directory),
     '--namespace',
     component.spec.namespace,
     ...values.flatMap((file) => ['--values', resolve(directory, file)]),

@@ -1,17 +1,21 @@
-import type { Intent, PlannedStep } from '../../domain/plan.ts'
-import type { Progress } from '../../domain/progress.ts'
+import type { Intent } from '../../domain/plan.ts'
 import type { Sandbox } from '../../domain/restore-test.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { Behaviour, StepRun } from '../../driver/behaviour.ts'
-import type { DriverContext } from '../../driver/context.ts'
-import { kubernetesOf, siteOf } from '../../driver/site-of-step.ts'
+import { type Action, type DriverStep, planStep, stepOf } from '../../driver/kit/action.ts'
+import type { Check, Seen } from '../../driver/kit/behaviour.ts'
+import type { KitContext } from '../../driver/kit/context.ts'
+import { parametersOf, TEXT } from '../../driver/kit/parameters.ts'
+import type { Proof } from '../../driver/kit/proofs.ts'
+import { kubernetesOf, siteOf } from '../../platform/kubernetes/kubernetes-of-step.ts'
 import { minutes, seconds } from '../../values/duration.ts'
 import { canaryRequest, tryCanary } from './canary.ts'
-import { step } from './scale.ts'
+import { codes } from './codes.ts'
+import type { Identity, None } from './parameters.ts'
+import { identityByHand, recordIdentityByHand } from './runbook.ts'
 import { setAgain } from './set-again.ts'
-import type { Application, HelmReleaseSpec } from './spec.ts'
+import type { Application, HelmReleaseSpec, ReleaseRun } from './spec.ts'
 
-/** What tells this instance from any other, and from an empty one that boots green. */
+/** What distinguishes this instance from any other, and from an empty one that boots green. */
 export interface InstanceIdentity {
   readonly instance: string
   readonly migrations: readonly string[]
@@ -20,7 +24,7 @@ export interface InstanceIdentity {
 export async function readIdentity(
   component: Application,
   at: SiteName | Sandbox,
-  context: DriverContext,
+  context: KitContext,
 ): Promise<InstanceIdentity | null> {
   const { identity } = component.spec
   if (identity === undefined) return null
@@ -38,33 +42,42 @@ export async function readIdentity(
  * Written down before the move, so that afterwards there is something to compare with; once the old site is lost, from
  * its replica.
  */
-export function rememberStep(component: Application, site: SiteName, intent: Intent): PlannedStep {
-  return step(component, 'remember', site, {
+export const recordIdentityStep = (site: SiteName, intent: Intent): DriverStep<None> =>
+  planStep(recordIdentity, site, {
     phase: 'PREFLIGHT',
     title: `Writes down which instance ${site} ${site === intent.from ? 'serves' : 'holds a replica of'}, and which migrations it has`,
     deadline: minutes(1),
     expected: seconds(0.5),
     parameters: {},
   })
-}
 
-export function identityStep(component: Application, intent: Intent, remembered: PlannedStep): PlannedStep {
-  return step(component, 'identity', intent.to, {
+/** `recordedAt`: the site of the step that recorded it. */
+export const identityStep = (component: Application, intent: Intent, recordedAt: SiteName): DriverStep<Identity> =>
+  planStep(identity, intent.to, {
     phase: 'SMOKE',
     title: `Asserts that ${intent.to} serves the same instance: identity and migrations equal${component.spec.canary === undefined ? '' : ', and its key decrypts the canary secret'}`,
     deadline: minutes(2),
     expected: seconds(1),
-    parameters: { remembered: remembered.id },
+    parameters: { remembered: stepOf(component, recordIdentity, recordedAt).id },
   })
+
+interface Recorded extends Proof, Partial<InstanceIdentity> {
+  readonly canary: string
+}
+interface SameInstance extends Proof {
+  readonly instance: string | null
+  readonly migrations: number
+  readonly canary: string
 }
 
-export const remember: Behaviour<HelmReleaseSpec> = {
+const recording: Check<HelmReleaseSpec, None, Recorded> = {
+  is: 'check',
   async done(run) {
     const identity = await readIdentity(run.component, siteOf(run), run.context)
     if (identity !== null && identity.instance === '')
       return {
         is: 'failed',
-        code: 'instance-without-identity',
+        code: codes.code['instance-without-identity'],
         why: `the database behind ${run.component.spec.release} names no instance: it is empty`,
         next: 'Set the application up before it is moved.',
       }
@@ -73,11 +86,18 @@ export const remember: Behaviour<HelmReleaseSpec> = {
   },
 }
 
+export const recordIdentity: Action<HelmReleaseSpec, None, Recorded> = {
+  name: 'record-identity',
+  parameters: parametersOf<None>({}),
+  behaviour: recording,
+  byHand: recordIdentityByHand,
+}
+
 /**
  * Before anything is stopped: on the site that serves the canary is read, as it will be on the new site; of a new site
  * whose application does not run yet, only that its credentials are there is known.
  */
-async function canaryBefore(run: StepRun<HelmReleaseSpec>): Promise<Progress | string> {
+async function canaryBefore(run: ReleaseRun): Promise<Seen<never, never> | string> {
   const { canary, release } = run.component.spec
   if (canary === undefined) return 'not-declared'
   const { intent } = run
@@ -89,16 +109,17 @@ async function canaryBefore(run: StepRun<HelmReleaseSpec>): Promise<Progress | s
   if (tried.outcome === 'wrong')
     return {
       is: 'failed',
-      code: 'canary-fails',
+      code: codes.code['canary-fails'],
       why: `the canary of ${release} fails on the site that serves: ${tried.why}`,
       next: 'Nothing was stopped. Renew its client secret, or its right to read the secret, and plan again.',
     }
   return { is: 'pending', waitingFor: `${release} to answer for its canary secret (${tried.why})` }
 }
 
-export const identity: Behaviour<HelmReleaseSpec> = {
-  async done(run): Promise<Progress> {
-    const before = run.proofOf(String(run.step.parameters.remembered)) as unknown as InstanceIdentity | null
+const comparing: Check<HelmReleaseSpec, Identity, SameInstance> = {
+  is: 'check',
+  async done(run) {
+    const before = run.proofOf<Recorded>({ id: run.step.parameters.remembered })
     const [now, canary] = await Promise.all([
       readIdentity(run.component, siteOf(run), run.context),
       tryCanary(run.component, kubernetesOf(run), siteOf(run), { ...run.context, signal: run.signal }),
@@ -107,14 +128,14 @@ export const identity: Behaviour<HelmReleaseSpec> = {
     if (wrong !== null)
       return {
         is: 'failed',
-        code: 'another-instance',
+        code: codes.code['another-instance'],
         why: wrong,
         next: 'Keep the traffic closed and look at the database of the new site.',
       }
     if (canary.outcome === 'wrong')
       return {
         is: 'failed',
-        code: 'canary-wrong',
+        code: codes.code['canary-wrong'],
         why: canary.why,
         next: 'Keep the traffic closed: the application serves data that its key does not open.',
       }
@@ -125,11 +146,18 @@ export const identity: Behaviour<HelmReleaseSpec> = {
       proof: { instance: now?.instance ?? null, migrations: now?.migrations.length ?? 0, canary: canary.outcome },
     }
   },
-  reminder: setAgain(() => 'active'),
+  nudge: setAgain(() => 'active'),
+}
+
+export const identity: Action<HelmReleaseSpec, Identity, SameInstance> = {
+  name: 'identity',
+  parameters: parametersOf<Identity>({ remembered: TEXT }),
+  behaviour: comparing,
+  byHand: identityByHand,
 }
 
 /** null when both are the same instance. Pure. */
-export function identityProblem(before: InstanceIdentity | null, now: InstanceIdentity | null): string | null {
+export function identityProblem(before: Partial<InstanceIdentity> | null, now: InstanceIdentity | null): string | null {
   if (now === null) return null
   if (now.instance === '') return 'the database names no instance: it is empty'
   if (before?.instance !== undefined && before.instance !== now.instance)

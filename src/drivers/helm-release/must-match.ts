@@ -1,16 +1,17 @@
 import { createHash } from 'node:crypto'
 import type { SiteName } from '../../domain/stack.ts'
-import type { DriverContext } from '../../driver/context.ts'
+import type { KitContext } from '../../driver/kit/context.ts'
+import { KUBERNETES } from '../../platform/kubernetes/key.ts'
 import type { Application } from './spec.ts'
 
 /**
- * `Secret/KEY` → hash of its value, or null where it is missing. Salted with the stack's name, so that a hash tells
+ * `Secret/KEY` → hash of its value, or null where it is missing. Salted with the stack's name, so that a hash means
  * nothing elsewhere.
  */
 export async function secretHashes(
   component: Application,
   site: SiteName,
-  context: DriverContext,
+  context: KitContext,
 ): Promise<Record<string, string | null>> {
   const entries = await Promise.all(
     (component.spec.mustMatch ?? []).map(async ({ secret, keys }) => {
@@ -21,7 +22,7 @@ export async function secretHashes(
         namespace: component.spec.namespace,
         name: secret,
       }
-      const found = await context.kubernetes(site).get(ref, { signal: context.signal })
+      const found = await context.platform(KUBERNETES, site).get(ref, { signal: context.signal })
       const data = (found?.data ?? {}) as Record<string, string>
       return keys.map(
         (key) => [`${secret}/${key}`, data[key] === undefined ? null : hashed(context.stack.name, data[key])] as const,

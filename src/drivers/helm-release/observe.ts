@@ -1,9 +1,10 @@
 import type { Fact } from '../../domain/fact.ts'
 import type { Observed } from '../../domain/observed.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { DriverContext } from '../../driver/context.ts'
-import { asStandbyError } from '../../errors/standby-error.ts'
+import type { KitContext } from '../../driver/kit/context.ts'
 import type { OtherController } from '../../platform/kubernetes/field-managers.ts'
+import { KUBERNETES } from '../../platform/kubernetes/key.ts'
+import { unlessForbidden } from '../../platform/kubernetes/unless-forbidden.ts'
 import { type CanarySeen, seeCanary } from './canary-seen.ts'
 import { secretHashes } from './must-match.ts'
 import { othersOf } from './others.ts'
@@ -12,9 +13,9 @@ import { readWorkload, type WorkloadView } from './workload.ts'
 
 export interface HelmReleaseState {
   readonly workload: WorkloadView
-  /** Who else keeps the workload as they know it. Absent: nobody who can be seen. */
+  /** Other controllers that keep the workload as they know it. Absent: none is seen. */
   readonly controllers?: readonly OtherController[]
-  /** Who set its size last, beside Standby. Absent: nobody else, or nobody who can be seen. */
+  /** The manager that set its size last, other than Standby. Absent: none is seen. */
   readonly scaledBy?: string
   /** null when this identity may not read the Secrets: then a deploy compares them. */
   readonly secrets: Readonly<Record<string, string | null>> | null
@@ -26,15 +27,17 @@ export interface HelmReleaseState {
 
 export async function observeRelease(
   component: Application,
-  site: SiteName | null,
-  context: DriverContext,
+  site: SiteName,
+  context: KitContext,
 ): Promise<Observed<HelmReleaseState>> {
-  if (site === null) return { kind: 'absent', why: 'an application belongs to a site' }
-  const found = readWorkload(context.kubernetes(site), component, context.signal)
+  const found = readWorkload(context.platform(KUBERNETES, site), component, context.signal)
   const [workload, secrets, others, canary] = await Promise.all([
     found,
-    readableHashes(component, site, context),
-    othersOf(context.kubernetes(site), component, context.signal),
+    unlessForbidden(
+      () => secretHashes(component, site, context),
+      () => null,
+    ),
+    othersOf(context.platform(KUBERNETES, site), component, context.signal),
     found.then((view) => (view === null ? null : seeCanary(component, site, view.declared > 0, context))),
   ])
   if (workload === null)
@@ -47,8 +50,8 @@ export async function observeRelease(
     // Not their number: an autoscaler, where there is one, changes it while people decide.
     { name: 'awake', value: awake, binds: 'exactly' },
     { name: 'image', value: workload.image, binds: 'exactly' },
-    // Not the secrets: who plans may not read them, who executes may, and a plan would look stale. Findings compare
-    // them.
+    // Not the secrets: the identity that plans may not read them, the one that executes may, and a plan would look
+    // stale. Findings compare them.
   ]
   return {
     kind: 'answering',
@@ -61,21 +64,13 @@ export async function observeRelease(
       ...(canary === null ? {} : { canary }),
     },
     role: awake ? 'active' : 'passive',
-    health: workload.settled ? 'healthy' : workload.ready > 0 ? 'degraded' : 'down',
+    health: healthOf(workload),
     text: `${workload.ready}/${workload.declared} ready, ${workload.image.split('/').at(-1) ?? ''}`,
     facts,
   }
 }
 
-async function readableHashes(
-  component: Application,
-  site: SiteName,
-  context: DriverContext,
-): Promise<Record<string, string | null> | null> {
-  try {
-    return await secretHashes(component, site, context)
-  } catch (error) {
-    if (asStandbyError(error).code === 'kubernetes-forbidden') return null
-    throw error
-  }
+function healthOf({ settled, ready }: WorkloadView): 'healthy' | 'degraded' | 'down' {
+  if (settled) return 'healthy'
+  return ready > 0 ? 'degraded' : 'down'
 }

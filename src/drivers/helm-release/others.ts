@@ -14,7 +14,7 @@ const LISTED_WITHIN = seconds(1)
 
 /**
  * What else the release runs now, such as `Deployment/worker`: no step of a move stops it, and no fence shuts it. Helm
- * marks all that it installs. Empty where nobody may list, as for a guard.
+ * marks all that it installs. Empty for an identity that may not list, such as a guard.
  */
 export async function othersOf(
   kubernetes: KubernetesClient,

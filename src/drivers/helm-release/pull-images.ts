@@ -1,18 +1,21 @@
 import type { KubernetesClient, KubernetesObject } from '../../clients/kubernetes-client.ts'
-import type { PlannedStep } from '../../domain/plan.ts'
-import type { Progress } from '../../domain/progress.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { Behaviour } from '../../driver/behaviour.ts'
+import { type Action, type DriverStep, planStep } from '../../driver/kit/action.ts'
+import type { Plain, Seen } from '../../driver/kit/behaviour.ts'
+import { parametersOf } from '../../driver/kit/parameters.ts'
+import type { Proof } from '../../driver/kit/proofs.ts'
 import { runningFor } from '../../driver/running-for.ts'
-import { kubernetesOf, siteOf } from '../../driver/site-of-step.ts'
-import { asStandbyError } from '../../errors/standby-error.ts'
 import { conditionOf } from '../../platform/kubernetes/client/conditions.ts'
+import { kubernetesOf, siteOf } from '../../platform/kubernetes/kubernetes-of-step.ts'
+import { unlessForbidden } from '../../platform/kubernetes/unless-forbidden.ts'
 import { isHopeless, type WaitingContainer } from '../../platform/kubernetes/waiting-container.ts'
 import { type Milliseconds, minutes, seconds } from '../../values/duration.ts'
 import type { JsonObject } from '../../values/json.ts'
 import { digitsOf } from '../../values/stamp.ts'
-import { type Run, step } from './scale.ts'
-import { type Application, type HelmReleaseSpec, workloadRef } from './spec.ts'
+import { codes } from './codes.ts'
+import type { None } from './parameters.ts'
+import { pullImagesByHand } from './runbook.ts'
+import { type Application, type HelmReleaseSpec, type ReleaseRun, workloadRef } from './spec.ts'
 import { POD } from './workload.ts'
 
 const JOB = { apiVersion: 'batch/v1', kind: 'Job', plural: 'jobs' } as const
@@ -21,21 +24,27 @@ const JOB = { apiVersion: 'batch/v1', kind: 'Job', plural: 'jobs' } as const
  * The images of a passive site, where nothing runs, are first needed while users are shut out: they are brought to a
  * node before.
  */
-export function pullImagesStep(component: Application, site: SiteName): PlannedStep {
-  return step(component, 'pull-images', site, {
+export const pullImagesStep = (component: Application, site: SiteName): DriverStep<None> =>
+  planStep(pullImages, site, {
     phase: 'PREFLIGHT',
     title: `Has a node of ${site} pull the images of ${component.spec.workload.name}, and runs nothing of them`,
     deadline: minutes(10),
     expected: seconds(2),
     parameters: {},
   })
+
+interface ImagesPulled extends Proof {
+  /** null: not known whether they are there. */
+  readonly images: readonly string[] | null
 }
 
-export const pullImages: Behaviour<HelmReleaseSpec> = {
+/** `not-tried`: the identity may not create the job. */
+const behaviour: Plain<HelmReleaseSpec, None, ImagesPulled, 'not-tried'> = {
+  is: 'plain',
   async done(run) {
     const kubernetes = kubernetesOf(run)
     const { namespace } = run.component.spec
-    if (notTried.has(run.signal)) return { is: 'done', proof: { images: null } }
+    if (run.memory.value === 'not-tried') return { is: 'done', proof: { images: null } }
     const job = await kubernetes.get({ ...JOB, namespace, name: jobName(run) }, { signal: run.signal })
     if (job === null)
       return { is: 'pending', waitingFor: `a job that pulls the images of ${run.component.spec.workload.name}` }
@@ -43,10 +52,9 @@ export const pullImages: Behaviour<HelmReleaseSpec> = {
     const [pod] = await kubernetes.list(POD, { namespace, labelSelector }, { signal: run.signal })
     if (pod === undefined || conditionOf(pod, 'PodScheduled')?.status !== 'True') {
       if (runningFor(run) < UNPLACED) return { is: 'pending', waitingFor: `a node for ${jobName(run)}` }
-      // A policy of the cluster may refuse this pod and take the application's own: that nobody knows is no reason to
-      // stay.
+      // A policy of the cluster may refuse this pod and admit the application's own: not to know is no reason to stay.
       run.context.log.warning(
-        `${run.step.id}: no pod of ${jobName(run)} has come to a node, so nobody knows whether the images are there`,
+        `${run.step.id}: no pod of ${jobName(run)} has come to a node, so it is unknown whether the images are there`,
       )
       return { is: 'done', proof: { images: null } }
     }
@@ -57,16 +65,13 @@ export const pullImages: Behaviour<HelmReleaseSpec> = {
     const kubernetes = kubernetesOf(run)
     const workload = await kubernetes.get(workloadRef(run.component), { signal: run.signal })
     if (workload === null) throw new Error(`there is no ${run.component.spec.workload.name} on ${siteOf(run)} any more`)
-    try {
-      await createJob(kubernetes, jobOf(run, workload), run.signal)
-    } catch (error) {
-      const reason = asStandbyError(error)
-      if (reason.code !== 'kubernetes-forbidden') throw reason
-      notTried.add(run.signal)
-      run.context.log.warning(
-        `${run.step.id}: nobody knows whether the images are there: ${reason.message}. ${reason.next ?? ''}`,
-      )
-    }
+    await unlessForbidden(
+      () => createJob(kubernetes, jobOf(run, workload), run.signal),
+      ({ message, next = '' }) => {
+        run.memory.set('not-tried')
+        run.context.log.warning(`${run.step.id}: it is unknown whether the images are there: ${message}. ${next}`)
+      },
+    )
   },
   changes: (run) =>
     kubernetesOf(run).watchAll(
@@ -74,6 +79,17 @@ export const pullImages: Behaviour<HelmReleaseSpec> = {
       { namespace: run.component.spec.namespace, labelSelector: `job-name=${jobName(run)}` },
       run.signal,
     ),
+  back: {
+    is: 'leaves-nothing',
+    because: 'its job is removed a minute after its end, and images on a node hurt nothing',
+  },
+}
+
+export const pullImages: Action<HelmReleaseSpec, None, ImagesPulled> = {
+  name: 'pull-images',
+  parameters: parametersOf<None>({}),
+  behaviour,
+  byHand: pullImagesByHand,
 }
 
 /** A first call of the same begin may have made it. */
@@ -82,12 +98,11 @@ async function createJob(kubernetes: KubernetesClient, job: KubernetesObject, si
   if ((await kubernetes.get({ ...JOB, namespace, name }, { signal })) === null) await kubernetes.create(job, { signal })
 }
 
-/** Steps whose identity may not try, or whose cluster refuses the job. */
-const notTried = new WeakSet<AbortSignal>()
 /** Longer than a scheduler takes, and a mutating webhook. */
 const UNPLACED: Milliseconds = seconds(30)
 
-const jobName = (run: Run): string => `${run.component.spec.workload.name.slice(0, 30)}-images-${digitsOf(run.begunAt)}`
+const jobName = (run: ReleaseRun): string =>
+  `${run.component.spec.workload.name.slice(0, 30)}-images-${digitsOf(run.begunAt)}`
 
 interface PodSpec extends JsonObject {
   readonly containers?: readonly ContainerSpec[]
@@ -104,14 +119,14 @@ const PLACED_BY = [
   ...['runtimeClassName', 'priorityClassName', 'schedulerName', 'securityContext', 'hostUsers'],
 ]
 const OF_CONTAINER = ['name', 'image', 'imagePullPolicy', 'securityContext', 'resources']
-/** Nothing has it: the kubelet pulls the image, can not start the container, and that is all. */
+/** Nothing has it: the kubelet pulls the image, cannot start the container, and that is all. */
 const NO_PROGRAM = '/standby-starts-nothing-here'
 
 /**
- * One container for each of the workload's, without its program, volumes and environment. It goes by itself a minute
- * after its end.
+ * One container for each of the workload's, without its program, volumes and environment. It is removed by Kubernetes a
+ * minute after its end.
  */
-function jobOf(run: Run, workload: KubernetesObject): KubernetesObject {
+function jobOf(run: ReleaseRun, workload: KubernetesObject): KubernetesObject {
   const { namespace } = run.component.spec
   const template =
     (workload.spec as { readonly template?: { readonly spec?: PodSpec } } | undefined)?.template?.spec ?? {}
@@ -147,8 +162,8 @@ interface StatusOfContainer {
   readonly state?: { readonly waiting?: WaitingContainer; readonly running?: object; readonly terminated?: object }
 }
 
-/** What the kubelet says of each container: one that could not start has its image. Pure. */
-export function pulled(pod: KubernetesObject, next: string): Progress {
+/** What the kubelet reports of each container: one that could not start has its image. Pure. */
+export function pulled(pod: KubernetesObject, next: string): Seen<ImagesPulled, never> {
   const containers = (pod.spec as { readonly containers?: readonly ContainerSpec[] } | undefined)?.containers ?? []
   const statuses =
     (pod.status as { readonly containerStatuses?: readonly StatusOfContainer[] } | undefined)?.containerStatuses ?? []
@@ -158,7 +173,7 @@ export function pulled(pod: KubernetesObject, next: string): Progress {
     if (waiting !== undefined && isHopeless(waiting))
       return {
         is: 'failed',
-        code: 'image-missing',
+        code: codes.code['image-missing'],
         why: `${image}: ${waiting.reason} ${waiting.message ?? ''}`.trim(),
         next,
       }

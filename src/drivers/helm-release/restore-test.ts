@@ -3,15 +3,16 @@ import type { KubernetesObject, PodReference } from '../../clients/kubernetes-cl
 import type { Progress } from '../../domain/progress.ts'
 import type { Check, Sandbox } from '../../domain/restore-test.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { DriverContext } from '../../driver/context.ts'
-import { around } from '../../driver/kit/around.ts'
-import type { RestoreTestReport } from '../../driver/restore-test.ts'
+import type { KitRestoreTest } from '../../driver/kit/capabilities.ts'
+import type { KitContext } from '../../driver/kit/context.ts'
 import { asStandbyError, siteError } from '../../errors/standby-error.ts'
 import { isReady } from '../../platform/kubernetes/client/conditions.ts'
+import { KUBERNETES } from '../../platform/kubernetes/key.ts'
 import type { JsonObject } from '../../values/json.ts'
 import { deadlineAfter } from '../../waiting/deadline.ts'
 import { waitUntilDone } from '../../waiting/wait-until.ts'
 import { canaryCheck, readCanary } from './canary.ts'
+import { codes } from './codes.ts'
 import { chartArguments, withHelm } from './helm.ts'
 import { type InstanceIdentity, identityProblem, readIdentity } from './identity.ts'
 import { withRestoredEndpoints } from './restored-endpoint.ts'
@@ -23,14 +24,12 @@ export async function testRestored(
   component: Application,
   source: SiteName,
   sandbox: Sandbox,
-  context: DriverContext,
-): Promise<RestoreTestReport> {
+  context: KitContext,
+): Promise<KitRestoreTest> {
   const begun = context.clock.now()
   const expected = await readIdentity(component, source, context).catch((error: unknown) => {
     // The active site may be what was lost: then only emptiness can be judged.
-    context.log.warning(
-      `${component.name}: the identity of ${source} can not be read: ${asStandbyError(error).message}`,
-    )
+    context.log.warning(`${component.name}: the identity of ${source} cannot be read: ${asStandbyError(error).message}`)
     return null
   })
   const checks: Check[] = [await sameInstance(component, expected, sandbox, context)]
@@ -41,7 +40,7 @@ export async function testRestored(
     name: `${component.name}-restored`,
     container: component.spec.workload.container,
   }
-  const kubernetes = context.kubernetes(sandbox.site)
+  const kubernetes = context.platform(KUBERNETES, sandbox.site)
   for (const object of await scratch(component, sandbox, pod, context))
     await kubernetes.apply(object, { force: true, signal: context.signal })
   try {
@@ -74,7 +73,7 @@ async function sameInstance(
   component: Application,
   expected: InstanceIdentity | null,
   sandbox: Sandbox,
-  context: DriverContext,
+  context: KitContext,
 ): Promise<Check> {
   const judged = (outcome: Check['outcome'], found: string): Check => ({
     id: 'same-instance',
@@ -108,9 +107,9 @@ async function progressOf(
   component: Application,
   sandbox: Sandbox,
   pod: PodReference,
-  context: DriverContext,
+  context: KitContext,
 ): Promise<Progress> {
-  const kubernetes = context.kubernetes(sandbox.site)
+  const kubernetes = context.platform(KUBERNETES, sandbox.site)
   const found = await kubernetes.get(
     { apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespace: pod.namespace, name: pod.name },
     { signal: context.signal },
@@ -122,7 +121,7 @@ async function progressOf(
     const log = await kubernetes.logs(pod, { tailLines: 6, signal: context.signal }).catch(() => '')
     return {
       is: 'failed',
-      code: 'application-refuses',
+      code: codes.code['application-refuses'],
       why: reason ?? (log.trim().split('\n').slice(-3).join(' | ') || 'the pod failed'),
     }
   }
@@ -136,7 +135,7 @@ async function scratch(
   component: Application,
   sandbox: Sandbox,
   pod: PodReference,
-  context: DriverContext,
+  context: KitContext,
 ): Promise<KubernetesObject[]> {
   const declared = component.spec.restoreTest
   if (declared === undefined) return []
@@ -189,7 +188,7 @@ async function scratch(
 async function environmentOf(
   component: Application,
   sandbox: Sandbox,
-  context: DriverContext,
+  context: KitContext,
 ): Promise<Record<string, string>> {
   const declared = component.spec.restoreTest
   if (declared === undefined) return {}
@@ -200,7 +199,7 @@ async function environmentOf(
     namespace: component.spec.namespace,
     name: declared.secret,
   }
-  const found = await context.kubernetes(sandbox.site).get(ref, { signal: context.signal })
+  const found = await context.platform(KUBERNETES, sandbox.site).get(ref, { signal: context.signal })
   if (found === null)
     throw siteError('secret-missing', `there is no Secret ${component.spec.namespace}/${declared.secret}`, {
       where: sandbox.site,
@@ -210,7 +209,7 @@ async function environmentOf(
       async ([name, value]) =>
         [
           name,
-          Buffer.from(await withRestoredEndpoints(value, component, sandbox, around(context))).toString('base64'),
+          Buffer.from(await withRestoredEndpoints(value, component, sandbox, context)).toString('base64'),
         ] as const,
     ),
   )

@@ -1,67 +1,70 @@
 import type { KubernetesObject } from '../../clients/kubernetes-client.ts'
-import type { Intent, Phase, PlannedStep } from '../../domain/plan.ts'
-import type { Progress } from '../../domain/progress.ts'
+import type { Intent, Phase } from '../../domain/plan.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { Behaviour, StepRun } from '../../driver/behaviour.ts'
-import { kubernetesOf, siteOf } from '../../driver/site-of-step.ts'
+import { type Action, type DriverStep, planStep } from '../../driver/kit/action.ts'
+import type { Seen, Versioned } from '../../driver/kit/behaviour.ts'
+import { NUMBER, orNull, parametersOf } from '../../driver/kit/parameters.ts'
+import type { Proof } from '../../driver/kit/proofs.ts'
 import type { Varies } from '../../driver/varying.ts'
 import { asStandbyError } from '../../errors/standby-error.ts'
-import { onlyAsSeen, touchObject } from '../../platform/kubernetes/compare-and-set.ts'
+import { type AsSeen, ifUnchanged, touchObject } from '../../platform/kubernetes/compare-and-set.ts'
 import { isAutoscaler } from '../../platform/kubernetes/field-managers.ts'
+import { kubernetesOf, siteOf } from '../../platform/kubernetes/kubernetes-of-step.ts'
+import { unlessForbidden } from '../../platform/kubernetes/unless-forbidden.ts'
 import { type Milliseconds, minutes, seconds } from '../../values/duration.ts'
 import type { Json } from '../../values/json.ts'
 import { replicasOfRole } from './deploy.ts'
 import { withHelm } from './helm.ts'
-import { type Application, type HelmReleaseSpec, workloadRef } from './spec.ts'
+import type { Before, Start } from './parameters.ts'
+import { startByHand, stopByHand } from './runbook.ts'
+import { type Application, type HelmReleaseSpec, type ReleaseRun, workloadRef } from './spec.ts'
 import {
   mayStillRun,
   POD,
   podChanges,
   podsOf,
+  type RolledOut,
   readWorkload,
   rollout,
   type SeenWorkload,
   waitsAfterCrash,
 } from './workload.ts'
 
-export type Run = StepRun<HelmReleaseSpec>
-
 /**
- * Nobody of the site writes any more: proven by pods that are gone, or whose containers have all ended. `before` comes
- * back when the move is taken back; null: what its release says.
+ * The site writes no more: proven by pods that are gone, or whose containers have all ended. `before` comes back when
+ * the move is undone; null: what its release says.
  */
-export function stopStep(
+export const stopStep = (
   component: Application,
   site: SiteName,
-  stop: { readonly phase: Phase; readonly before: number | null; readonly deadline?: Milliseconds },
-): PlannedStep {
-  return step(component, 'stop', site, {
-    phase: stop.phase,
+  { phase, before, deadline = minutes(5) }: { readonly phase: Phase; readonly deadline?: Milliseconds } & Before,
+): DriverStep<Before> =>
+  planStep(stop, site, {
+    phase,
     fence: 'application',
     title: `Stops ${component.spec.workload.name} on ${site} and waits until no pod of it runs`,
-    deadline: stop.deadline ?? minutes(5),
+    deadline,
     expected: seconds(2),
-    parameters: { before: stop.before },
+    parameters: { before },
   })
-}
 
 /**
- * The declared truth stays in the values of each role; a scale is the quick way to it, a later step makes the release
- * say the same. Without a number, where nobody can be asked how many served before, the values of the active role say
- * it.
+ * The values of each role say how many replicas are declared; a scale is the quick way there, and a later step makes
+ * the release say the same. Without a number, where it cannot be observed how many served before, the values of the
+ * active role say it.
  */
-export function startStep(component: Application, intent: Intent, replicas: number | null): PlannedStep {
-  return step(component, 'start', intent.to, {
+export const startStep = (component: Application, { to }: Intent, replicas: number | null): DriverStep<Start> =>
+  planStep(start, to, {
     phase: 'START',
-    title: `Starts ${component.spec.workload.name} on ${intent.to} and waits until every replica is ready`,
+    title: `Starts ${component.spec.workload.name} on ${to} and waits until every replica is ready`,
     deadline: minutes(10),
     expected: seconds(4),
     parameters: { replicas },
   })
-}
 
 /**
- * An autoscaler changes it within these bounds while people decide; and nobody knows it where a lost site is silent.
+ * An autoscaler changes the number within these bounds while people decide; and it is not known where a lost site is
+ * silent.
  */
 const MOST_TIMES = 10
 const MOST_UNSEEN = 100
@@ -72,44 +75,37 @@ export const replicasVary: Varies = (planned, now) => {
 const isCount = (value: Json | undefined): value is number | null =>
   value === null || (typeof value === 'number' && Number.isInteger(value) && value > 0)
 
-export function step(
-  component: Application,
-  action: string,
-  site: SiteName,
-  rest: Pick<PlannedStep, 'phase' | 'title' | 'deadline' | 'expected' | 'parameters'> & Partial<PlannedStep>,
-): PlannedStep {
-  return {
-    id: `${component.name}.${action}@${site}`,
-    component: component.name,
-    action,
-    site,
-    needs: [],
-    irreversible: false,
-    ...rest,
-  }
+/** What a scale rests on. `due: 'crashed'`: not the number is wrong, but pods that crashed before wait. */
+type WorkloadAsSeen = AsSeen & { readonly due?: 'crashed' }
+/** The identity may not remove pods: they are waited for. */
+type Remembered = 'may-not-remove'
+type ScaleRun = ReleaseRun<Before | Start, Remembered>
+
+interface Stopped extends Proof {
+  readonly replicas: 0
+  readonly pods: 0
 }
 
-export const stop: Behaviour<HelmReleaseSpec> = {
+const stopping: Versioned<HelmReleaseSpec, Before, Stopped, WorkloadAsSeen, Remembered> = {
+  is: 'versioned',
   async done(run) {
     const view = await readWorkload(kubernetesOf(run), run.component, run.signal)
     if (view !== null && view.declared !== 0) {
       // Doors are closed: a switchover goes back at once, as long as it can. What serves a lost site, or one that its
       // guard shuts, is stopped again and again.
-      if (run.applied && run.intent?.mode === 'switchover' && run.pastReturn !== true)
-        return scaledByOthers(run, view, 0)
-      const again = run.applied ? { takenBackBy: view.scaledBy ?? 'another manager' } : {}
+      if (run.applied && run.intent?.mode === 'switchover' && !run.pastReturn) return scaledByOthers(run, view, 0)
       return {
         is: 'pending',
         waitingFor: `${run.component.spec.workload.name} to be scaled to 0`,
-        restsOn: view.seen,
-        ...again,
+        due: view.seen,
+        ...(run.applied ? { revertedBy: view.scaledBy ?? 'another manager' } : {}),
       }
     }
     const pods = await podsOf(kubernetesOf(run), run.component, run.signal)
     if (pods === null)
       return {
         is: 'unknown',
-        why: `the selector of ${run.component.spec.workload.name} can not be asked for: nobody sees whether pods are left`,
+        why: `the selector of ${run.component.spec.workload.name} cannot be asked for: whether pods are left is not seen`,
       }
     const left = pods.filter(mayStillRun).length
     return left === 0
@@ -119,71 +115,88 @@ export const stop: Behaviour<HelmReleaseSpec> = {
           waitingFor: `${left} pod${left === 1 ? '' : 's'} of ${run.component.spec.workload.name} to end`,
         }
   },
-  apply: (run) => scale(run, 0),
+  apply: (run, seen) => scale(run, 0, seen),
   changes: watchPods,
-  async undo(run) {
-    if (!(await removeCrashed(run))) await scale(run, planned(run, 'before') ?? (await declaredReplicas(run)))
-  },
-  touch: touchWorkload,
-  async undone(run) {
-    const view = await readWorkload(kubernetesOf(run), run.component, run.signal)
-    if (view === null) return { is: 'done', proof: { replicas: null } }
-    const before = planned(run, 'before')
-    // A site that was half lost when this began need not serve now; it has what it had.
-    if (run.intent?.mode !== 'failover') {
-      // Another number of somebody who keeps it is not fought over: users are served by it.
+  invalidate: invalidateWorkload,
+  back: {
+    async undo(run, seen) {
+      if (seen.due === 'crashed') await removeCrashed(run)
+      else await scale(run, run.step.parameters.before ?? (await declaredReplicas(run)), seen)
+    },
+    async undone(run) {
+      const view = await readWorkload(kubernetesOf(run), run.component, run.signal)
+      if (view === null) return { is: 'done', proof: replicasLeft(null) }
+      const { before } = run.step.parameters
+      // A site that was half lost when this began need not serve now; it has what it had.
+      if (run.intent?.mode === 'failover')
+        return (before === null ? view.declared > 0 : view.declared === before)
+          ? { is: 'done', proof: replicasLeft(view.declared) }
+          : {
+              is: 'pending',
+              waitingFor: `${run.component.spec.workload.name} to be scaled to ${before ?? 'what its release says'}`,
+              due: view.seen,
+            }
+      // A manager that keeps another number is left alone: users are served by it.
       const wanted = view.declared > 0 && view.scaledBy !== null ? null : before
       return (
-        (await sleeping(run, 'before')) ??
+        (await sleeping(run, before)) ??
         (await crashed(run)) ??
         rollout(kubernetesOf(run), run.component, wanted, run.signal)
       )
-    }
-    return (before === null ? view.declared > 0 : view.declared === before)
-      ? { is: 'done', proof: { replicas: view.declared } }
-      : {
-          is: 'pending',
-          waitingFor: `${run.component.spec.workload.name} to be scaled to ${before ?? 'what its release says'}`,
-          restsOn: view.seen,
-        }
+    },
   },
 }
+const replicasLeft = (replicas: number | null): Proof & { readonly replicas: number | null } => ({ replicas })
 
-export const start: Behaviour<HelmReleaseSpec> = {
+export const stop: Action<HelmReleaseSpec, Before, Stopped> = {
+  name: 'stop',
+  parameters: parametersOf<Before>({ before: orNull(NUMBER) }),
+  varies: { before: replicasVary },
+  behaviour: stopping,
+  byHand: stopByHand,
+}
+
+const starting: Versioned<HelmReleaseSpec, Start, RolledOut, WorkloadAsSeen, Remembered> = {
+  is: 'versioned',
   async done(run) {
-    const progress =
-      (await sleeping(run, 'replicas')) ??
+    const { replicas } = run.step.parameters
+    const seen =
+      (await sleeping(run, replicas)) ??
       (await crashed(run)) ??
-      (await rollout(kubernetesOf(run), run.component, planned(run, 'replicas'), run.signal))
-    if (
-      !run.applied ||
-      progress.is !== 'pending' ||
-      progress.restsOn === undefined ||
-      progress.takenBackBy !== undefined
-    )
-      return progress
+      (await rollout(kubernetesOf(run), run.component, replicas, run.signal))
+    if (!run.applied || seen.is !== 'pending' || seen.due === undefined || seen.revertedBy !== undefined) return seen
     const view = await readWorkload(kubernetesOf(run), run.component, run.signal)
-    if (view === null) return progress
+    if (view === null) return seen
     // As soon as the workload runs, its autoscaler says how many it needs.
     if (view.declared > 0 && view.scaledBy !== null && isAutoscaler(view.scaledBy))
       return rollout(kubernetesOf(run), run.component, null, run.signal)
-    return { ...progress, takenBackBy: view.scaledBy ?? 'another manager' }
+    return { ...seen, revertedBy: view.scaledBy ?? 'another manager' }
   },
-  async apply(run) {
-    if (!(await removeCrashed(run))) await scale(run, planned(run, 'replicas') ?? (await declaredReplicas(run)))
+  async apply(run, seen) {
+    if (seen.due === 'crashed') await removeCrashed(run)
+    else await scale(run, run.step.parameters.replicas ?? (await declaredReplicas(run)), seen)
   },
   changes: watchWorkload,
-  touch: touchWorkload,
+  invalidate: invalidateWorkload,
+  back: { is: 'irreversible' },
 }
 
-/** A number that this run has set, and that somebody else has written back. `so`: what follows. */
-export function scaledByOthers(run: Run, view: SeenWorkload, set: number, so = ''): Progress {
+export const start: Action<HelmReleaseSpec, Start, RolledOut> = {
+  name: 'start',
+  parameters: parametersOf<Start>({ replicas: orNull(NUMBER) }),
+  varies: { replicas: replicasVary },
+  behaviour: starting,
+  byHand: startByHand,
+}
+
+/** A number that this run has set, and that another manager has written back. `so`: what follows. */
+export function scaledByOthers(run: ReleaseRun, view: SeenWorkload, set: number, so = ''): Seen<never, never> {
   const { kind, name } = run.component.spec.workload
   return {
     is: 'failed',
     code: 'reverted-by-others',
     why: `${view.scaledBy ?? 'another manager'} has changed spec.replicas of ${kind}/${name} on ${siteOf(run)} back to ${view.declared}, a moment after it was set to ${set}${so}`,
-    next: `${view.pause ?? 'Find out who keeps this object, and pause it'}, then make a new plan. docs/gitops.md says how both live together.`,
+    next: `${view.pause ?? 'Find out which controller keeps this object, and pause it'}, then make a new plan. docs/gitops.md says how both live together.`,
   }
 }
 
@@ -192,8 +205,8 @@ export function scaledByOthers(run: Run, view: SeenWorkload, set: number, so = '
  * they make way for new ones, which are ready in seconds. One that crashes from now on is judged by the rollout. Null
  * where there is none.
  */
-async function crashed(run: Run): Promise<Progress | null> {
-  if (mayNotRemove.has(run.signal)) return null
+async function crashed(run: ScaleRun): Promise<Seen<never, WorkloadAsSeen> | null> {
+  if (run.memory.value === 'may-not-remove') return null
   const view = await readWorkload(kubernetesOf(run), run.component, run.signal)
   const pods = await crashedPods(run)
   if (view === null || view.declared === 0 || pods.length === 0) return null
@@ -201,23 +214,20 @@ async function crashed(run: Run): Promise<Progress | null> {
   return {
     is: 'pending',
     waitingFor: `${names}, which crashed before, to make way for new ones`,
-    restsOn: { ...view.seen, due: 'crashed' },
-    takenBackBy: 'a crash of before',
+    due: { ...view.seen, due: 'crashed' },
+    revertedBy: 'a crash of before',
   }
 }
 
-async function crashedPods(run: Run): Promise<KubernetesObject[]> {
+async function crashedPods(run: ScaleRun): Promise<KubernetesObject[]> {
   const pods = (await podsOf(kubernetesOf(run), run.component, run.signal)) ?? []
   return pods.filter((pod) => waitsAfterCrash(pod) && (pod.metadata.creationTimestamp ?? '') < run.begunAt)
 }
 
-/**
- * Whether crashed pods were what was due, and are removed. A pod is deleted by its uid: its successor is another one.
- */
-async function removeCrashed(run: Run): Promise<boolean> {
-  if (run.restsOn?.due !== 'crashed') return false
+/** A pod is deleted by its uid: its successor is another one. */
+async function removeCrashed(run: ScaleRun): Promise<void> {
   const { namespace } = run.component.spec
-  try {
+  const remove = async (): Promise<void> => {
     for (const { metadata } of await crashedPods(run)) {
       const only = metadata.uid === undefined ? {} : { uid: metadata.uid }
       await kubernetesOf(run).remove(
@@ -225,68 +235,58 @@ async function removeCrashed(run: Run): Promise<boolean> {
         { ...only, gracePeriod: 0, signal: run.signal },
       )
     }
-  } catch (error) {
-    const reason = asStandbyError(error)
-    if (reason.code !== 'kubernetes-forbidden') throw reason
-    mayNotRemove.add(run.signal)
-    run.context.log.warning(
-      `${run.step.id}: waits for crashed pods as long as the kubelet does: ${reason.message}. ${reason.next ?? ''}`,
-    )
   }
-  return true
+  await unlessForbidden(remove, ({ message, next = '' }) => {
+    run.memory.set('may-not-remove')
+    run.context.log.warning(`${run.step.id}: waits for crashed pods as long as the kubelet does: ${message}. ${next}`)
+  })
 }
-/** The running steps whose identity may not remove pods. */
-const mayNotRemove = new WeakSet<AbortSignal>()
 
-/** Whether a workload that shall run, with a number that nobody knows, is still at zero; null when it is not. */
-async function sleeping(run: Run, name: 'before' | 'replicas'): Promise<Progress | null> {
-  if (planned(run, name) !== null) return null
+/** Whether a workload that shall run, with a number that is not known, is still at zero; null when it is not. */
+async function sleeping(run: ScaleRun, planned: number | null): Promise<Seen<never, WorkloadAsSeen> | null> {
+  if (planned !== null) return null
   const view = await readWorkload(kubernetesOf(run), run.component, run.signal)
   return view?.declared === 0
-    ? { is: 'pending', waitingFor: `${run.component.spec.workload.name} to be scaled up`, restsOn: view.seen }
+    ? { is: 'pending', waitingFor: `${run.component.spec.workload.name} to be scaled up`, due: view.seen }
     : null
 }
 
-/** A number that the step was planned with; null where it was not known. */
-export function planned(run: Run, name: 'before' | 'replicas'): number | null {
-  const value = run.step.parameters[name]
-  return typeof value === 'number' ? value : null
-}
-
 /**
- * What the release says for an active site; one where it can not be asked, such as with a chart repository that was
- * lost as well.
+ * What the release says for an active site; one where it cannot be asked, such as with a chart repository that was lost
+ * as well.
  */
-export async function declaredReplicas(run: Run): Promise<number> {
+export async function declaredReplicas(run: ReleaseRun): Promise<number> {
   const context = { ...run.context, signal: run.signal }
   try {
     return await withHelm(siteOf(run), context, (helm) => replicasOfRole(helm, run.component, 'active', context))
   } catch (error) {
     run.signal.throwIfAborted()
     context.log.warning(
-      `${run.step.id}: one replica, because its chart can not be rendered: ${asStandbyError(error).message}`,
+      `${run.step.id}: one replica, because its chart cannot be rendered: ${asStandbyError(error).message}`,
     )
     return 1
   }
 }
 
-export async function scale(run: Run, replicas: number): Promise<void> {
+/** Throws `kubernetes-conflict` where the workload is not as it was seen. */
+export async function scale(run: ReleaseRun, replicas: number, seen: AsSeen): Promise<void> {
   await kubernetesOf(run).patch(
     workloadRef(run.component),
     { spec: { replicas } },
-    { subresource: 'scale', ...onlyAsSeen(run) },
+    { subresource: 'scale', ...ifUnchanged(run, seen) },
   )
 }
 
-export function touchWorkload(run: Run): Promise<void> {
+/** Bumps the version of the workload, so that in-flight scales of an earlier process fail their precondition. */
+export function invalidateWorkload(run: ReleaseRun): Promise<void> {
   return touchObject(kubernetesOf(run), workloadRef(run.component), run.signal)
 }
 
-/** The last pod goes without a word of its workload. */
-export function watchPods(run: Run): AsyncIterable<unknown> {
+/** The workload itself does not change when its last pod goes. */
+export function watchPods(run: ReleaseRun): AsyncIterable<unknown> {
   return podChanges(kubernetesOf(run), run.component, run.signal)
 }
 
-export function watchWorkload(run: Run): AsyncIterable<unknown> {
+export function watchWorkload(run: ReleaseRun): AsyncIterable<unknown> {
   return kubernetesOf(run).watch(workloadRef(run.component), run.signal)
 }

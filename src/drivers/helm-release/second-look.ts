@@ -1,13 +1,16 @@
-import type { PlannedStep, StepId } from '../../domain/plan.ts'
-import type { Progress } from '../../domain/progress.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { Behaviour } from '../../driver/behaviour.ts'
-import { kubernetesOf, siteOf } from '../../driver/site-of-step.ts'
+import { type Action, type DriverStep, planStep, stepOf } from '../../driver/kit/action.ts'
+import type { Seen, Versioned } from '../../driver/kit/behaviour.ts'
+import { NUMBER, orNull, parametersOf, TEXT } from '../../driver/kit/parameters.ts'
+import type { Proof } from '../../driver/kit/proofs.ts'
+import type { AsSeen } from '../../platform/kubernetes/compare-and-set.ts'
 import { isAutoscaler } from '../../platform/kubernetes/field-managers.ts'
+import { kubernetesOf, siteOf } from '../../platform/kubernetes/kubernetes-of-step.ts'
 import { minutes, seconds } from '../../values/duration.ts'
-import type { Json, JsonObject } from '../../values/json.ts'
-import { planned, type Run, scale, scaledByOthers, step, touchWorkload, watchPods, watchWorkload } from './scale.ts'
-import type { Application, HelmReleaseSpec } from './spec.ts'
+import type { Before, EndLook } from './parameters.ts'
+import { endLookByHand, secondLookByHand } from './runbook.ts'
+import { invalidateWorkload, replicasVary, scale, scaledByOthers, watchPods, watchWorkload } from './scale.ts'
+import type { Application, HelmReleaseSpec, ReleaseRun } from './spec.ts'
 import { mayStillRun, podsOf, readWorkload, type SeenWorkload } from './workload.ts'
 
 /**
@@ -16,118 +19,151 @@ import { mayStillRun, podsOf, readWorkload, type SeenWorkload } from './workload
  */
 const LOOK: number = seconds(7)
 
+/** What a look has seen; `before` and `set`: replicas, where it has tried one more. */
+interface Looked extends Proof {
+  readonly others: readonly string[]
+  readonly tried?: false
+  readonly scaledBy?: string
+  readonly takenBack?: false
+  readonly before?: number
+  readonly set?: number
+}
+type WorkloadAsSeen = AsSeen & {
+  /** To be set. */
+  readonly replicas: number
+  readonly others?: readonly string[]
+}
+/** What this process has set; a process that continues a run tries anew. */
+interface Tried {
+  readonly replicas: number
+  readonly others: readonly string[]
+  /** Milliseconds since 1970. */
+  readonly at: number
+}
+type LookRun = ReleaseRun<Before, Tried>
+
 /**
- * Where somebody else keeps the workload that serves: one replica more, and a look whether it stays, while users are
- * still served. No other field shows whether the replicas are kept: one that is kept as well may stand beside replicas
- * that are left alone. `before`: how many served when it was planned.
+ * Where another controller keeps the workload that serves: one replica more, and a look whether it stays, while users
+ * are still served. No other field shows whether the replicas are kept: one that is kept as well may stand beside
+ * replicas that are left alone.
  */
-export function secondLookStep(component: Application, site: SiteName, before: number | null): PlannedStep {
-  const { name } = component.spec.workload
-  return step(component, 'second-look', site, {
+export const secondLookStep = (component: Application, site: SiteName, before: number | null): DriverStep<Before> =>
+  planStep(secondLook, site, {
     phase: 'PREPARE',
-    title: `Looks for 7 s, where another controller keeps ${name} on ${site}, whether it takes one replica more back`,
+    title: `Looks for 7 s, where another controller keeps ${component.spec.workload.name} on ${site}, whether it takes one replica more back`,
     deadline: minutes(1),
     expected: seconds(1),
     parameters: { before },
   })
-}
 
-export const secondLook: Behaviour<HelmReleaseSpec> = {
+const looking: Versioned<HelmReleaseSpec, Before, Looked, WorkloadAsSeen, Tried> = {
+  is: 'versioned',
   async done(run) {
     const view = await readWorkload(kubernetesOf(run), run.component, run.signal)
     if (view === null || view.declared === 0) return { is: 'done', proof: { others: [] } }
-    const asked = askedOf.get(run.signal)
-    return asked === undefined ? toBeAsked(run, view) : answered(run, view, asked)
+    const tried = run.memory.value
+    return tried === undefined ? toBeTried(run, view) : answered(run, view, tried)
   },
-  async apply(run) {
-    const { replicas, others } = run.restsOn ?? {}
-    await scale(run, Number(replicas))
-    askedOf.set(run.signal, {
-      replicas: Number(replicas),
-      others: namesIn(others),
+  async apply(run, seen) {
+    await scale(run, seen.replicas, seen)
+    run.memory.set({
+      replicas: seen.replicas,
+      others: seen.others ?? [],
       at: run.context.clock.now().getTime(),
     })
   },
-  async undo(run) {
-    await scale(run, Number(run.restsOn?.replicas))
-  },
-  /** Another number of somebody who keeps it is not fought over: users are served by it. */
-  async undone(run) {
-    const view = await readWorkload(kubernetesOf(run), run.component, run.signal)
-    const before = tried(run.proofOf(run.step.id))?.before ?? planned(run, 'before')
-    if (view === null || before === null || view.scaledBy !== null || view.declared === before || view.declared === 0)
-      return { is: 'done', proof: { replicas: view?.declared ?? null } }
-    return {
-      is: 'pending',
-      waitingFor: `${run.component.spec.workload.name} to be scaled back to ${before}`,
-      restsOn: { ...view.seen, replicas: before },
-    }
-  },
   changes: watchWorkload,
-  touch: touchWorkload,
+  invalidate: invalidateWorkload,
+  back: {
+    undo: (run, seen) => scale(run, seen.replicas, seen),
+    /** A manager that keeps another number is left alone: users are served by it. */
+    async undone(run) {
+      const view = await readWorkload(kubernetesOf(run), run.component, run.signal)
+      const before = triedBy(run.proofOf<Looked>({ id: run.step.id }))?.before ?? run.step.parameters.before
+      if (view === null || before === null || view.scaledBy !== null || view.declared === before || view.declared === 0)
+        return { is: 'done', proof: replicasLeft(view) }
+      return {
+        is: 'pending',
+        waitingFor: `${run.component.spec.workload.name} to be scaled back to ${before}`,
+        due: { ...view.seen, replicas: before },
+      }
+    },
+  },
+}
+
+export const secondLook: Action<HelmReleaseSpec, Before, Looked> = {
+  name: 'second-look',
+  parameters: parametersOf<Before>({ before: orNull(NUMBER) }),
+  varies: { before: replicasVary },
+  behaviour: looking,
+  byHand: secondLookByHand,
 }
 
 /**
  * The one replica more goes before the doors close: a pod that is still starting may need its whole grace period to
  * end.
  */
-export function endLookStep(component: Application, site: SiteName, look: PlannedStep): PlannedStep {
-  return step(component, 'end-look', site, {
+export function endLookStep(component: Application, site: SiteName): DriverStep<EndLook> {
+  const look = stepOf(component, secondLook, site)
+  return planStep(endLook, site, {
     phase: 'PREPARE',
     title: `Where one replica more of ${component.spec.workload.name} was tried on ${site}: takes it back, and waits until its pod is gone`,
-    needs: [look.id],
+    needs: [look],
     deadline: minutes(5),
     expected: seconds(1),
     parameters: { look: look.id },
   })
 }
 
-export const endLook: Behaviour<HelmReleaseSpec> = {
+interface ReplicasLeft extends Proof {
+  readonly replicas: number | null
+}
+const replicasLeft = (view: SeenWorkload | null): ReplicasLeft => ({ replicas: view?.declared ?? null })
+
+const ending: Versioned<HelmReleaseSpec, EndLook, ReplicasLeft, WorkloadAsSeen> = {
+  is: 'versioned',
   async done(run) {
-    const look = tried(run.proofOf(run.step.parameters.look as StepId))
+    const look = triedBy(run.proofOf<Looked>({ id: run.step.parameters.look }))
     const view = await readWorkload(kubernetesOf(run), run.component, run.signal)
-    if (look === null || view === null) return { is: 'done', proof: { replicas: view?.declared ?? null } }
+    if (look === null || view === null) return { is: 'done', proof: replicasLeft(view) }
     const { name } = run.component.spec.workload
     if (view.declared === look.set && view.scaledBy === null)
       return {
         is: 'pending',
         waitingFor: `${name} to be scaled back to ${look.before}`,
-        restsOn: { ...view.seen, replicas: look.before },
+        due: { ...view.seen, replicas: look.before },
       }
     const pods = (await podsOf(kubernetesOf(run), run.component, run.signal)) ?? []
     const more = pods.filter(mayStillRun).length - view.declared
     return more > 0
       ? { is: 'pending', waitingFor: `${more} pod${more === 1 ? '' : 's'} of ${name} to end` }
-      : { is: 'done', proof: { replicas: view.declared } }
+      : { is: 'done', proof: replicasLeft(view) }
   },
-  async apply(run) {
-    await scale(run, Number(run.restsOn?.replicas))
-  },
+  apply: (run, seen) => scale(run, seen.replicas, seen),
   changes: watchPods,
-  touch: touchWorkload,
+  invalidate: invalidateWorkload,
+  back: { is: 'leaves-nothing', because: 'it takes back what second-look has tried' },
+}
+
+export const endLook: Action<HelmReleaseSpec, EndLook, ReplicasLeft> = {
+  name: 'end-look',
+  parameters: parametersOf<EndLook>({ look: TEXT }),
+  behaviour: ending,
+  byHand: endLookByHand,
 }
 
 /** What a look has changed, by its proof; null where it has changed nothing. */
-function tried(proof: JsonObject | null): { readonly before: number; readonly set: number } | null {
+function triedBy(proof: Looked | null): { readonly before: number; readonly set: number } | null {
   const { before, set } = proof ?? {}
   return typeof before === 'number' && typeof set === 'number' ? { before, set } : null
 }
 
-interface Asked {
-  readonly replicas: number
-  readonly others: readonly string[]
-  /** Milliseconds since 1970. */
-  readonly at: number
-}
-/** What this process has asked for, by its running step; a process that continues a run asks anew. */
-const askedOf = new WeakMap<AbortSignal, Asked>()
-
 /**
- * Nothing is changed where nobody else is seen, and where the owner of the workload has not said that it stands one pod
- * more.
+ * Nothing is changed where no other controller is seen, and where the owner of the workload has not said that it
+ * tolerates one pod more.
  */
-function toBeAsked(run: Run, view: SeenWorkload): Progress {
-  const others = namesOf(view)
+function toBeTried(run: LookRun, view: SeenWorkload): Seen<Looked, WorkloadAsSeen> {
+  const others = view.controllers.map(({ who }) => who)
   const left = isLeft(run, view)
   if (others.length === 0 && !left) return { is: 'done', proof: { others } }
   if (!view.surges) {
@@ -138,17 +174,17 @@ function toBeAsked(run: Run, view: SeenWorkload): Progress {
     return { is: 'done', proof: { others, tried: false } }
   }
   const replicas = left ? view.declared : view.declared + 1
-  return { is: 'pending', waitingFor: 'one replica more', restsOn: { ...view.seen, replicas, others } }
+  return { is: 'pending', waitingFor: 'one replica more', due: { ...view.seen, replicas, others } }
 }
 
 /**
- * The number of a process that died: whom it had seen is no more to be seen, for a change of a field takes it from its
- * manager.
+ * The number of a process that died: the controllers that it had seen are seen no more, because a change of a field
+ * takes it from its manager.
  */
-const isLeft = (run: Run, { declared, scaledBy }: SeenWorkload): boolean =>
-  scaledBy === null && declared - 1 === planned(run, 'before')
+const isLeft = (run: LookRun, { declared, scaledBy }: SeenWorkload): boolean =>
+  scaledBy === null && declared - 1 === run.step.parameters.before
 
-function answered(run: Run, view: SeenWorkload, { replicas, others, at }: Asked): Progress {
+function answered(run: LookRun, view: SeenWorkload, { replicas, others, at }: Tried): Seen<Looked, WorkloadAsSeen> {
   if (view.declared !== replicas) {
     // An autoscaler leaves a workload of no replicas alone, and may think that one more is one too many.
     if (view.scaledBy !== null && isAutoscaler(view.scaledBy))
@@ -162,6 +198,3 @@ function answered(run: Run, view: SeenWorkload, { replicas, others, at }: Asked)
       }
     : { is: 'done', proof: { others, takenBack: false, before: replicas - 1, set: replicas } }
 }
-
-const namesIn = (others: Json | undefined): string[] => (Array.isArray(others) ? others.map(String) : [])
-const namesOf = ({ controllers }: SeenWorkload): string[] => controllers.map(({ who }) => who)

@@ -1,4 +1,5 @@
 import type { Component, CredentialReference } from '../../domain/stack.ts'
+import type { KitRun } from '../../driver/kit/behaviour.ts'
 import { credentialReference, exactVersion, kubernetesName, secretKey, text } from '../../schema/parts.ts'
 import type { JsonObject } from '../../values/json.ts'
 
@@ -35,6 +36,12 @@ export interface Canary {
   readonly port: number
 }
 export type Application = Component<HelmReleaseSpec>
+/** A running step of this driver. */
+export type ReleaseRun<Parameters extends JsonObject = JsonObject, Memory = unknown> = KitRun<
+  HelmReleaseSpec,
+  Parameters,
+  Memory
+>
 
 const files = (description: string): JsonObject => ({
   description,

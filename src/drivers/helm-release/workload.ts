@@ -1,10 +1,12 @@
 import type { KubernetesClient, KubernetesObject } from '../../clients/kubernetes-client.ts'
-import type { Progress, RestsOn } from '../../domain/progress.ts'
+import type { Seen } from '../../driver/kit/behaviour.ts'
+import type { Proof } from '../../driver/kit/proofs.ts'
 import { conditionOf } from '../../platform/kubernetes/client/conditions.ts'
-import { asSeen } from '../../platform/kubernetes/compare-and-set.ts'
+import { type AsSeen, asSeen } from '../../platform/kubernetes/compare-and-set.ts'
 import { controllersOf, type OtherController, writerOf } from '../../platform/kubernetes/field-managers.ts'
 import { refusedPods } from '../../platform/kubernetes/refused-pods.ts'
 import { isHopeless, type WaitingContainer } from '../../platform/kubernetes/waiting-container.ts'
+import { codes } from './codes.ts'
 import { type Application, workloadRef } from './spec.ts'
 
 export const POD = { apiVersion: 'v1', kind: 'Pod', plural: 'pods' } as const
@@ -20,18 +22,18 @@ export interface WorkloadView {
   readonly settled: boolean
 }
 export interface SeenWorkload extends WorkloadView {
-  /** Who else keeps the workload as they know it. */
+  /** Other controllers that keep the workload as they know it. */
   readonly controllers: readonly OtherController[]
-  /** What a change of its size rests on. */
-  readonly seen: RestsOn
-  /** Who set its size last, beside us; null when nobody else did. */
+  /** The precondition of a change of its size. */
+  readonly seen: AsSeen
+  /** The manager that set its size last, other than Standby; null: none did. */
   readonly scaledBy: string | null
   /**
-   * Whether its rollouts run one pod more than it has replicas: its owner has said that it stands that. A StatefulSet
-   * would make a volume that stays.
+   * Whether its rollouts run one pod more than it has replicas: its owner has said that it tolerates that. A
+   * StatefulSet would make a volume that stays.
    */
   readonly surges: boolean
-  /** How to pause whoever keeps its size; null when nobody is known to. */
+  /** How to pause the controller that keeps its size; null: none is known. */
   readonly pause: string | null
 }
 
@@ -81,8 +83,8 @@ function viewOf(component: Application, found: KubernetesObject): SeenWorkload {
 }
 
 /**
- * Not one that is recreated, such as for a volume that one pod alone may hold. The API server fills in what is not
- * said: 25 %, rounded up. Pure.
+ * Not one that is recreated, such as for a volume that one pod alone may hold. The API server fills in the default: 25
+ * %, rounded up. Pure.
  */
 function surges({ spec }: KubernetesObject): boolean {
   const { strategy } = spec as {
@@ -93,8 +95,8 @@ function surges({ spec }: KubernetesObject): boolean {
 }
 
 /**
- * The pods of the workload that exist, ending and ended ones included: replicas 0 alone does not prove that nobody
- * writes. Null where its selector can not be asked for: then nobody knows.
+ * The pods of the workload that exist, ending and ended ones included: replicas 0 alone does not prove that no pod
+ * writes. Null where its selector cannot be asked for: then it is not known.
  */
 export async function podsOf(
   kubernetes: KubernetesClient,
@@ -107,7 +109,7 @@ export async function podsOf(
 
 /**
  * Whether something of a pod may still run. A pod that the node has ended for good stays in sight a while, or until
- * somebody removes it (evicted ones outlive their workload's scale to 0: a ReplicaSet looks at active pods only). The
+ * it is removed (evicted ones outlive their workload's scale to 0: a ReplicaSet looks at active pods only). The
  * kubelet reports the phases Succeeded and Failed once no container runs, and starts none again (pods on their way out
  * included, since Kubernetes 1.27: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-phase); a
  * container that is said to run is believed all the same. Pure.
@@ -118,7 +120,7 @@ export function mayStillRun(pod: KubernetesObject): boolean {
   return !ended || [...initContainerStatuses, ...containerStatuses].some(({ state }) => state?.running !== undefined)
 }
 
-/** Whenever a pod of the workload comes, changes or goes; nothing where its selector can not be asked for. */
+/** Whenever a pod of the workload comes, changes or goes; nothing where its selector cannot be asked for. */
 export async function* podChanges(
   kubernetes: KubernetesClient,
   component: Application,
@@ -131,7 +133,7 @@ export async function* podChanges(
 }
 
 /**
- * The pods that tell whether the rollout now going on will succeed. A Deployment's pods of an earlier template may be
+ * The pods that show whether the current rollout will succeed. A Deployment's pods of an earlier template may be
  * broken for ever, and are about to be removed. A StatefulSet waits for its broken pod instead of replacing it
  * (https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback), so there each pod counts.
  */
@@ -191,32 +193,39 @@ export function selectorText({ matchLabels = {}, matchExpressions = [] }: Select
   const expressions = matchExpressions.map(({ key, operator, values = [] }) => {
     if (operator === 'In') return `${key} in (${values.join(',')})`
     if (operator === 'NotIn') return `${key} notin (${values.join(',')})`
-    return operator === 'Exists' ? key : operator === 'DoesNotExist' ? `!${key}` : null
+    if (operator === 'Exists') return key
+    return operator === 'DoesNotExist' ? `!${key}` : null
   })
   const parts = [...labels, ...expressions]
   return parts.length === 0 || parts.includes(null) ? null : parts.join(',')
 }
 
-/** Whether the rollout is done; a pod that can not come up is reported at once, with its true reason. */
+export interface RolledOut extends Proof {
+  readonly replicas: number
+  readonly ready: number
+  readonly image: string
+}
+
+/** Whether the rollout is done; a pod that cannot come up is reported at once, with its true reason. */
 export async function rollout(
   kubernetes: KubernetesClient,
   component: Application,
   replicas: number | null,
   signal: AbortSignal,
-): Promise<Progress> {
+): Promise<Seen<RolledOut, AsSeen>> {
   const found = await kubernetes.get(workloadRef(component), { signal })
   const name = component.spec.workload.name
-  if (found === null) return { is: 'pending', waitingFor: `${name} to exist`, restsOn: asSeen(null) }
+  if (found === null) return { is: 'pending', waitingFor: `${name} to exist`, due: asSeen(null) }
   const view = viewOf(component, found)
   if (replicas !== null && view.declared !== replicas)
-    return { is: 'pending', waitingFor: `${name} to be scaled to ${replicas}`, restsOn: view.seen }
+    return { is: 'pending', waitingFor: `${name} to be scaled to ${replicas}`, due: view.seen }
   if (view.settled) return { is: 'done', proof: { replicas: view.declared, ready: view.ready, image: view.image } }
   for (const pod of await podsOfRollout(kubernetes, component, found, signal)) {
     const reason = await fatalReason(kubernetes, pod, signal)
     if (reason !== null)
       return {
         is: 'failed',
-        code: 'rollout-failed',
+        code: codes.code['rollout-failed'],
         why: `${name}: ${reason}`,
         next: `kubectl -n ${component.spec.namespace} describe pod ${pod.metadata.name}`,
       }
@@ -225,7 +234,7 @@ export async function rollout(
   if (refused?.lasts === true)
     return {
       is: 'failed',
-      code: 'rollout-failed',
+      code: codes.code['rollout-failed'],
       why: `${name}: ${refused.why}`,
       next: `kubectl -n ${component.spec.namespace} describe ${component.spec.workload.kind.toLowerCase()} ${name}`,
     }
@@ -259,10 +268,10 @@ export function waitsAfterCrash(pod: KubernetesObject): boolean {
 }
 
 /**
- * Reported as early as what is hopeless: users wait. A first crash may be a database that is not there yet; the second
- * is reported with its last words.
+ * Reported at once although they may pass: users wait. A first crash may be a database that is not there yet; the
+ * second is reported with the end of its log.
  */
-const TOLD_EARLY = new Set(['ErrImagePull', 'CreateContainerError'])
+const REPORTED_EARLY = new Set(['ErrImagePull', 'CreateContainerError'])
 
 export async function fatalReason(
   kubernetes: KubernetesClient,
@@ -273,7 +282,7 @@ export async function fatalReason(
   for (const container of [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])]) {
     const waiting = container.state?.waiting ?? {}
     const { reason = '', message = '' } = waiting
-    if (isHopeless(waiting) || TOLD_EARLY.has(reason)) return `${container.name}: ${reason} ${message}`.trim()
+    if (isHopeless(waiting) || REPORTED_EARLY.has(reason)) return `${container.name}: ${reason} ${message}`.trim()
     if (reason === 'CrashLoopBackOff' && (container.restartCount ?? 0) >= 1) {
       const log = await kubernetes
         .logs(
@@ -286,6 +295,6 @@ export async function fatalReason(
   }
   const scheduled = conditionOf(pod, 'PodScheduled')
   return scheduled?.status === 'False' && scheduled.reason === 'Unschedulable'
-    ? `${pod.metadata.name} can not be scheduled: ${scheduled.message ?? ''}`
+    ? `${pod.metadata.name} cannot be scheduled: ${scheduled.message ?? ''}`
     : null
 }

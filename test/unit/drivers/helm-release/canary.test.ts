@@ -9,12 +9,14 @@ import type { Finding, Intent } from '../../../../src/domain/plan.ts'
 import type { CredentialReference, SiteName } from '../../../../src/domain/stack.ts'
 import type { StepRun } from '../../../../src/driver/behaviour.ts'
 import type { DriverContext } from '../../../../src/driver/context.ts'
+import type { KitContext } from '../../../../src/driver/kit/context.ts'
 import { seeCanary } from '../../../../src/drivers/helm-release/canary-seen.ts'
 import { helmRelease } from '../../../../src/drivers/helm-release/driver.ts'
-import { rememberStep } from '../../../../src/drivers/helm-release/identity.ts'
+import { recordIdentityStep } from '../../../../src/drivers/helm-release/identity.ts'
 import type { HelmReleaseState } from '../../../../src/drivers/helm-release/observe.ts'
 import type { Application, HelmReleaseSpec } from '../../../../src/drivers/helm-release/spec.ts'
 import { inputError, siteError } from '../../../../src/errors/standby-error.ts'
+import { asPlanned, behaviourOf } from '../../../support/behaviour-of.ts'
 import { theApplication } from '../../../support/helm-application.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
 import { failover, rejoin, switchover } from '../../../support/traffic.ts'
@@ -75,7 +77,7 @@ const inPod = ([command = '', ...args]: readonly string[], stdin = ''): Promise<
 function contextFor(
   may: { readonly exec: boolean; readonly proxy?: boolean },
   missing: readonly string[] = [],
-): DriverContext {
+): DriverContext & KitContext {
   const forbidden = siteError('kubernetes-forbidden', 'a right is lacking')
   const workload = { metadata: { namespace: 'n' }, spec: { replicas: 1, selector: { matchLabels: { app: 'a' } } } }
   const pod = {
@@ -99,14 +101,15 @@ function contextFor(
     stack: toyStack,
     signal: AbortSignal.timeout(20_000),
     kubernetes: () => kubernetes as unknown as KubernetesClient,
+    platform: () => kubernetes,
     credential: async (reference: CredentialReference) => {
       const name = 'env' in reference ? reference.env : 'secret'
       if (missing.includes(name)) throw inputError('credential-missing', `${name} is not set`)
       return name === 'SHA256' ? createHash('sha256').update(VALUE).digest('hex') : name
     },
-  } as unknown as DriverContext
+  } as unknown as DriverContext & KitContext
 }
-const seen = (context: DriverContext, awake = true) => seeCanary(application, dcA, awake, context)
+const seen = (context: KitContext, awake = true) => seeCanary(application, dcA, awake, context)
 
 describe('where the application serves, an observation', () => {
   test('reads the canary as a move will in the end', async () => {
@@ -209,9 +212,9 @@ describe('a canary that fails', () => {
       expect(found(state({ is: 'works', by: 'login' }), intent)).toEqual([])
   })
 
-  const remember = (intent: Intent, missing: readonly string[] = []) =>
-    helmRelease.behaviours.remember?.done({
-      step: rememberStep(application, intent.from, intent),
+  const record = (intent: Intent, missing: readonly string[] = []) =>
+    behaviourOf(helmRelease, 'record-identity').done({
+      step: asPlanned(application, recordIdentityStep(intent.from, intent)),
       component: application,
       intent,
       context: contextFor({ exec: true }, missing),
@@ -219,21 +222,21 @@ describe('a canary that fails', () => {
     } as unknown as StepRun<HelmReleaseSpec>)
 
   test('ends a switchover before anything is stopped', async () => {
-    expect(rememberStep(application, dcA, switchover).phase).toBe('PREFLIGHT')
-    expect(await remember(switchover)).toEqual({ is: 'done', proof: { canary: 'decrypts' } })
+    expect(recordIdentityStep(dcA, switchover).phase).toBe('PREFLIGHT')
+    expect(await record(switchover)).toEqual({ is: 'done', proof: { canary: 'decrypts' } })
     answers = { ...answers, login: 401 }
-    expect(await remember(switchover)).toMatchObject({
+    expect(await record(switchover)).toMatchObject({
       is: 'failed',
       code: 'canary-fails',
       why: expect.stringContaining('login answers 401'),
     })
     answers = { ...answers, login: 503 }
-    expect(await remember(switchover)).toMatchObject({ is: 'pending' })
+    expect(await record(switchover)).toMatchObject({ is: 'pending' })
   })
 
   test('for lack of credentials ends a failover before anything is changed', async () => {
-    expect(await remember(failover)).toEqual({ is: 'done', proof: { canary: 'not-tried' } })
-    await expect(remember(failover, ['SECRET'])).rejects.toMatchObject({ code: 'credential-missing' })
+    expect(await record(failover)).toEqual({ is: 'done', proof: { canary: 'not-tried' } })
+    await expect(record(failover, ['SECRET'])).rejects.toMatchObject({ code: 'credential-missing' })
     expect(asked).toEqual([])
   })
 })

@@ -115,7 +115,7 @@ describe('what helm has of a release of this name', () => {
   } as unknown as Parameters<typeof comparison>[1]
   const context = {
     stack: { source: { directory: '/stack' } },
-    kubernetes: () => ({ get: async () => null }),
+    platform: () => ({ get: async () => null }),
     signal: new AbortController().signal,
   } as unknown as Parameters<typeof comparison>[4]
   const withHelmOf = (status: string, installed: string) =>

@@ -4,6 +4,7 @@ import type { Finding, Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
 import type { Assessment } from '../../../../src/driver/assessment.ts'
 import type { DriverContext } from '../../../../src/driver/context.ts'
+import type { KitContext } from '../../../../src/driver/kit/context.ts'
 import { helmRelease } from '../../../../src/drivers/helm-release/driver.ts'
 import { secretHashes } from '../../../../src/drivers/helm-release/must-match.ts'
 import type { HelmReleaseState } from '../../../../src/drivers/helm-release/observe.ts'
@@ -100,7 +101,7 @@ describe('a status, where somebody else has scaled the application after a move'
       {
         severity: 'blocker',
         site: 'dc-a',
-        what: 'Deployment/app on dc-a, the active site, has no replicas, set by argocd-controller: nobody is served',
+        what: 'Deployment/app on dc-a, the active site, has no replicas, set by argocd-controller: no user is served',
         next: `${argo.pause}. Then: standby deploy --only application gives each site the values of its role`,
       },
     ])
@@ -129,7 +130,7 @@ describe('a move', () => {
 
   test('has a step for each promise, in an order that works', () => {
     expect(steps.map((step) => `${step.phase} ${step.id}`)).toEqual([
-      'PREFLIGHT application.remember@dc-a',
+      'PREFLIGHT application.record-identity@dc-a',
       'PREFLIGHT application.pull-images@dc-b',
       'PREPARE application.second-look@dc-a',
       'PREPARE application.end-look@dc-a',
@@ -170,13 +171,13 @@ describe('a failover', () => {
       { [A]: seen(2), [B]: seen(0) },
     ]) {
       expect(steps(states).map((step) => step.id)).toEqual([
-        'application.remember@dc-b',
+        'application.record-identity@dc-b',
         'application.start@dc-b',
         'application.identity@dc-b',
         'application.reconcile@dc-b',
       ])
       expect(orderProblems(steps(states))).toEqual([])
-      expect(steps(states)[2]?.parameters).toEqual({ remembered: 'application.remember@dc-b' })
+      expect(steps(states)[2]?.parameters).toEqual({ remembered: 'application.record-identity@dc-b' })
     }
   })
 
@@ -243,8 +244,8 @@ describe('the hash of a Secret', () => {
   const hashes = (stack: string, value: string) =>
     secretHashes(component, A, {
       stack: { ...toyStack, name: stack },
-      kubernetes: () => ({ get: async () => ({ data: { ENCRYPTION_KEY: value } }) }),
-    } as unknown as DriverContext)
+      platform: () => ({ get: async () => ({ data: { ENCRYPTION_KEY: value } }) }),
+    } as unknown as KitContext)
 
   test('is equal for equal values, differs for others, and tells nothing to another stack', async () => {
     expect(await hashes('one', 'QQ==')).toEqual(await hashes('one', 'QQ=='))

@@ -3,10 +3,14 @@ import type { KubernetesClient, KubernetesObject } from '../../../../src/clients
 import type { SiteName } from '../../../../src/domain/stack.ts'
 import type { StepRun } from '../../../../src/driver/behaviour.ts'
 import type { DriverContext } from '../../../../src/driver/context.ts'
-import { pulled, pullImages, pullImagesStep } from '../../../../src/drivers/helm-release/pull-images.ts'
+import { helmRelease } from '../../../../src/drivers/helm-release/driver.ts'
+import { pulled, pullImagesStep } from '../../../../src/drivers/helm-release/pull-images.ts'
 import type { HelmReleaseSpec } from '../../../../src/drivers/helm-release/spec.ts'
 import { siteError } from '../../../../src/errors/standby-error.ts'
+import { asPlanned, behaviourOf } from '../../../support/behaviour-of.ts'
 import { theApplication } from '../../../support/helm-application.ts'
+
+const pullImages = behaviourOf(helmRelease, 'pull-images')
 
 const component = theApplication()
 const template = {
@@ -48,7 +52,7 @@ function site(more: { pods?: KubernetesObject[]; refuses?: boolean; seconds?: nu
     clock: { now: () => new Date(Date.parse(begunAt) + (more.seconds ?? 1) * 1_000) },
     log: { warning: (line: string) => warnings.push(line) },
   } as unknown as DriverContext
-  const step = pullImagesStep(component, 'dc-b' as SiteName)
+  const step = asPlanned(component, pullImagesStep(component, 'dc-b' as SiteName))
   const run = {
     step,
     component,

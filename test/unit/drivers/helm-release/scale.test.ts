@@ -1,15 +1,21 @@
 import { describe, expect, test } from '@jest/globals'
 import type { KubernetesClient } from '../../../../src/clients/kubernetes-client.ts'
-import type { Intent, PlannedStep } from '../../../../src/domain/plan.ts'
+import type { Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
 import type { StepRun } from '../../../../src/driver/behaviour.ts'
 import type { DriverContext } from '../../../../src/driver/context.ts'
-import { start, startStep, stop, stopStep } from '../../../../src/drivers/helm-release/scale.ts'
+import type { DriverStep } from '../../../../src/driver/kit/action.ts'
+import { helmRelease } from '../../../../src/drivers/helm-release/driver.ts'
+import { startStep, stopStep } from '../../../../src/drivers/helm-release/scale.ts'
 import type { HelmReleaseSpec } from '../../../../src/drivers/helm-release/spec.ts'
 import { siteError } from '../../../../src/errors/standby-error.ts'
 import { applyAsSeen, undoAsSeen } from '../../../support/act-as-seen.ts'
+import { asPlanned, behaviourOf } from '../../../support/behaviour-of.ts'
 import { theApplication } from '../../../support/helm-application.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
+
+const stop = behaviourOf(helmRelease, 'stop')
+const start = behaviourOf(helmRelease, 'start')
 
 const [A, B] = ['dc-a' as SiteName, 'dc-b' as SiteName]
 const component = theApplication()
@@ -68,7 +74,7 @@ function cluster(replicas: number | null) {
 const chart = (replicas: string) =>
   `apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: app }\nspec: { ${replicas} }\n`
 function runOf(
-  step: PlannedStep,
+  step: DriverStep,
   kubernetes: KubernetesClient,
   intent: Intent['mode'] = 'switchover',
   rendered: string | null = null,
@@ -83,12 +89,18 @@ function runOf(
     run: async () =>
       rendered === null ? { code: 1, stdout: '', stderr: 'no such host' } : { code: 0, stdout: rendered, stderr: '' },
   } as unknown as DriverContext
-  const run = { step, component, context, signal: context.signal, intent: { mode: intent, from: A, to: B } }
+  const run = {
+    step: asPlanned(component, step),
+    component,
+    context,
+    signal: context.signal,
+    intent: { mode: intent, from: A, to: B },
+  }
   return { run: run as unknown as StepRun<HelmReleaseSpec>, warnings }
 }
 
 describe('a stopped application', () => {
-  test('is watched by its pods: the last one goes without a word of its workload', async () => {
+  test('is watched by its pods: its workload does not change when the last one goes', async () => {
     const { world, kubernetes } = cluster(2)
     const { run } = runOf(stopStep(component, A, { phase: 'FENCE', before: 2 }), kubernetes)
     for await (const _ of stop.changes?.(run) ?? []);
@@ -200,7 +212,7 @@ describe('an application whose former size nobody can tell', () => {
     const { run, warnings } = runOf(step, kubernetes, 'failover')
     await applyAsSeen(start, run)
     expect(world.scaled).toEqual([1])
-    expect(warnings).toEqual([expect.stringContaining('one replica, because its chart can not be rendered')])
+    expect(warnings).toEqual([expect.stringContaining('one replica, because its chart cannot be rendered')])
   })
 })
 

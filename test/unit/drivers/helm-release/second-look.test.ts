@@ -4,12 +4,17 @@ import type { PlannedStep } from '../../../../src/domain/plan.ts'
 import type { Progress } from '../../../../src/domain/progress.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
 import type { StepRun } from '../../../../src/driver/behaviour.ts'
-import { endLook, endLookStep, secondLook, secondLookStep } from '../../../../src/drivers/helm-release/second-look.ts'
+import { helmRelease } from '../../../../src/drivers/helm-release/driver.ts'
+import { endLookStep, secondLookStep } from '../../../../src/drivers/helm-release/second-look.ts'
 import type { HelmReleaseSpec } from '../../../../src/drivers/helm-release/spec.ts'
 import type { JsonObject } from '../../../../src/values/json.ts'
 import { applyAsSeen, undoAsSeen } from '../../../support/act-as-seen.ts'
+import { asPlanned, behaviourOf } from '../../../support/behaviour-of.ts'
 import { theApplication } from '../../../support/helm-application.ts'
 import { toyClock, toyStack } from '../../../support/toy-stack.ts'
+
+const secondLook = behaviourOf(helmRelease, 'second-look')
+const endLook = behaviourOf(helmRelease, 'end-look')
 
 const A = 'dc-a' as SiteName
 const ARGO = 'argocd-controller'
@@ -73,7 +78,7 @@ function around({ by = [], replicas = 2, labels = {}, strategy = {}, kind = 'Dep
     clock,
     log: { warning: (line: string) => warnings.push(line) },
   }
-  const look = secondLookStep(component, A, before)
+  const look = asPlanned(component, secondLookStep(component, A, before))
   const begin = (step: PlannedStep): StepRun<HelmReleaseSpec> => {
     const signal = AbortSignal.timeout(5_000)
     const run = {
@@ -102,13 +107,13 @@ function around({ by = [], replicas = 2, labels = {}, strategy = {}, kind = 'Dep
     write,
     prove,
     begin: () => begin(look),
-    end: () => begin(endLookStep(component, A, look)),
+    end: () => begin(asPlanned(component, endLookStep(component, A))),
   }
 }
 
 describe('the second look at a release, before any door is closed', () => {
   test.each([
-    ['nobody', []],
+    ['no one else', []],
     ['helm, kubectl and Standby', ['helm', 'kubectl-scale', 'standby']],
     ['an autoscaler', ['kube-controller-manager']],
   ])('changes nothing, and waits for nothing, where %s wrote the replicas', async (_, by) => {

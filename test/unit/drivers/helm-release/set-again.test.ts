@@ -4,10 +4,14 @@ import type { SiteName } from '../../../../src/domain/stack.ts'
 import type { StepRun } from '../../../../src/driver/behaviour.ts'
 import type { DriverContext } from '../../../../src/driver/context.ts'
 import type { Role } from '../../../../src/driver/deployment.ts'
-import { reconcile, reconcileStep } from '../../../../src/drivers/helm-release/reconcile.ts'
+import { helmRelease } from '../../../../src/drivers/helm-release/driver.ts'
+import { reconcileStep } from '../../../../src/drivers/helm-release/reconcile.ts'
 import type { HelmReleaseSpec } from '../../../../src/drivers/helm-release/spec.ts'
+import { asPlanned, behaviourOf } from '../../../support/behaviour-of.ts'
 import { theApplication } from '../../../support/helm-application.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
+
+const reconcile = behaviourOf(helmRelease, 'reconcile')
 
 const A = 'dc-a' as SiteName
 const component = theApplication()
@@ -52,7 +56,7 @@ function site(role: Role, of: { readonly values: number | null; readonly now: nu
     run: async (_: string, args: readonly string[]) => ({ code: 0, stdout: helm(args), stderr: '' }),
   } as unknown as DriverContext
   const run = {
-    step: reconcileStep(component, A, role),
+    step: asPlanned(component, reconcileStep(component, A, role)),
     component,
     context,
     signal,

@@ -1,0 +1,14 @@
+import type { Role } from '../../driver/deployment.ts'
+
+/** The parameters of this driver's steps, as they stand in a plan. */
+
+/** How many replicas served when it was planned; null: not known. */
+export type Before = { readonly before: number | null }
+/** null: what the release says. */
+export type Start = { readonly replicas: number | null }
+/** `look`: id of the step whose change is undone. */
+export type EndLook = { readonly look: string }
+/** `remembered`: id of the step that recorded the identity before the move. */
+export type Identity = { readonly remembered: string }
+export type Reconcile = { readonly role: Role }
+export type None = Record<string, never>
