@@ -20,7 +20,7 @@ export function courseOf(
 ): Course {
   const demanded = requiredFence(stack, intent, liveness, drivers)
   const silent = { ...liveness, is: 'unknown', sightings: [] } as const
-  const ends = { steps, lock: LOCK_STEP, lost: intent.mode === 'failover' ? intent.from : null }
+  const ends = { steps, lock: LOCK_STEP, stopsOthers: true, lost: intent.mode === 'failover' ? intent.from : null }
   if (!changesActiveSite(intent)) return { ...ends, pointOfNoReturn: null, required: null, ofSilentSite: null }
   return {
     ...ends,

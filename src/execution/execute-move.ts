@@ -27,7 +27,7 @@ import { courseOf, refuseUnfenced } from './course-of-plan.ts'
 import { refuseCutShort, type SaidOfRun, saidOfRun } from './cut-short.ts'
 import { type Every, renewLockWhile } from './lock-renewal.ts'
 import type { Progress } from './progress.ts'
-import type { Recorder } from './recorder.ts'
+import { recorderTo } from './recorder.ts'
 import type { Course, RunState } from './run-state.ts'
 import { runSteps } from './run-steps.ts'
 import type { StepReport } from './step-report.ts'
@@ -224,18 +224,4 @@ function performing(move: MoveRun, { journal, holder, lockTaken }: Holding, step
       : behaviourOf(move.drivers[componentOf(move.context.stack, step.component).driver], step.action)
   if (behaviour === undefined) throw new Error(`no driver performs ${step.action} of ${step.id}`)
   return behaviour
-}
-
-function recorderTo(journal: Journal): Recorder {
-  return {
-    intent: (step, at) => journal.append({ kind: 'intent', at, step: step.id }),
-    result: (step, at, outcome, proof) => journal.append({ kind: 'result', at, step: step.id, outcome, proof }),
-    failed: (step, at, error) =>
-      journal.append({ kind: 'failed', at, step: step.id, code: error.code, what: error.message }),
-    givenUp: (step, at, error) =>
-      journal.append({ kind: 'given-up', at, step: step.id, code: error.code, what: error.message }),
-    turnedBack: (at) => journal.append({ kind: 'turned-back', at }),
-    reopened: (step, at, rest) => journal.append({ kind: 'reopened', at, step: step.id, rest }),
-    undone: (step, at, proof) => journal.append({ kind: 'undone', at, step: step.id, proof }),
-  }
 }

@@ -19,7 +19,7 @@ export const everyInterval: Every = (ms, work) => {
 export interface Keeping {
   readonly store: ConditionalStore
   readonly holder: string
-  readonly journal: Journal
+  readonly journal: Pick<Journal, 'refuseContinuedElsewhere'>
   readonly clock: Clock
   readonly log: Log
   /** Whether this process has taken the lock. */

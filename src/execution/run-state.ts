@@ -7,8 +7,13 @@ import type { GatedCourse } from './gates.ts'
  * code, and differ only in what carries out its commands.
  */
 export interface Course extends GatedCourse {
-  /** The step that takes the lock; null for work that needs none, such as a backup. */
+  /** The step that takes the lock; null where no step of the course does: in a deploy and in a backup. */
   readonly lock: StepId | null
+  /**
+   * Whether the first failure cancels the steps that run beside it. Where it does not, as in a deploy, they end by
+   * themselves. No new step begins after the first failure in any case.
+   */
+  readonly stopsOthers: boolean
 }
 
 /** How far one step is, as far as this process knows. */

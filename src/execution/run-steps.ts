@@ -48,7 +48,7 @@ interface Working {
 
 /**
  * Carries out what `transition.ts` commands, each step as soon as its phase and its needs allow, beside others where
- * they allow it. The first failure stops the others; nothing new begins after it.
+ * they allow it. Nothing new begins after the first failure, which also stops the others where the course says so.
  */
 export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
   const stopping = new AbortController()
@@ -264,16 +264,15 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
     } catch (error) {
       const reason = asStandbyError(error)
       if (!run.signal.aborted && reason.code !== LOST && isGivenUp(step, reason)) return
-      // What fails after the first failure was stopped by it, and says nothing new.
-      const first = failure === null
+      // Where the first failure stops the others, what they say about it is nothing new.
+      const isReported = failure === null || state.direction === 'back' || !run.course.stopsOthers
       failure ??= reason
       if (reason.code === PAST) return note({ is: 'committed', step: step.id })
       if (reason.code === LOST) note({ is: 'lost' })
       note({ is: 'threw', step: step.id })
       conclude(step, 'failed', null)
-      stopping.abort(failure)
-      if (first || state.direction === 'back')
-        await run.recorder.failed(step, run.clock.now().toISOString(), reason).catch(() => undefined)
+      if (run.course.stopsOthers || reason.code === LOST) stopping.abort(failure)
+      if (isReported) await run.recorder.failed(step, run.clock.now().toISOString(), reason).catch(() => undefined)
     }
   }
 

@@ -109,7 +109,7 @@ function forward(course: Course, run: RunState): Command[] {
     // What rests on a fence that was open waits until that is shut again.
     if (state === 'unsure' && !run.failed && !inTurn.has(step.id) && step.id !== course.lock) return []
     if (state === 'missing' && !mayPass(course, run, step)) return []
-    return commandFor(step, state, run.failed)
+    return commandFor(step, state, run.failed && course.stopsOthers)
   })
   if (run.failed) {
     if (under.length > 0) return under

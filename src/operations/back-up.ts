@@ -6,12 +6,14 @@ import { behaviourOf } from '../driver/kit/lifted.ts'
 import { asStandbyError, failureOf, StandbyError } from '../errors/standby-error.ts'
 import type { BackupReport } from '../evidence/reports.ts'
 import { progressTo } from '../execution/progress.ts'
-import type { Course } from '../execution/run-state.ts'
-import { runSteps } from '../execution/run-steps.ts'
-import { beginRun } from '../execution/transition.ts'
-import { waysTo } from '../execution/ways-to.ts'
+import { runSingle } from '../execution/single-run.ts'
+import { sha256Of } from '../planning/plan-digest.ts'
+import type { Json } from '../values/json.ts'
+import { journalFolder } from '../witness/keys.ts'
+import { patientStore } from '../witness/patient-store.ts'
 import { activeSiteOf } from './active-site.ts'
 import { observeDeclared } from './observe-declared.ts'
+import { newRun } from './run-id.ts'
 
 /**
  * Takes a backup of every component of the active site now, each with the manifest that a restore test is judged
@@ -30,27 +32,25 @@ export async function backUp(world: World): Promise<BackupReport> {
         world.stack,
       ) ?? [],
   )
-  const course: Course = { steps, lock: null, pointOfNoReturn: null, required: null, ofSilentSite: null, lost: null }
-  const outcome = await runSteps({
-    course,
-    from: beginRun(course, { onRecord: new Map(), turnedBack: false, continued: false }),
-    intent: null,
+  const run = `backup-${newRun(world.clock.now())}`
+  const outcome = await runSingle({
+    run,
+    steps,
+    behaviourOf: (step) => performing(world, step),
+    stopsOthers: true,
+    purpose: null,
+    epoch: observation.witness.kind === 'answering' ? (observation.witness.active?.epoch ?? 0) : 0,
+    journal: {
+      folder: journalFolder(run),
+      digest: sha256Of(steps as unknown as Json),
+      refused:
+        'the witness refuses the journal of this backup, and the backup goes on without it: give the mover its rights of the witness again (standby rbac --policy mover)',
+    },
+    store: patientStore(world.store, world),
+    drivers: world.drivers,
     context: world.context,
     clock: world.clock,
-    behaviourOf: (step) => performing(world, step),
-    proofs: new Map(),
-    recorder: {
-      intent: async () => undefined,
-      result: async () => undefined,
-      givenUp: async () => undefined,
-      reopened: async () => undefined,
-      turnedBack: async () => undefined,
-      undone: async () => undefined,
-      failed: async (step, _at, error) => world.log.warning(`${step.id}: ${error.message}`),
-    },
     progress: progressTo(world.log, world.clock, world.listener),
-    waysTo: (step) => waysTo(step, { context: world.context, intent: null, drivers: world.drivers }),
-    assertOurs: async () => undefined,
     signal: world.signal,
   })
   return {

@@ -136,7 +136,9 @@ async function unknownRun(world: Pick<World, 'store'>, run: string): Promise<Sta
         next: `Put the plan of the run back (the bucket keeps it). Where there never was such a run: ${lockDocument.next}`,
       },
     )
-  const runs = [...new Set((await world.store.list(RUNS)).map((key) => key.split('/')[1] ?? ''))]
+  // The journals of backups lie there as well: a run that can be continued has a plan.
+  const plans = (await world.store.list(RUNS)).filter((key) => key.endsWith('/plan.json'))
+  const runs = plans.map((key) => key.split('/')[1] ?? '')
   const meant = nearest(run, runs)
   return inputError('run-unknown', `the witness knows no run ${run}`, {
     next: meant === null ? `The newest are: ${runs.slice(-3).join(', ') || 'none'}.` : `Did you mean ${meant}?`,

@@ -49,7 +49,8 @@ export type JournalEntry =
   | ({ readonly kind: 'turned-back'; readonly at: string } & Partial<Asked>)
   /** `proof`: that what was before is true again; journals of before 2026-11-27 have none. */
   | { readonly kind: 'undone'; readonly at: string; readonly step: StepId; readonly proof?: JsonObject }
-  | { readonly kind: 'ended'; readonly at: string; readonly verdict: Verdict; readonly code: string | null }
+  /** `done`: of a deploy or a backup. */
+  | { readonly kind: 'ended'; readonly at: string; readonly verdict: Verdict | 'done'; readonly code: string | null }
 
 /** Who asked on a command line for a run to be taken back, and why; nobody has verified it. */
 export interface Asked {
@@ -77,18 +78,26 @@ export interface Journal {
  * missing.
  */
 export async function openJournal(store: ConditionalStore, run: string): Promise<Journal> {
-  const prefix = journalFolder(run)
-  const keyOf = (place: number): string => `${prefix}${String(place).padStart(6, '0')}.json`
-  const keys = await store.list(prefix)
+  const folder = journalFolder(run)
+  const keys = await store.list(folder)
   const entries = await Promise.all(
     keys.map(async (key, index) => {
-      const found = key === keyOf(index + 1) ? await readDocument(store, journalDocument, key) : null
+      const found = key === entryKey(folder, index + 1) ? await readDocument(store, journalDocument, key) : null
       if (found !== null) return found.record.entry
       const what = `is no entry of a journal whose entry ${index + 1} is missing`
       throw damagedError({ code: 'witness-damaged', key, path: '$', what, next: journalDocument.next })
     }),
   )
-  const nextKey = (): string => keyOf(entries.length + 1)
+  return journalIn(store, folder, entries)
+}
+
+/** The journal of a run that begins now, in a folder of its own. */
+export const newJournal = (store: ConditionalStore, folder: string): Journal => journalIn(store, folder, [])
+
+const entryKey = (folder: string, place: number): string => `${folder}${String(place).padStart(6, '0')}.json`
+
+function journalIn(store: ConditionalStore, folder: string, entries: JournalEntry[]): Journal {
+  const nextKey = (): string => entryKey(folder, entries.length + 1)
   let last: Promise<unknown> = Promise.resolve()
   // One after another: steps that run beside each other share one order.
   const inTurn = (work: () => Promise<void>): Promise<void> => {
@@ -103,23 +112,24 @@ export async function openJournal(store: ConditionalStore, run: string): Promise
         await store
           .create(nextKey(), { schemaVersion: 1, entry: entry as unknown as JsonObject })
           .catch((error: unknown) => {
-            throw asStandbyError(error).code === 'witness-conflict' ? continuedElsewhere(run, error) : error
+            throw asStandbyError(error).code === 'witness-conflict' ? continuedElsewhere(folder, error) : error
           })
         entries.push(entry)
       }),
     refuseContinuedElsewhere: () =>
       inTurn(async () => {
-        if ((await store.get(nextKey())) !== null) throw continuedElsewhere(run, undefined)
+        if ((await store.get(nextKey())) !== null) throw continuedElsewhere(folder, undefined)
       }),
   }
 }
 
-const continuedElsewhere = (run: string, cause: unknown): StandbyError =>
+/** `folder`: `runs/<run>/journal/`. */
+const continuedElsewhere = (folder: string, cause: unknown): StandbyError =>
   new StandbyError({
     code: 'run-continued-elsewhere',
     mustAct: 'site',
-    what: `another process has written to the journal of run ${run}: it continues this run, and this one stops`,
-    where: `witness runs/${run}/journal`,
+    what: `another process has written to the journal of run ${folder.split('/')[1]}: it continues this run, and this one stops`,
+    where: `witness ${folder.slice(0, -1)}`,
     next: 'Watch the other process.',
     cause,
   })
@@ -162,6 +172,7 @@ export function proofsOf(entries: readonly JournalEntry[]): Map<StepId, JsonObje
   return proofs
 }
 
+/** Of a move. */
 export type Verdict = 'moved' | 'undone' | 'stopped'
 
 /** What a run's journal says of its steps. */

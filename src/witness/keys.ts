@@ -14,6 +14,8 @@ export const RUNS = 'runs/'
 export const planKey = (run: string): string => `${RUNS}${named(run)}/plan.json`
 export const approvalKey = (run: string): string => `${RUNS}${named(run)}/approval.json`
 export const journalFolder = (run: string): string => `${RUNS}${named(run)}/journal/`
+/** Of a deploy: written by the deployer, who writes nothing below `runs/`. */
+export const deployJournalFolder = (run: string): string => `deploys/${named(run)}/journal/`
 export const nonceKey = (nonce: string): string => `nonces/${named(nonce)}.json`
 
 /** Whoever takes a name from outside asks {@link isName} first: what comes here is our own defect. */

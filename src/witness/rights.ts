@@ -13,8 +13,8 @@ export interface WitnessRight {
 
 /**
  * Who may write what: printed by `standby rbac`, and the policy of the lab. What decides about a move is written by the
- * mover alone. Two things that a deploy must write are in it: its lock, which can make a move wait and never makes one
- * begin, and the very first `active.json`.
+ * mover alone. A deploy writes two things that a move reads: its lock, which can make a move wait and never makes one
+ * begin, and the very first `active.json`. Its journal decides nothing.
  */
 export const WITNESS_RIGHTS: readonly WitnessRight[] = [
   {
@@ -26,6 +26,7 @@ export const WITNESS_RIGHTS: readonly WitnessRight[] = [
   { keys: 'lock.json', write: ['mover', 'deployer'], because: 'so that deploys and moves exclude each other' },
   { keys: 'nonces/', write: ['mover'], because: 'to execute a plan once' },
   { keys: 'runs/', write: ['mover'], because: 'to keep plan, approval and journal of each run' },
+  { keys: 'deploys/', write: [], create: ['deployer'], because: 'to keep the journal of each deploy' },
   { keys: 'evidence/', write: ['mover'], because: 'to leave the record of each run' },
   { keys: 'records/backups/', write: ['mover'], because: 'to write down what a restore must contain' },
   { keys: 'records/forks/', write: ['mover'], because: 'to write down that a history was cut off' },

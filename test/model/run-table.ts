@@ -14,7 +14,7 @@ export const PRODUCTION: Rules = { beginRun, commandsOf, advance }
 export interface JournalView {
   readonly steps: readonly (OnRecord | null)[]
   readonly turnedBack: boolean
-  readonly ended: Verdict | null
+  readonly ended: Verdict | 'done' | null
 }
 export const EMPTY_JOURNAL: JournalView = { steps: [], turnedBack: false, ended: null }
 

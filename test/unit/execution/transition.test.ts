@@ -13,6 +13,7 @@ const course: Course = {
     toyStep('witness.activate@dc-b', 'PROMOTE', { irreversible: true }),
   ],
   lock: 'witness.lock',
+  stopsOthers: true,
   pointOfNoReturn: 'witness.activate@dc-b',
   required: null,
   ofSilentSite: null,

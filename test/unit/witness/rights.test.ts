@@ -59,7 +59,7 @@ const ofLab = policyOf(witnessBucket).Statement.map((one) => ({
 
 describe.each([
   ['the policies that standby rbac prints', printed as readonly Statement[], []],
-  ['the policy of the lab', ofLab as readonly Statement[], ['deployer active.json']],
+  ['the policy of the lab', ofLab as readonly Statement[], ['deployer active.json', `deployer ${keyIn('deploys/')}`]],
 ] as const)('by %s, on a real store', (name, Statement, more) => {
   beforeAll(async () => {
     expect(await asks('root', 'PUT', '?policy', JSON.stringify({ Version: '2012-10-17', Statement }))).toBeLessThan(300)
