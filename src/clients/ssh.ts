@@ -1,7 +1,8 @@
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inputError, StandbyError, siteError } from '../errors/standby-error.ts'
+import type { Unseen } from '../errors/unseen.ts'
 import { type Milliseconds, minutes, readableDuration, seconds } from '../values/duration.ts'
 import { CALL, LOGIN, overWay, SILENCE } from './patience.ts'
 import { maskSecrets, type ProcessResult, runProcess } from './process.ts'
@@ -16,10 +17,19 @@ export interface SshAccess {
   readonly privateKey: string
   /** Content of a known_hosts file, or the path of one: the only keys that the host may have. */
   readonly knownHosts: string
+  /** The connection goes through this host, with the same key and known_hosts. */
+  readonly jump?: JumpHost
   /** A host that does not say who it is for so long, over a short way, is unreachable. */
   readonly connectTimeout?: Milliseconds
   /** Ends all calls. */
   readonly signal?: AbortSignal
+}
+
+export interface JumpHost {
+  readonly host: string
+  readonly port?: number | undefined
+  /** Default: the user of the host behind it. */
+  readonly user?: string | undefined
 }
 
 export interface SshRunner {
@@ -35,6 +45,20 @@ export interface SshRunner {
 }
 export type SshResult = Pick<ProcessResult, 'code' | 'stdout' | 'stderr'>
 
+/** The folders of open runners, which hold keys: one listener for all, for a site may have many hosts. */
+const homes = new Set<string>()
+const remove = (home: string): void => {
+  rmSync(home, { recursive: true, force: true })
+  homes.delete(home)
+}
+function removedAtExit(home: string): void {
+  if (homes.size === 0 && !process.listeners('exit').includes(removeAll)) process.on('exit', removeAll)
+  homes.add(home)
+}
+const removeAll = (): void => {
+  for (const home of homes) remove(home)
+}
+
 const DEADLINE: Milliseconds = seconds(10)
 /** Of the process; each call ends it at its own deadline. */
 const LONGEST: Milliseconds = minutes(60)
@@ -47,11 +71,10 @@ const IDLE = 300
  */
 export function sshRunner(
   access: SshAccess,
-  way = measuredWay(sshAddress(access.host, access.port), SILENCE),
+  way = measuredWay(sshAddress(access.jump?.host ?? access.host, (access.jump ?? access).port), SILENCE),
 ): SshRunner {
   const home = mkdtempSync(join(tmpdir(), 'standby-ssh-'))
-  const removeFiles = (): void => rmSync(home, { recursive: true, force: true })
-  process.once('exit', removeFiles)
+  removedAtExit(home)
   const identity = fileOf(access.privateKey, 'the private key', home, 'key')
   const knownHosts = fileOf(access.knownHosts, 'known_hosts', home, 'known_hosts')
   // After a deadline the shared connection may be dead without knowing it: the next command gets a new one.
@@ -59,7 +82,8 @@ export function sshRunner(
   const control = (): string => join(home, `c${generation}`)
   const port = access.port ?? 22
   const where = `${access.user}@${access.host}:${port}`
-  const options = {
+  const saidByJump = join(home, 'jump')
+  const trust = {
     BatchMode: 'yes',
     StrictHostKeyChecking: 'yes',
     UserKnownHostsFile: knownHosts,
@@ -69,13 +93,19 @@ export function sshRunner(
     IdentitiesOnly: 'yes',
     IdentityAgent: 'none',
     PreferredAuthentications: 'publickey',
+    LogLevel: 'ERROR',
+  }
+  const options = {
+    ...trust,
     // Each call has its own deadline. ssh ends without a word after 35 s of silence, which is longer than TCP pauses
     // after two lost packets (20 s).
     ServerAliveInterval: '5',
     ServerAliveCountMax: '6',
     ControlMaster: 'auto',
     ControlPersist: String(IDLE),
-    LogLevel: 'ERROR',
+    ...(access.jump === undefined
+      ? {}
+      : { ProxyCommand: through(access.jump, access.user, { ...trust, LogLevel: 'INFO' }, saidByJump) }),
   }
   const loginWithin = (): Milliseconds => overWay(way, access.connectTimeout ?? SILENCE, LOGIN)
   const argv = (login = loginWithin()): string[] => [
@@ -91,7 +121,7 @@ export function sshRunner(
       const attempt = async (login: Milliseconds, ending: AbortSignal): Promise<SshResult> => {
         const limits = { deadline: LONGEST, input: stdin, secrets: [access.privateKey], signal: ending }
         const result = await runProcess('ssh', [...argv(login), '--', access.host, command], limits)
-        if (result.code === 255) throw refusal(result.stderr, where, access)
+        if (result.code === 255) throw refusal(result.stderr, textOf(saidByJump), where, access)
         return { code: result.code, stdout: result.stdout, stderr: result.stderr }
       }
       const attempts = async (ending: AbortSignal): Promise<SshResult> => {
@@ -118,19 +148,56 @@ export function sshRunner(
     },
 
     async close() {
-      process.off('exit', removeFiles)
       for (; generation >= 0; generation--)
         await runProcess('ssh', [...argv(), '-O', 'exit', '--', access.host], { deadline: seconds(2) }).catch(
           () => undefined,
         )
-      removeFiles()
+      remove(home)
     },
   }
 }
 
+/**
+ * The command that carries the connection through a jump host: -J would take no option of ours along. What the jump
+ * host says of the host comes with the level INFO, and is written to a file: a shared connection throws it away
+ * otherwise.
+ */
+function through(
+  { host, port = 22, user }: JumpHost,
+  otherwise: string,
+  options: Record<string, string>,
+  errors: string,
+): string {
+  const words = [
+    ...['ssh', '-F', 'none', '-T', '-p', String(port), '-l', user ?? otherwise, '-S', 'none'],
+    ...Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value.replaceAll('%', '%%')}`]),
+  ]
+  const quoted = words.map((word) => `'${word.replaceAll("'", `'\\''`)}'`)
+  return [...quoted, '-W', "'[%h]:%p'", `'${host}'`, `2>'${errors}'`].join(' ')
+}
+
+/**
+ * Why ssh did not reach a host, from its own words: OpenSSH says it in no other way. What a jump host says of the host
+ * counts; all else that goes wrong with a jump host says nothing of the host.
+ */
+function whyUnreachable(stderr: string, ofJump: string, { jump }: SshAccess): Unseen {
+  const ofHost = jump === undefined ? stderr : (/open failed: (.*)/.exec(ofJump)?.[1] ?? null)
+  if (ofHost === null) return 'proxy-failed'
+  const [, cause] = WORDS.find(([words]) => words.test(ofHost)) ?? [null, 'cut' as const]
+  return cause
+}
+/** ssh.c, sshconnect.c, packet.c of OpenSSH 9, and the texts of errno in glibc. */
+const WORDS: readonly (readonly [RegExp, Unseen])[] = [
+  [/connection refused/i, 'refused'],
+  [/no route to host/i, 'no-such-host'],
+  [/network is unreachable|operation not permitted|cannot assign requested address/i, 'no-network'],
+  [/could not resolve hostname|name or service not known|name resolution/i, 'name-unresolved'],
+  [/timed out/i, 'no-answer'],
+]
+
 /** What ssh says when it ends with 255: it has no other way to tell its own failures apart. */
-function refusal(stderr: string, where: string, access: SshAccess): StandbyError {
-  const said = maskSecrets(stderr, [access.privateKey])
+function refusal(stderr: string, ofJump: string, where: string, access: SshAccess): StandbyError {
+  const said = maskSecrets(`${ofJump}\n${stderr}`, [access.privateKey])
     .trim()
     .split('\n')
     .filter((line) => !/^@+$|^Warning: Permanently/.test(line))
@@ -153,13 +220,18 @@ function refusal(stderr: string, where: string, access: SshAccess): StandbyError
     return siteError('ssh-denied', `${access.host} does not let ${access.user} in (${said})`, {
       where,
       next: `Add the public key to ~/.ssh/authorized_keys of ${access.user}; a key with a passphrase can not be used.`,
+      unseen: 'unauthorized',
     })
   return siteError('ssh-unreachable', `${access.host} does not answer: ${said === '' ? 'ssh gives no reason' : said}`, {
     where,
     next: `Check that ${where} is reachable from here.`,
     retry: 'transient',
+    unseen: whyUnreachable(stderr, ofJump, access),
   })
 }
+
+/** Empty where there is no such file. */
+const textOf = (path: string): string => (existsSync(path) ? readFileSync(path, 'utf8') : '')
 
 /** The path that was given, or of a file with the content that was given. */
 function fileOf(contentOrPath: string, what: string, home: string, name: string): string {

@@ -28,7 +28,7 @@ import type { ConditionalStore } from '../witness/conditional-store.ts'
 import { recordsIn } from '../witness/records-in-store.ts'
 import { type CredentialSources, localCredential, maskSecret, secretCredential } from './credentials.ts'
 import { type GivenCredentials, neededCredentials, refuseMissingCredentials } from './needed-credentials.ts'
-import { openClusters } from './open-sites.ts'
+import { openClusters, openPlatforms } from './open-sites.ts'
 
 /** All that an operation works with: the declared stack, and the clients to what is real. */
 export interface World {
@@ -107,6 +107,7 @@ export async function connect(options: WorldOptions): Promise<World> {
     signal: options.signal,
     clock: systemClock,
     log: options.log,
+    platform: openPlatforms(stack, sources, kubernetes, connections.ssh),
     kubernetes,
     kubeconfig: (site) =>
       kubernetes(site).kubeconfig?.() ?? Promise.reject(inputError('kubeconfig-invalid', `${site} has none`)),
@@ -195,7 +196,8 @@ function sharedConnections(signal: AbortSignal): { ssh(access: SshAccess): SshRu
   const open = new Map<string, SshRunner>()
   return {
     ssh(access) {
-      const key = `${access.user}@${access.host}:${access.port ?? 22}`
+      const { user, host, port = 22, jump = null } = access
+      const key = JSON.stringify([user, host, port, jump])
       const runner = open.get(key) ?? sshRunner({ signal, ...access })
       open.set(key, runner)
       return runner

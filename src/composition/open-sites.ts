@@ -1,9 +1,14 @@
 import type { KubernetesClient } from '../clients/kubernetes-client.ts'
-import type { SiteName, Stack } from '../domain/stack.ts'
+import type { SshAccess, SshRunner } from '../clients/ssh.ts'
+import type { CredentialReference, SiteName, Stack } from '../domain/stack.ts'
+import type { DriverContext } from '../driver/context.ts'
+import type { PlatformKey } from '../driver/kit/platform-key.ts'
 import { inputError } from '../errors/standby-error.ts'
+import { HOSTS, openHosts } from '../platform/hosts/client.ts'
 import type { KubernetesAccess } from '../platform/kubernetes/client/link.ts'
 import { openKubernetes } from '../platform/kubernetes/client/open.ts'
 import { declaredCluster } from '../platform/kubernetes/declared-cluster.ts'
+import { KUBERNETES } from '../platform/kubernetes/key.ts'
 import { type CredentialSources, localCredential } from './credentials.ts'
 
 export type SiteAccess = Pick<KubernetesAccess, 'login' | 'mask' | 'signal'>
@@ -32,5 +37,27 @@ export function openClusters(
     if (stack.sites.some((site) => site.name === name))
       throw inputError('platform-missing', `${name} declares no Kubernetes cluster`, { where: `sites.${name}` })
     throw inputError('unknown-site', `${stack.name} has no site ${name}`)
+  }
+}
+
+/** The clients of all platforms, by key and site; contacts nothing yet. Throws `platform-missing`, `unknown-site`. */
+export function openPlatforms(
+  stack: Stack,
+  sources: CredentialSources,
+  clusterAt: (site: SiteName) => KubernetesClient,
+  ssh: (access: SshAccess) => SshRunner,
+): DriverContext['platform'] {
+  const hosts = new Map(
+    stack.sites.map((site) => {
+      const credential = async (reference: CredentialReference): Promise<string> => localCredential(reference, sources)
+      return [site.name, openHosts(site, { ssh, credential })] as const
+    }),
+  )
+  return <Client>({ platform }: PlatformKey<Client>, site: SiteName): Client => {
+    if (platform === KUBERNETES.platform) return clusterAt(site) as Client
+    const client = platform === HOSTS.platform ? hosts.get(site) : undefined
+    if (client === undefined || client === null)
+      throw inputError('platform-missing', `${site} declares no ${platform}`, { where: `sites.${site}` })
+    return client as Client
   }
 }

@@ -9,6 +9,7 @@ import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Once } from '../runtime/once.ts'
 import type { Records } from '../witness/records.ts'
+import type { PlatformKey } from './kit/platform-key.ts'
 import type { Reach } from './kit/reach.ts'
 
 /** All that a driver may reach. Values and clients come in; nothing is global. */
@@ -17,6 +18,8 @@ export interface DriverContext {
   readonly signal: AbortSignal
   readonly clock: Clock
   readonly log: Log
+  /** The client of a platform of a site. Throws `platform-missing` where the site declares none. */
+  platform<Client>(key: PlatformKey<Client>, site: SiteName): Client
   kubernetes(site: SiteName): KubernetesClient
   /** Content of a site's kubeconfig, for programs that bring their own client. */
   kubeconfig(site: SiteName): Promise<string>

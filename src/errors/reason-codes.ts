@@ -162,16 +162,18 @@ export const REASON_CODES = {
     'signatures-too-few': 'Fewer different keys signed than the stack file demands.',
     'signer-is-requester': 'Who asks for the move signed it, and without that signature there are too few.',
   },
-  'Sites and Kubernetes': {
+  'Sites, Kubernetes and hosts': {
     'wrong-cluster': 'A kubeconfig leads to another cluster than the declared one. Nothing is done.',
+    'wrong-host': 'A host shows another host key or machine-id than the declared one. Nothing is done.',
+    'unknown-host': 'A site declares no host of this name.',
     'platform-missing': 'A site does not declare the platform that is asked for, such as a cluster.',
     'site-silent': 'A site does not answer.',
     'site-unreachable': 'The API server of a site can not be reached, or answers with an error of its own.',
-    'site-denied': 'The API server of a site answers, and does not let this identity look.',
+    'site-denied': 'The API server or a host of a site answers, and does not let this identity look.',
     'site-untrusted':
       'What answers in the name of a site shows a certificate that proves nothing: nobody knows who it is.',
     'site-name-unresolved': 'The name of a site does not resolve here.',
-    'site-proxy-failed': 'The proxy on the way to a site fails.',
+    'site-proxy-failed': 'The proxy or the jump host on the way to a site fails.',
     'network-unreachable': 'Nothing leaves this machine for a site: a route, a permission or an address is lacking.',
     'not-an-api-server': 'Something else than an API server answers: a portal, a gateway, a page.',
     'answer-too-large': 'An answer is larger than anybody may be made to hold.',
@@ -386,7 +388,7 @@ export const REASON_CODES = {
   },
   'Restore tests': {
     'no-site-for-sandbox': 'No passive site can carry the sandbox.',
-    'sandbox-missing': 'The sandbox namespace does not exist, or is not marked as one.',
+    'sandbox-missing': 'The sandbox of restore tests does not exist, or is not marked as one.',
     'sandbox-not-empty': 'The sandbox could not be emptied.',
     'sandbox-stuck': 'The restore could not begin in the sandbox.',
     'restore-failed': 'A backup could not be restored.',

@@ -37,6 +37,7 @@ export function contextOfStep(context: DriverContext, intent: Intent | null, ste
   }
   return {
     ...context,
+    platform: (key, site) => (site === lost ? refuse(`the platform ${key.platform}`) : context.platform(key, site)),
     kubernetes: (site) => (site === lost ? refuse('the Kubernetes API') : context.kubernetes(site)),
     kubeconfig: (site) => (site === lost ? refuse('the kubeconfig') : context.kubeconfig(site)),
     sql: async (component, at, query) =>

@@ -31,6 +31,9 @@ export function guardContext(of: {
       if (site !== of.site) throw outOfReach(`the site ${site}`)
       return of.kubernetes
     },
+    platform: (key, site) => {
+      throw outOfReach(`the platform ${key.platform} of ${site}`)
+    },
     kubeconfig: (site) => {
       throw outOfReach(`the kubeconfig of ${site}`)
     },

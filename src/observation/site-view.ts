@@ -1,6 +1,6 @@
 import type { Site } from '../domain/stack.ts'
 import type { Driver } from '../driver/driver.ts'
-import { UNSEEN, type Unseen } from '../errors/unseen.ts'
+import { leastDead } from '../platform/least-dead.ts'
 import type { AnsweringView, Platform, PlatformView } from '../platform/platform.ts'
 import { platformsOf, standsOn } from '../platform/registry.ts'
 import type { Observation, SiteView } from './observation.ts'
@@ -37,12 +37,6 @@ function summaryOf(views: Readonly<Record<string, PlatformView>>): PlatformView 
   }
 }
 type SilentView = Extract<PlatformView, { readonly kind: 'silent' }>
-
-/** A cause that speaks for life says more than a fault of our own, and that more than silence. */
-function leastDead(causes: readonly Unseen[]): Unseen {
-  const withVote = (vote: 'up' | 'none'): Unseen | undefined => causes.find((cause) => UNSEEN[cause].vote === vote)
-  return withVote('up') ?? withVote('none') ?? causes[0] ?? 'defect'
-}
 
 /** What was seen of each platform of a site; empty where nothing was looked at. Pure. */
 export function platformViewsOf(

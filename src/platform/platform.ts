@@ -24,7 +24,7 @@ export interface Platform {
   /**
    * What the schema cannot say about one site, and about sites that share what they must not. Paths begin at a site.
    */
-  problems(sites: readonly Site[]): readonly SpecProblem[]
+  problems(sites: readonly Site[]): readonly Omit<SpecProblem, 'candidates'>[]
   /** Which identities read which credential of the declaration. */
   credentials(site: Site): readonly CredentialUse[]
   /** The way to this platform of a site. Contacts nothing yet. */

@@ -1,11 +1,12 @@
 import type { Site } from '../domain/stack.ts'
 import type { Driver } from '../driver/driver.ts'
+import { hostsPlatform } from './hosts/platform.ts'
 import { kubernetesPlatform } from './kubernetes/platform.ts'
 import type { Platform } from './platform.ts'
 
 /** Every kind of platform, by name: the one place that names them for the core. */
 export const platforms: Readonly<Record<string, Platform>> = Object.fromEntries(
-  [kubernetesPlatform].map((platform) => [platform.name, platform]),
+  [kubernetesPlatform, hostsPlatform].map((platform) => [platform.name, platform]),
 )
 
 /** What a site consists of, in a fixed order. */

@@ -1,7 +1,7 @@
 import { reaches } from '../domain/fence-levels.ts'
 import type { Stack } from '../domain/stack.ts'
 import type { Driver } from '../driver/driver.ts'
-import { platforms } from '../platform/registry.ts'
+import { platforms, standsOn } from '../platform/registry.ts'
 import {
   DURATION_PATTERN,
   hours,
@@ -59,9 +59,12 @@ export function outOfBounds(declared: Json | undefined, { least, most, why }: Om
     : []
 }
 
-/** What can be used, and should be known. Pure; for a stack whose shape and names are right. */
+/**
+ * What the platforms of the sites say, and what can be used and should be known. Pure; for a stack whose shape and
+ * names are right.
+ */
 export function siteWarnings(stack: Stack, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] {
-  return [...platformProblems(stack), ...fenceOutOfReach(stack, drivers)]
+  return [...platformProblems(stack), ...missingPlatforms(stack, drivers), ...fenceOutOfReach(stack, drivers)]
 }
 
 /** What the platforms of the sites say, such as two sites on one cluster. Paths begin at `sites`. */
@@ -69,6 +72,18 @@ const platformProblems = ({ sites }: Stack): PlacedProblem[] =>
   Object.values(platforms).flatMap((platform) =>
     platform.problems(sites).map(({ path, ...problem }) => ({ path: ['sites', ...path], ...problem })),
   )
+
+/** A component exists on every site: each must declare what it stands on. */
+const missingPlatforms = ({ sites, components }: Stack, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] =>
+  components.flatMap(({ name, driver: kind }) => {
+    const driver = drivers[kind]
+    const under = driver === undefined || driver.scope === 'stack' ? null : standsOn(driver)
+    if (under === null) return []
+    const lacking = sites.filter(({ platforms: declared }) => !Object.hasOwn(declared, under))
+    if (lacking.length === 0) return []
+    const what = `${kind} stands on ${under}, which is not declared for ${lacking.map((site) => site.name).join(', ')}`
+    return [{ path: ['components', name, 'driver'], what }]
+  })
 
 /** A fence that no component can shut refuses the first failover, at night. */
 function fenceOutOfReach(stack: Stack, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] {

@@ -28,7 +28,7 @@ const USER = 'tester'
 const UID = 4242
 
 /** A real sshd of the lab's Debian tree, in a mount namespace of its own that vanishes with it. Needs root. */
-export async function startSshServer(): Promise<SshServer> {
+export async function startSshServer(machineId = 'f'.repeat(32)): Promise<SshServer> {
   const { tree } = await ensureDebian(() => undefined, AbortSignal.timeout(600_000))
   const home = mkdtempSync(join(tmpdir(), 'standby-sshd-'))
   const at = (...parts: string[]): string => join(home, ...parts)
@@ -50,6 +50,7 @@ export async function startSshServer(): Promise<SshServer> {
   writeFileSync(at('upper/etc/shadow'), extended('etc/shadow', `${USER}:*:1::::::`), { mode: 0o640 })
   writeFileSync(at('upper/home/tester/.ssh/authorized_keys'), publicKey('user'), { mode: 0o600 })
   for (const path of ['', '.ssh', '.ssh/authorized_keys']) chownSync(at('upper/home/tester', path), UID, UID)
+  writeFileSync(at('upper/etc/machine-id'), `${machineId}\n`)
   writeFileSync(at('upper/etc/ssh/host_key'), readFileSync(at('host')), { mode: 0o600 })
   writeFileSync(
     at('upper/etc/ssh/test_config'),

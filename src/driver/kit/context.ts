@@ -8,17 +8,8 @@ import type { Log } from '../../runtime/log.ts'
 import type { Once } from '../../runtime/once.ts'
 import type { Records } from '../../witness/records.ts'
 import type { RunOptions, RunResult, SqlRows } from '../context.ts'
+import type { PlatformKey } from './platform-key.ts'
 import type { Reach } from './reach.ts'
-
-/**
- * A platform's client, got by its key, so that no signature of the core names a platform: `KUBERNETES` is exported by
- * platform/kubernetes.
- */
-declare const clientOf: unique symbol
-export interface PlatformKey<Client> {
-  readonly platform: string
-  readonly [clientOf]?: Client
-}
 
 /** All that a driver may reach. Values and clients come in; nothing is global. */
 export interface KitContext {

@@ -1,0 +1,243 @@
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
+import { type SshAccess, type SshRunner, sshRunner } from '../../../src/clients/ssh.ts'
+import type { Site, SiteName, Stack } from '../../../src/domain/stack.ts'
+import type { DriverContext } from '../../../src/driver/context.ts'
+import { observe } from '../../../src/observation/observe.ts'
+import { livenessOf } from '../../../src/planning/liveness.ts'
+import { openHosts } from '../../../src/platform/hosts/client.ts'
+import type { DeclaredHosts } from '../../../src/platform/hosts/declared-hosts.ts'
+import { hostsPlatform } from '../../../src/platform/hosts/platform.ts'
+import type { PlatformView } from '../../../src/platform/platform.ts'
+import { seconds } from '../../../src/values/duration.ts'
+import type { JsonObject } from '../../../src/values/json.ts'
+import { memoryStore } from '../../support/memory-store.ts'
+import { freePorts } from '../../support/server-process.ts'
+import { type SshServer, startSshServer } from '../../support/ssh-server.ts'
+import { toyDriver, toyStack, toyWorld } from '../../support/toy-stack.ts'
+
+jest.setTimeout(60_000)
+
+const [ID_1, ID_2] = ['1'.repeat(32), '2'.repeat(32)]
+let one: SshServer
+let two: SshServer
+let nobody: number
+const open: SshRunner[] = []
+const signal = new AbortController().signal
+
+beforeAll(async () => {
+  ;[one, two] = await Promise.all([startSshServer(ID_1), startSshServer(ID_2)])
+  ;[nobody = 0] = await freePorts(1)
+}, 600_000)
+afterAll(async () => {
+  await Promise.all(open.map((runner) => runner.close()))
+  await Promise.all([one.stop(), two.stop()])
+})
+
+/** Both servers have users of their own: a machine is reached with the key of its server. */
+const sshOf = (server: SshServer, more: Partial<DeclaredHosts['ssh']> = {}): DeclaredHosts['ssh'] => ({
+  user: server.user,
+  privateKey: { env: 'KEY' },
+  knownHosts: { env: 'KNOWN' },
+  ...more,
+})
+const machine = (port: number, machineId?: string) => ({
+  address: '127.0.0.1',
+  port,
+  ...(machineId === undefined ? {} : { machineId }),
+})
+const siteWith = (hosts: DeclaredHosts): Site => ({
+  name: 'dc-a' as SiteName,
+  platforms: { hosts: hosts as unknown as JsonObject },
+})
+
+function contextOf(site: Site, credentials: Readonly<Record<string, string>>): DriverContext {
+  const ssh = (access: SshAccess): SshRunner => {
+    const runner = sshRunner({ connectTimeout: seconds(5), ...access })
+    open.push(runner)
+    return runner
+  }
+  const credential = async (reference: object): Promise<string> =>
+    credentials[(reference as { readonly env: string }).env] ?? ''
+  const client = openHosts(site, { ssh, credential })
+  const world = toyWorld({ writer: 'dc-a', effects: [] }, memoryStore())
+  return { ...world.context, stack: { ...toyStack, sites: [site] }, platform: () => client } as unknown as DriverContext
+}
+const see = (hosts: DeclaredHosts, credentials: Readonly<Record<string, string>>): Promise<PlatformView> => {
+  const site = siteWith(hosts)
+  return hostsPlatform.reach(site, contextOf(site, credentials)).look(signal)
+}
+const ofOne = () => ({ KEY: one.privateKey, KNOWN: one.knownHosts })
+
+describe('the hosts of a site, seen by ssh', () => {
+  test('answer with their machine-ids', async () => {
+    const view = await see({ ssh: sshOf(one), machines: { 'db-1': machine(one.port, ID_1) } }, ofOne())
+    expect(view).toMatchObject({ kind: 'answering', identity: ID_1, parts: { ready: 1, total: 1 } })
+    expect(hostsPlatform.signal(view)).toMatchObject({
+      says: 'up',
+      what: expect.stringMatching(/^1 of its 1 hosts answers by ssh \(Linux /),
+    })
+  })
+
+  test('are a stranger where the machine-id, or the host key, is another one', async () => {
+    const machines = { 'db-1': machine(one.port, ID_2) }
+    expect(await see({ ssh: sshOf(one), machines }, ofOne())).toEqual({ kind: 'stranger', identity: `db-1 ${ID_1}` })
+    const foreign = { KEY: one.privateKey, KNOWN: one.foreignKnownHosts }
+    expect(await see({ ssh: sshOf(one), machines: { 'db-1': machine(one.port) } }, foreign)).toEqual({
+      kind: 'stranger',
+      identity: 'db-1 shows another host key',
+    })
+  })
+
+  test('answer while one of them is away, and say how many do', async () => {
+    const machines = { 'db-1': machine(one.port), 'db-2': machine(nobody) }
+    expect(await see({ ssh: sshOf(one), machines }, ofOne())).toMatchObject({
+      kind: 'answering',
+      parts: { ready: 1, total: 2 },
+    })
+  })
+
+  test('are silent, and vote for death, where no sshd listens', async () => {
+    const view = await see({ ssh: sshOf(one), machines: { 'db-1': machine(nobody) } }, ofOne())
+    expect(view).toMatchObject({ kind: 'silent', cause: 'refused', triedFrom: ['this runner'] })
+    expect(hostsPlatform.signal(view).says).toBe('down')
+  })
+
+  test('vote for life where they refuse the key: the host key has proved who answers', async () => {
+    const denied = { KEY: one.strangersKey, KNOWN: one.knownHosts }
+    const view = await see({ ssh: sshOf(one), machines: { 'db-1': machine(one.port) } }, denied)
+    expect(view).toMatchObject({ kind: 'silent', cause: 'unauthorized' })
+    expect(hostsPlatform.signal(view).says).toBe('up')
+    expect(hostsPlatform.silence('unauthorized', 'dc-a' as SiteName)).toMatchObject({
+      code: 'site-denied',
+      next: expect.stringContaining('authorized_keys'),
+    })
+  })
+})
+
+describe('a jump host', () => {
+  // The machine has the key and the user of the jump host.
+  const through = (jumpPort: number, target: number): DeclaredHosts => ({
+    ssh: sshOf(one, { jump: { host: '127.0.0.1', port: jumpPort } }),
+    machines: { 'db-1': machine(target) },
+  })
+
+  test('carries the connection to the machine', async () => {
+    const before = one.logins()
+    const view = await see(through(one.port, one.port), ofOne())
+    expect(view).toMatchObject({ kind: 'answering', identity: ID_1 })
+    // Once at the jump host, and once at the machine behind it.
+    expect(one.logins()).toBe(before + 2)
+  })
+
+  test('that is away says nothing of the life of the machine', async () => {
+    const view = await see(through(nobody, one.port), ofOne())
+    expect(view).toMatchObject({ kind: 'silent', cause: 'proxy-failed' })
+    expect(hostsPlatform.signal(view).says).toBe('unknown')
+  })
+
+  test('that refuses the key says nothing of the life of the machine', async () => {
+    const known = `${one.knownHosts}${two.knownHosts}`
+    const view = await see(through(two.port, one.port), { KEY: one.privateKey, KNOWN: known })
+    expect(view).toMatchObject({
+      kind: 'silent',
+      cause: 'proxy-failed',
+      why: expect.stringMatching(/permission denied/i),
+    })
+  })
+
+  test('that finds no sshd on the machine says so of the machine', async () => {
+    expect(await see(through(one.port, nobody), ofOne())).toMatchObject({ kind: 'silent', cause: 'refused' })
+  })
+})
+
+describe('the sandbox on hosts', () => {
+  const site = (directory = '/home/tester') =>
+    siteWith({
+      ssh: sshOf(one),
+      machines: { 'db-1': machine(one.port) },
+      sandbox: { machine: 'db-1', directory },
+    })
+  const around = {
+    clock: { now: () => new Date(), sleep: async () => undefined },
+    log: toyWorldLog(),
+    signal,
+    deadline: 10_000,
+  }
+  const empty = (of: Site) =>
+    hostsPlatform.sandbox.empty(of.name, hostsPlatform.sandbox.nameFor('shop'), contextOf(of, ofOne()), around)
+  const shell = async (line: string): Promise<string> => {
+    const runner = contextOf(site(), ofOne()).platform({ platform: 'hosts' } as never, 'dc-a' as SiteName) as {
+      run(machine: string, line: string): Promise<{ stdout: string }>
+    }
+    return (await runner.run('db-1', line)).stdout
+  }
+
+  test('is refused while its directory has no mark, and nothing is removed from it', async () => {
+    await shell('mkdir -p standby-restore-shop && echo mine > standby-restore-shop/file')
+    await expect(empty(site())).rejects.toMatchObject({
+      code: 'sandbox-missing',
+      next: expect.stringContaining('touch /home/tester/standby-restore-shop/.standby-sandbox'),
+    })
+    expect(await shell('cat standby-restore-shop/file')).toBe('mine\n')
+  })
+
+  test('is refused where its directory is a link to another one', async () => {
+    await shell('mkdir -p elsewhere && touch elsewhere/.standby-sandbox elsewhere/file')
+    await shell('rm -rf standby-restore-shop && ln -s elsewhere standby-restore-shop')
+    await expect(empty(site())).rejects.toMatchObject({ code: 'sandbox-missing' })
+    expect(await shell('ls elsewhere; rm standby-restore-shop')).toBe('file\n')
+  })
+
+  test('is emptied down to its mark, and again without harm', async () => {
+    await shell(
+      'mkdir -p standby-restore-shop/base/1 && cd standby-restore-shop && touch .standby-sandbox base/1/2 .hidden',
+    )
+    expect(await empty(site())).toBe(4)
+    expect(await shell('ls -A standby-restore-shop')).toBe('.standby-sandbox\n')
+    expect(await empty(site())).toBe(0)
+  })
+
+  test('that is not declared is an error that says where to declare it', async () => {
+    const without = siteWith({ ssh: sshOf(one), machines: { 'db-1': machine(one.port) } })
+    await expect(empty(without)).rejects.toMatchObject({ code: 'sandbox-missing', where: 'sites.dc-a.hosts.sandbox' })
+  })
+})
+
+describe('a stack without any cluster', () => {
+  const sites = (): Site[] => [
+    { ...siteWith({ ssh: sshOf(one), machines: { 'db-1': machine(one.port, ID_1) } }) },
+    { ...siteWith({ ssh: sshOf(one), machines: { 'db-2': machine(nobody) } }), name: 'dc-b' as SiteName },
+  ]
+
+  test('is observed: its components are asked where its hosts answer, and are silent where they do not', async () => {
+    const [a, b] = sites()
+    if (a === undefined || b === undefined) throw new Error('two sites')
+    const stack: Stack = { ...toyStack, sites: [a, b] }
+    const context = {
+      ...contextOf(a, ofOne()),
+      stack,
+      platform: (key: never, site: SiteName) => contextOf(site === 'dc-a' ? a : b, ofOne()).platform(key, site),
+    } as DriverContext
+    const driver = { ...toyDriver({ writer: 'dc-a', effects: [] }), standsOn: 'hosts' }
+    const seen = await observe(context, memoryStore(), { toy: driver })
+    expect(seen.sites['dc-a']).toMatchObject({ kind: 'answering', identity: ID_1 })
+    expect(seen.sites['dc-b']).toMatchObject({ kind: 'silent', cause: 'refused' })
+    expect(seen.components.database?.['dc-a']?.kind).toBe('answering')
+    expect(seen.components.database?.['dc-b']?.kind).toBe('silent')
+    expect(livenessOf(stack, seen, { toy: driver }, 'dc-a' as SiteName).is).toBe('up')
+  })
+
+  test('a component on a platform that its site lacks is silent, and says which', async () => {
+    const [a] = sites()
+    if (a === undefined) throw new Error('a site')
+    const stack: Stack = { ...toyStack, sites: [a] }
+    const seen = await observe({ ...contextOf(a, ofOne()), stack }, memoryStore(), {
+      toy: toyDriver({ writer: 'dc-a', effects: [] }),
+    })
+    expect(seen.components.database?.['dc-a']).toEqual({ kind: 'silent', why: 'dc-a declares no kubernetes' })
+  })
+})
+
+function toyWorldLog() {
+  return { info: () => undefined, warning: () => undefined, debug: () => undefined }
+}
