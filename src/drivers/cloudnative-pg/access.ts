@@ -139,7 +139,7 @@ export function accessOf(component: Database, stack: Stack): AccessRule[] {
         [''],
         ['secrets'],
         ['create'],
-        'to create archive keys and copied certificates (a name can not restrict creation)',
+        'to create archive keys and copied certificates (a name cannot restrict creation)',
       ),
       rule(
         'deployer',
@@ -218,7 +218,7 @@ export function accessOf(component: Database, stack: Stack): AccessRule[] {
         ['postgresql.cnpg.io'],
         ['clusters'],
         ['create'],
-        'to clone a former active site anew (a name can not restrict creation)',
+        'to clone a former active site anew (a name cannot restrict creation)',
       ),
       rule(
         'mover',
@@ -236,7 +236,7 @@ export function accessOf(component: Database, stack: Stack): AccessRule[] {
               [''],
               ['secrets'],
               ['create'],
-              'to copy the certificates of a new clone (a name can not restrict creation)',
+              'to copy the certificates of a new clone (a name cannot restrict creation)',
             ),
             rule(
               'mover',

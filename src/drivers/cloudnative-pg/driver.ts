@@ -5,6 +5,7 @@ import type { Driver } from '../../driver/driver.ts'
 import type { AnyAction, DriverStep } from '../../driver/kit/action.ts'
 import { adaptedActions, asPlannedSteps } from '../../driver/kit/adapter.ts'
 import { around } from '../../driver/kit/around.ts'
+import type { JsonObject } from '../../values/json.ts'
 import { accessOf, claimsOf, problemsOf } from './access.ts'
 import { assessClusters } from './assess/assess.ts'
 import { assessFailover, assessRejoin } from './assess/assess-lost-site.ts'
@@ -136,7 +137,10 @@ export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
     restart,
     'mark-fork': markFork,
   },
-  restoreTest: (component, source, sandbox, context) => testRestore(component, source, sandbox, around(context)),
+  async restoreTest(component, source, sandbox, context) {
+    const { endpoint, ...report } = await testRestore(component, source, sandbox, around(context))
+    return endpoint === undefined ? report : { ...report, endpoint: endpoint as unknown as JsonObject }
+  },
   async sql(component, at, query, context) {
     const sandboxed = isSandbox(at)
     const kubernetes = context.kubernetes(sandboxed ? at.site : at)

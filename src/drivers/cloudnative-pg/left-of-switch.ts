@@ -1,15 +1,15 @@
 import type { Condition } from '../../platform/kubernetes/client/conditions.ts'
 import { type ClusterObject, FENCE } from './objects.ts'
 
-/** The field that says which side is the primary. */
+/** The field that names the primary. */
 export const DIRECTION = ['spec', 'replica', 'primary'] as const
 /** The field managers that the operator has: its program is called `manager`. */
 export const OPERATOR = /^(manager|cloudnative-pg|cnpg)/
 
 /**
- * What the operator remembers of a demotion while it works on it (replicaclusterswitch/conditions.go of 1.30). It looks
- * at none of it once the cluster is told that it is the primary: somebody who writes the old direction back in the
- * first second leaves all of it behind, and a fence that nobody lifts. The next demotion then takes the first for its
+ * What the operator remembers of a demotion while it works on it (replicaclusterswitch/conditions.go of 1.30). It reads
+ * none of it once the specification names the cluster as the primary again. A controller that writes the old direction
+ * back in the first second leaves all of it there, with a fence that stays. The next demotion then takes it for its
  * own, and waits for a shutdown that was over long ago.
  */
 const MEMORY: ReadonlySet<string> = new Set([
@@ -20,10 +20,7 @@ const MEMORY: ReadonlySet<string> = new Set([
 /** The two that the operator acts upon; the third is for people, and stays after a demotion that ended well. */
 const ACTED_UPON = ['ReplicaClusterDesignatedPrimaryTransition', 'ReplicaClusterFencing']
 
-/**
- * What is left of a demotion on a cluster that is told to be the primary; null where nothing is, or where a demotion is
- * under way. Pure.
- */
+/** The remains of a demotion on a cluster that is declared as the primary; null where there are none. Pure. */
 export function leftOfSwitch(cluster: ClusterObject): string | null {
   if (cluster.spec.replica?.primary !== undefined && cluster.spec.replica.primary !== cluster.metadata.name) return null
   const conditions = (cluster.status?.conditions ?? [])
@@ -39,7 +36,7 @@ export function leftOfSwitch(cluster: ClusterObject): string | null {
   return left.length === 0 ? null : left.join(', ')
 }
 
-/** Whether the operator remembers a demotion that is not under way; a fence alone may be somebody's own. Pure. */
+/** Whether the operator remembers a demotion that is not under way; a fence alone may have another purpose. Pure. */
 export const remembersSwitch = (cluster: ClusterObject): boolean => {
   const left = leftOfSwitch({ ...cluster, metadata: { ...cluster.metadata, annotations: {} } })
   return left !== null

@@ -67,7 +67,7 @@ export interface CloudNativePgState {
   readonly archiveTimeout: Milliseconds | null
   readonly image: string
   readonly settings: ClusterSettings
-  /** How long its WAL segments are; null where nobody says. */
+  /** How long its WAL segments are; null where no source says. */
   readonly segmentBytes: SegmentBytes | null
   readonly plugin: string | null
   readonly operator: string | null
@@ -96,12 +96,12 @@ export interface CloudNativePgState {
 }
 
 /**
- * An instance whose kubelet is dead never answers, and its Cluster calls it a primary: the rest of the observation must
- * not wait for it.
+ * An instance whose kubelet is dead never answers, and its Cluster still calls it the primary: the rest of the
+ * observation must not wait for it.
  */
 const PATIENCE: Milliseconds = seconds(1.5)
 
-/** Reads cluster, instance and backups of one site. */
+/** Reads the cluster, its primary instance and the backups of one site. */
 export async function observeCluster(
   component: Database,
   site: SiteName,
@@ -119,10 +119,8 @@ export async function observeCluster(
   const pod = cluster.status?.currentPrimary
   const [instance, measured, forked] = await Promise.all([
     pod === undefined ? null : readInstance(kubernetes, namespace, pod, context.signal, PATIENCE),
-    // A primary names the file that it writes to; what asks it for all of its metrics is left to those who scrape them.
-    pod === undefined || !followsAnother(cluster)
-      ? null
-      : measureSegments(kubernetes, cluster, pod, context.signal, PATIENCE),
+    // A primary names the file that it writes to, so its metrics are not asked for.
+    pod === undefined || !followsAnother(cluster) ? null : measureSegments(kubernetes, cluster, pod, context, PATIENCE),
     isForked(component, cluster, context),
   ])
   const own = segmentBytesOf(cluster, instance, measured)
@@ -138,7 +136,7 @@ export async function observeCluster(
   }
 }
 
-/** A witness that is silent, or does not end its answer, is said elsewhere, and hides no site. */
+/** A silent or slow witness is reported elsewhere, and does not hide a site: false. */
 async function isForked(component: Database, cluster: ClusterObject, context: KitContext): Promise<boolean> {
   const serverName = serverNameOf(cluster)
   if (serverName === null || !followsAnother(cluster)) return false
@@ -150,10 +148,7 @@ function askedInTime<T>(context: KitContext, ask: () => Promise<T | null>): Prom
   return withinDeadline(() => overWay(context.records.way, PATIENCE), [context.signal], ask, late).catch(() => null)
 }
 
-/**
- * Whoever may not read them does without the comparison: the restore tester has no business with the superuser's
- * password.
- */
+/** Absent where this identity may not read them: a restore tester must not have the superuser's password. */
 async function digestsOf(
   component: Database,
   kubernetes: KubernetesClient,
@@ -263,7 +258,7 @@ export function summarized(
   const writable = state.instance?.isPrimary === true
   const settled =
     state.phase === HEALTHY && state.readyInstances === state.instances && state.instance !== null && !state.fenced
-  // The specification and PostgreSQL may disagree for the length of a promotion; any longer is split.
+  // The specification and PostgreSQL may disagree while a promotion lasts; longer is split.
   const role =
     state.instance === null ? 'unknown' : writable === !state.isReplica ? (writable ? 'active' : 'passive') : 'split'
   const timeline = state.instance?.timeLineID ?? 0
@@ -278,12 +273,11 @@ export function summarized(
   }
 }
 
-/** Who is primary on which timeline of which history: when one of them changes, the plan is about another world. */
+/** Which cluster is the primary, on which timeline of which history: a plan holds only while none of them changes. */
 export function factsOf(state: CloudNativePgState): Fact[] {
   const { instance, lastBackup, segmentBytes } = state
   const gap = gapToArchive(positionOf(state))
-  // Of a replica it is that of its last restartpoint, which comes when it comes; the manager of a fenced PostgreSQL
-  // leaves it out.
+  // A replica says that of its last restartpoint, whose time is its own; the manager of a fenced PostgreSQL says none.
   const timeline: number | undefined = instance?.isPrimary === true ? instance.timeLineID : undefined
   return [
     { name: 'cluster', value: state.uid, binds: 'exactly' },

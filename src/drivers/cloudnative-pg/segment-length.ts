@@ -1,13 +1,13 @@
 import type { KubernetesClient } from '../../clients/kubernetes-client.ts'
+import type { KitContext } from '../../driver/kit/context.ts'
 import { asSegmentBytes, parseLsn, type SegmentBytes, segmentBytesNamed } from '../../systems/postgres/wal.ts'
 import type { Milliseconds } from '../../values/duration.ts'
 import { isObject } from '../../values/json.ts'
 import type { ClusterObject, InstanceStatus } from './objects.ts'
 
 /**
- * How long the WAL segments of a database are. Its PostgreSQL's own word comes first, by the metrics of its instance or
- * by the name of the file that it writes to; then what its operator began it with. Null: nobody says, and nothing is
- * computed. Pure.
+ * The length of a database's WAL segments. PostgreSQL's own word counts first: the metrics of its instance, or the name
+ * of the file that it writes to; then what its operator began it with. Null: unknown, and nothing is computed. Pure.
  */
 export function segmentBytesOf(
   cluster: ClusterObject,
@@ -36,38 +36,33 @@ export const isSegmentSize = (megabytes: unknown): boolean =>
   typeof megabytes === 'number' && asSegmentBytes(megabytes * 1024 * 1024) !== null
 
 /**
- * What the metrics of an instance say, through the API server's pod proxy: an observer needs no right to run anything
- * in a pod. Null where they do not answer in time, or PostgreSQL is down. `/pg/status` does not tell, and
- * `/pg/controldata` is the operator's alone since 1.30.
+ * What the metrics of an instance say, through the API server's pod proxy: an observer needs no right to run programs
+ * in a pod. Null where they do not answer in time, or PostgreSQL is down. `/pg/status` does not have it, and
+ * `/pg/controldata` is the operator's alone since 1.30. Asked once per system id in this process: a database keeps its
+ * segments for life, and a scrape makes PostgreSQL compute all other metrics as well.
  */
 export async function measureSegments(
   kubernetes: KubernetesClient,
   cluster: ClusterObject,
   pod: string,
-  signal: AbortSignal,
+  { once, signal }: Pick<KitContext, 'once' | 'signal'>,
   deadline: Milliseconds,
 ): Promise<SegmentBytes | null> {
   const system = cluster.status?.systemID ?? ''
-  const known = measured.get(kubernetes)?.get(system)
-  if (known !== undefined) return known
   const { monitoring } = cluster.spec as { readonly monitoring?: { readonly tls?: { readonly enabled?: boolean } } }
   const scheme = monitoring?.tls?.enabled === true ? 'https' : 'http'
   const namespace = cluster.metadata.namespace ?? ''
-  const answer = await kubernetes
-    .proxyGet({ namespace, pod, scheme, port: METRICS, path: '/metrics' }, { signal, deadline })
-    .catch(() => null)
-  const found = answer?.status === 200 ? segmentBytesIn(answer.body) : null
-  if (found !== null && system !== '')
-    measured.set(kubernetes, new Map([...(measured.get(kubernetes) ?? []), [system, found]]))
-  return found
+  const ask = async (): Promise<SegmentBytes> => {
+    const target = { namespace, pod, scheme, port: METRICS, path: '/metrics' } as const
+    const answer = await kubernetes.proxyGet(target, { signal, deadline })
+    const found = answer.status === 200 ? segmentBytesIn(answer.body) : null
+    if (found === null) throw new Error(`the metrics of ${pod} do not say how long its segments are`)
+    return found
+  }
+  const asked = system === '' ? ask() : once(`segments at ${kubernetes.site} of ${system}`, ask)
+  return asked.catch(() => null)
 }
 const METRICS = 9187
-
-/**
- * By system id, as long as this process looks: a database keeps its segments for life, and a scrape asks PostgreSQL for
- * everything else as well.
- */
-const measured = new WeakMap<KubernetesClient, ReadonlyMap<string, SegmentBytes>>()
 
 /**
  * `cnpg_collector_pg_wal` counts the files of `pg_wal` and multiplies with `wal_segment_size` (metricserver/wal.go); no

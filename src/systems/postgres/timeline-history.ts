@@ -4,7 +4,7 @@ import { formatLsn, parseLsn, type SegmentBytes, startOfSegment } from './wal.ts
 /** Where a history left an older timeline. */
 export interface Fork {
   readonly timeline: number
-  /** Position behind the last byte that both share. */
+  /** Position after the last byte that both share (LSN). */
   readonly at: string
 }
 
@@ -64,8 +64,8 @@ export interface Span {
 }
 
 /**
- * The parts of a history behind a fork. The segment in which a timeline was left is that of the next one, which begins
- * as its copy: under its old number it may be a `.partial`.
+ * The parts of a history after a fork. The segment in which a timeline was left belongs to the next timeline, whose
+ * first segment is its copy: under its old number it may be a `.partial`. Pure.
  */
 export function spansSince(fork: Fork, own: readonly Fork[], timeline: number, segments: SegmentBytes): Span[] {
   const spans: Span[] = []

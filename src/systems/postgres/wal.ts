@@ -4,8 +4,8 @@ declare const segmentBytes: unique symbol
 
 /**
  * Length of the WAL segments of one database: a power of two from 1 MB to 1 GB. It is chosen when a database begins,
- * and every physical copy has it. No position follows from the name of a file without it, so there is no default: who
- * computes says with which one.
+ * and every physical copy has it. No position follows from the name of a file without it, so there is no default: the
+ * caller passes it.
  */
 export type SegmentBytes = number & { readonly [segmentBytes]: true }
 
@@ -41,12 +41,12 @@ export interface Segment {
   readonly timeline: number
   /** Position of its first byte. */
   readonly start: bigint
-  /** Position behind its last byte. */
+  /** Position after its last byte. */
   readonly end: bigint
 }
 
 /**
- * The segment behind a file name such as `00000002000000000000002A`; null for what is none (`.history` files).
+ * The segment with a file name such as `00000002000000000000002A`; null for what is none (`.history` files).
  * `pg_stat_archiver.last_archived_wal` may carry the suffixes of backup labels and partial segments.
  */
 export function parseSegment(name: string, segments: SegmentBytes): Segment | null {
@@ -176,7 +176,7 @@ const newestOf = (whole: readonly Segment[]): Segment | null =>
 export interface Reach {
   /** The last segment that can be replayed; null when the archive holds nothing that the follower lacks. */
   readonly last: Segment | null
-  /** A segment behind a hole: it is there and can never be replayed. */
+  /** A segment after a hole: it exists and can never be replayed. */
   readonly beyond: string | null
 }
 

@@ -32,7 +32,7 @@ export const LEFT_OUT: readonly string[] = [
   'switchoverDelay',
   'description',
 ]
-/** Of `postgresql`: what waits for other instances, or lets nobody in but the users of the original. */
+/** Of `postgresql`: what waits for other instances, or admits only the users of the original. */
 export const LEFT_OUT_OF_POSTGRESQL: readonly string[] = [
   'synchronous',
   'syncReplicaElectionConstraint',

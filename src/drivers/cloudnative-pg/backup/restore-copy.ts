@@ -21,7 +21,7 @@ import { copiedSpec, neededBy } from './copy-spec.ts'
 export const restoredCluster = (component: Database): string => `${component.name}-restored`
 
 /**
- * A scratch cluster of one instance, from an archive that it can only read. It archives nowhere and follows nobody:
+ * A scratch cluster of one instance, from an archive that it can only read. It has no archive and no primary:
  * nothing of it can reach the archive that it came from. Its owner has the passive site's own password, as after a
  * failover.
  */

@@ -1,8 +1,8 @@
 import type { Progress } from '../../../domain/progress.ts'
 import type { Check, Sandbox } from '../../../domain/restore-test.ts'
 import type { SiteName } from '../../../domain/stack.ts'
+import type { KitRestoreTest } from '../../../driver/kit/capabilities.ts'
 import type { KitContext } from '../../../driver/kit/context.ts'
-import type { RestoreTestReport } from '../../../driver/restore-test.ts'
 import { asStandbyError, siteError } from '../../../errors/standby-error.ts'
 import { KUBERNETES } from '../../../platform/kubernetes/key.ts'
 import { newestBackup, walNames } from '../../../systems/postgres/barman-archive.ts'
@@ -19,15 +19,15 @@ import { createCopy, restoredCluster } from './restore-copy.ts'
 import { askCopy } from './restored-facts.ts'
 
 /**
- * Restores the newest backup with all WAL behind it, and judges what came out. Throws what is our own trouble, not the
- * backup's.
+ * Restores the newest backup with all WAL after it, and judges the copy. Throws where the sandbox is the trouble, and
+ * not the backup (`sandbox-stuck`, `secret-missing`, `kubernetes-forbidden`); and `archive-forked`, `no-cluster`.
  */
 export async function testRestore(
   component: Database,
   source: SiteName,
   sandbox: Sandbox,
   context: KitContext,
-): Promise<RestoreTestReport> {
+): Promise<KitRestoreTest> {
   const { archive, like } = await archiveToTest(component, source, sandbox, context)
   await refuseForked(component, archive, context)
   const store = await context.objectStore(component.spec.archive.store, source).open('read')
@@ -68,18 +68,19 @@ export async function testRestore(
       judgeDuration(component, restoreDuration, context.stack.objectives.restoreTime),
     ],
     endpoint: {
+      kind: 'postgres',
       host: `${restoredCluster(component)}-rw.${sandbox.namespace}.svc`,
       port: 5432,
       database: component.spec.database,
       user: component.spec.owner,
-      passwordSecret: component.spec.secrets.owner,
+      credentials: { name: component.spec.secrets.owner, keys: { password: 'password' } },
     },
   }
 }
 
 /**
- * What a failover to the sandbox's site would restore from: the source's own word for its archive where it answers,
- * else what this site knows of it. So the test also works when the source is lost.
+ * The archive that a failover to the sandbox's site would restore from: as the source names it, or, where it does not
+ * answer, as the sandbox's site knows it. So the test also works when the source is lost.
  */
 async function archiveToTest(
   component: Database,
@@ -121,7 +122,7 @@ async function archiveToTest(
   }
 }
 
-/** The newest state of an incarnation that a failover cut off holds rows that the users of today were never served. */
+/** The newest state of an incarnation that a failover cut off holds rows that today's users were never served. */
 async function refuseForked(component: Database, archive: Archive, context: KitContext): Promise<void> {
   const fork = await forkOf(component, archive.serverName, context)
   if (fork === null) return
@@ -135,7 +136,7 @@ async function refuseForked(component: Database, archive: Archive, context: KitC
   )
 }
 
-function nothingToRestore(component: Database, serverName: string, context: KitContext): RestoreTestReport {
+function nothingToRestore(component: Database, serverName: string, context: KitContext): KitRestoreTest {
   const check: Check = {
     id: 'has-backup',
     component: component.name,
@@ -150,7 +151,7 @@ function nothingToRestore(component: Database, serverName: string, context: KitC
   }
 }
 
-/** Null when the copy stands; why the backup can not be restored otherwise. */
+/** Null when the copy is ready; otherwise why the backup cannot be restored. */
 async function waitForCopy(component: Database, sandbox: Sandbox, context: KitContext): Promise<string | null> {
   try {
     await waitUntilDone(() => restored(component, sandbox, context), {

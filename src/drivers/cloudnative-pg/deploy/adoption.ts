@@ -96,7 +96,7 @@ function ofArchive({ archive, component, declaredArchive }: Adoption): Part[] {
   return found
 }
 
-/** CloudNativePG calls database, owner and Secret `app` and `<cluster>-app` where nobody says otherwise. */
+/** CloudNativePG calls database, owner and Secret `app` and `<cluster>-app` unless declared otherwise. */
 function ofNames({ live, component: { spec } }: Adoption): Part[] {
   const begun = Object.values((live.spec.bootstrap ?? {}) as Readonly<Record<string, unknown>>).find(isObject) ?? {}
   const name = live.metadata.name
@@ -149,7 +149,7 @@ function ofField({ path, from, to }: FieldChange): Part[] {
   if (field === 'instances' && Number(to) < Number(from))
     return [refused(at, `${to} instances instead of ${from} would delete one with its volume. ${declare(from)}`)]
   if (/(^|\.)size$/.test(field) && bytesOf(to) < bytesOf(from))
-    return [refused(at, `a volume can not shrink from ${from} to ${to}. ${declare(from)}`)]
+    return [refused(at, `a volume cannot shrink from ${from} to ${to}. ${declare(from)}`)]
   if (field === 'imageName' && isOlderImage(String(to), String(from)))
     return [refused(at, `${to} is another major version than ${from}, or an older one. ${declare(from)}`)]
   const lost = lostItems(from, to)
@@ -194,7 +194,7 @@ function staysAsItIs(adoption: Adoption): Part[] {
 }
 const ONLY_HERE = 'it stays here; it is not in the cluster file, so the copies on other sites are made without it'
 
-/** The fields that people asked for, without what the API server fills in; null where nobody can tell. */
+/** The fields that people asked for, without what the API server fills in; null where they are unknown. */
 function askedFor({ metadata }: ClusterObject): string[] | null {
   const applied = metadata.annotations?.['kubectl.kubernetes.io/last-applied-configuration']
   if (applied === undefined) return null

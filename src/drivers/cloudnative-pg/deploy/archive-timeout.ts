@@ -1,7 +1,7 @@
 import { hours, type Milliseconds, minutes, seconds } from '../../../values/duration.ts'
 import type { ClusterObject } from '../objects.ts'
 
-/** What CloudNativePG sets where nobody else does. */
+/** CloudNativePG's default. */
 const DEFAULT = '5min'
 /** Units of PostgreSQL's settings; a number without one is seconds, for this setting. */
 const UNITS: Readonly<Record<string, Milliseconds>> = {
@@ -14,8 +14,8 @@ const UNITS: Readonly<Record<string, Milliseconds>> = {
 }
 
 /**
- * How long a segment of a primary that is written to can wait until it is shipped (`archive_timeout`); null where it
- * waits until it is full, or the setting can not be read. An idle primary ships nothing, however long that lasts.
+ * How long a segment of a primary that is written to may wait until it is shipped (`archive_timeout`); null where it
+ * waits until it is full, or the setting cannot be read. An idle primary ships nothing.
  */
 export function archiveTimeoutOf({ spec }: ClusterObject): Milliseconds | null {
   const [, number, unit] =

@@ -10,9 +10,9 @@ import type { Place } from './place.ts'
 import { archiveAt } from './situation.ts'
 
 /**
- * Where every site archives: as its own cluster says; one that is yet to begin, under a name that its archive has never
- * held. A site that is silent, and not the one at hand, is taken by what the others know. Throws `archive-unread` when
- * nobody can say it for the site at hand.
+ * Where every site archives: as its own cluster says, or, before it begins, under a name that its archive has never
+ * held. For another site that is silent, what the others know counts. Throws `archive-unread` when it is unknown for
+ * the site at hand.
  */
 export async function archivesOf(place: Place, serverNames: Readonly<Record<string, string>> = {}): Promise<Archive[]> {
   const { component, context } = place
@@ -42,7 +42,7 @@ async function nameOfNext(place: Place, site: SiteName, knownAs: string | null):
   if (archive.is === 'read') return unusedName({ cluster, archive, knownAs, expected })
   // What another site will be called is only written down here: its own deploy looks again.
   if (site !== place.site) return knownAs ?? firstServerName(cluster)
-  throw siteError('archive-unread', `nobody can tell what the archive of ${cluster} on ${site} holds: ${archive.why}`, {
+  throw siteError('archive-unread', `it is unknown what the archive of ${cluster} on ${site} holds: ${archive.why}`, {
     where: `${site} ${component.spec.archive.store}`,
     next: 'Bring the object store of the site to answer, and deploy again.',
   })

@@ -38,7 +38,7 @@ export async function deployCluster(
   deployment: Deployment,
   context: KitContext,
 ): Promise<DeployUnit[]> {
-  // First of all: where a namespace is gone, its Secrets are gone with it, and to make them anew would be bad advice.
+  // Comes first: where a namespace is gone, its Secrets are gone as well, and advice to create them would be wrong.
   await beginningAt({ component, site, deployment, context })
   await assertSecretsMatch(component, context)
   const place: Place = { component, site, deployment, context }
@@ -80,8 +80,8 @@ function accessUnit(place: Place): DeployUnit {
 }
 
 /**
- * What the plugin of this site may be told to ask: every archive, and the one that has nothing; with authorities where
- * any has some (`mayLeaveArchive`).
+ * The archives that the plugin of this site may be pointed at: every site's, and an empty one. The empty one has the
+ * authorities of an archive that has any (`mayLeaveArchive`).
  */
 export function storesOf(
   { component, site, context }: Pick<Place, 'component' | 'site'> & { readonly context: Pick<KitContext, 'stack'> },
@@ -123,7 +123,7 @@ function clusterUnit(place: Place): DeployUnit {
   return adopting(place, unit, declare)
 }
 
-/** The second pass of a first deploy: a cluster learns to stream from the others as soon as those exist. */
+/** The second pass of a first deploy: a cluster can stream from the others as soon as they exist. */
 function followUnit(place: Place): DeployUnit {
   const { component, site, context, deployment } = place
   const others = otherSites(context.stack, site)
@@ -154,7 +154,7 @@ function followUnit(place: Place): DeployUnit {
 
 /**
  * The Cluster of a site as it is declared now. `serverNames` names incarnations that are yet to begin. Throws
- * `roles-disagree`, `archive-forked` or `history-forked` when what is live has another role, or can not have its own.
+ * `roles-disagree`, `archive-forked` or `history-forked` when what is live has another role, or cannot have its own.
  */
 export async function declareCluster(
   place: Place,
@@ -179,8 +179,7 @@ export async function declareCluster(
     site,
     archives: await archivesOf(place, serverNames),
     userSpec,
-    // Owned by moves: what is live stays, a deploy never flips a role. A passive site that a move left behind is
-    // passive all the while.
+    // Moves own the role: a deploy keeps the live one. A passive site that a move left behind stays passive.
     replica:
       live?.spec.replica?.primary === undefined || leftBehind
         ? { primary: active, source: sourceOf(place) }
@@ -192,16 +191,14 @@ export async function declareCluster(
 }
 
 /**
- * Holds on to the very object that was read: should it be deleted meanwhile, the API server refuses to make another one
- * in its place.
+ * Keeps the UID of the object that was read: where it is deleted meanwhile, the API server refuses to make another one.
  */
 function sameAs({ metadata: { uid } }: ClusterObject, { plural, object }: DeclaredObject): DeclaredObject {
   return { plural, object: uid === undefined ? object : { ...object, metadata: { ...object.metadata, uid } } }
 }
 
 /**
- * Looked at again when it counts: an active database that was there when the deploy began, and is gone by now, is not
- * made anew empty.
+ * Looks again right before the effect: an active database that has gone since the deploy began is not made anew empty.
  */
 async function firstBootstrap(place: Place, active: string, userSpec: JsonObject): Promise<JsonObject> {
   const { component, site, deployment } = place
@@ -218,7 +215,7 @@ function sourceOf(place: Place): string {
 }
 
 /**
- * How soon the operator reacts to a changed Cluster: until then it still calls it healthy, and it keeps no
+ * How soon the operator reacts to a changed Cluster. Until then it still calls it healthy, and it keeps no
  * observedGeneration.
  */
 const REACTION = seconds(3)

@@ -60,7 +60,7 @@ export async function failedBootstrap(at: Bootstrapping, signal: AbortSignal): P
 }
 
 /**
- * Why a bootstrap pod can not even begin (no image, no volume, no room): our own trouble, not the backup's. Null when
+ * Why a bootstrap pod cannot begin (no image, no volume, no room): the cluster's trouble, not the backup's. Null when
  * it can.
  */
 export async function stuckBootstrap(at: Bootstrapping, signal: AbortSignal): Promise<string | null> {

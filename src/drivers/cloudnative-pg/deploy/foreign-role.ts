@@ -8,9 +8,8 @@ import { siteOfCluster } from '../spec.ts'
 import type { Place } from './place.ts'
 
 /**
- * Whether a follower still follows a site that is passive by now, for it was silent when that one was left, and can
- * follow the active one as it is. Throws `history-forked` when it can not, and `database-not-answering` when nobody can
- * say.
+ * Whether a follower still follows a site that is passive by now, because it was silent during the move, and can follow
+ * the active one as it is. Throws `history-forked` when it cannot, and `database-not-answering` when that is unknown.
  */
 export async function isLeftBehind(place: Place, live: ClusterObject | null, active: string): Promise<boolean> {
   const { component, site, context } = place

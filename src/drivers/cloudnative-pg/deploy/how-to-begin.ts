@@ -42,7 +42,7 @@ export const BEGINNINGS: readonly Row[] = [
       ),
   },
   {
-    when: 'the Cluster was made by other hands, and the deploy was not told to adopt',
+    when: 'the Cluster was made by other hands, and the deploy has no --adopt',
     outcome: 'refused: `made-by-others`',
     applies: ({ standing, adopt }) => standing.is === 'others' && !adopt,
     beginning: ({ cluster, site }) =>
@@ -66,7 +66,7 @@ export const BEGINNINGS: readonly Row[] = [
       const { cluster, site } = situation
       return refuse(
         'another-database',
-        `${cluster} on ${site} is another database than ${otherSystem(situation)}: somebody has made it anew`,
+        `${cluster} on ${site} is another database than ${otherSystem(situation)}: it was made anew`,
         copyAt(situation) === null
           ? 'Find out which one holds your data before anything is changed; the archive still has the earlier one.'
           : `Find out which one holds your data before anything is changed. To go on with the copy: standby failover plan --mode failover --to ${copyAt(situation)}`,
@@ -81,7 +81,7 @@ export const BEGINNINGS: readonly Row[] = [
     beginning: (situation) => {
       const { cluster, site, standing, elsewhere } = situation
       const what = `${cluster} on ${site} was made by other hands, and is no copy of the active database`
-      // It may be all that there is: nobody is advised to delete that.
+      // It may be the only copy: no advice to delete it.
       const only = standing.is === 'others' && standing.primary && !elsewhere.some(({ holds }) => holds === 'primary')
       return refuse(
         'made-by-others',
@@ -162,7 +162,7 @@ export const BEGINNINGS: readonly Row[] = [
     beginning: (situation) =>
       refuse(
         'archive-unread',
-        `${situation.cluster} would begin empty, and nobody can tell whether there is an earlier one: ${unknownsOf(situation).join('; ')}`,
+        `${situation.cluster} would begin empty, and it is unknown whether there is an earlier one: ${unknownsOf(situation).join('; ')}`,
         'Bring what is silent to answer, and deploy again.',
       ),
   },
@@ -228,7 +228,7 @@ const emptied = (what: string): Beginning =>
     'Put active.json back as it was: docs/witness.md says how. A first deploy would name the active site and the epoch anew.',
   )
 
-/** For whoever has named the wrong site as the active one. */
+/** Advice for the case that the wrong site is named as the active one. */
 const serves = ({ epoch }: Situation, site: string): string =>
   epoch === null
     ? `If ${site} is the site that serves, name it as initialActive, and adopt what it has: standby deploy --adopt --dry-run.`
@@ -240,7 +240,7 @@ const onlyMadeByOthers = (situation: Situation): boolean =>
 const unread = (cluster: string, site: string, archive: ArchiveContent): Beginning =>
   refuse(
     'archive-unread',
-    `nobody can tell what the archive of ${cluster} on ${site} holds: ${archive.is === 'unknown' ? archive.why : ''}`,
+    `it is unknown what the archive of ${cluster} on ${site} holds: ${archive.is === 'unknown' ? archive.why : ''}`,
     'Bring the object store of the site to answer, and deploy again: two histories in one folder make both unrestorable.',
   )
 

@@ -34,9 +34,7 @@ export interface ClusterDeclaration {
 /** Name of the Secret and of the ObjectStore of a site's archive, in every site's namespace. */
 export const archiveName = (component: Database, site: SiteName): string => `${component.name}-archive-${site}`
 
-/**
- * Name of the ObjectStore that has nothing (`leave-archive.ts`), and of the Secret with its keys, which nobody makes.
- */
+/** Name of the empty ObjectStore (`leave-archive.ts`), and of the Secret with its keys, which never exists. */
 export const noArchiveName = (component: Database): string => `${component.name}${NO_ARCHIVE}`
 
 export const streamingSecrets = (cluster: string): { certificate: string; authority: string } => ({
@@ -254,7 +252,7 @@ function streamingFrom(component: Database, site: SiteName): JsonObject {
   if (streaming === undefined) return {}
   const copies = copiedSecrets(name)
   return {
-    // verify-full can not work with an address: the server's certificate carries only names.
+    // verify-full cannot work with an address: the server's certificate carries only names.
     connectionParameters: {
       host: streaming.host,
       port: String(streaming.nodePort),

@@ -170,7 +170,7 @@ export async function serverNamesIn(
     if (first === undefined) return names
     const name = first.key.slice(folder.length).split('/')[0] ?? ''
     if (numbered.test(name)) names.push(name)
-    // `0` is the character after `/`: what sorts there lies behind all of this folder.
+    // `0` is the character after `/`: what sorts there comes after all of this folder.
     after = `${folder}${name}0`
   }
 }

@@ -13,7 +13,7 @@ export async function readUserSpec(component: Database, stack: Stack): Promise<J
   const path = resolve(stack.source.directory, file)
   const invalid = (why: string): Error => inputError('database-values-invalid', `${file} ${why}`, { where: path })
   const text = await readFile(path, 'utf8').catch((error: Error) => {
-    throw invalid(`can not be read: ${error.message}`)
+    throw invalid(`cannot be read: ${error.message}`)
   })
   let value: unknown
   try {

@@ -6,6 +6,7 @@ import {
   segmentBytesIn,
   segmentBytesOf,
 } from '../../../../src/drivers/cloudnative-pg/segment-length.ts'
+import { onceByKey } from '../../../../src/runtime/once.ts'
 import {
   formatLsn,
   parseLsn,
@@ -89,8 +90,9 @@ describe('the metrics of an instance', () => {
         return answer(target)
       },
     } as unknown as KubernetesClient
+    const once = onceByKey()
     const ask = (of = cluster('pg-dc-b')) =>
-      measureSegments(kubernetes, of, 'pg-dc-b-1', AbortSignal.timeout(5_000), 1_000)
+      measureSegments(kubernetes, of, 'pg-dc-b-1', { once, signal: AbortSignal.timeout(5_000) }, 1_000)
     return { asked, ask }
   }
   test('are asked for once for each database: it keeps its segments for life', async () => {

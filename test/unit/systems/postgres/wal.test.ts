@@ -14,7 +14,7 @@ import {
   segmentName,
   segmentsBetween,
 } from '../../../../src/systems/postgres/wal.ts'
-import { MB16, segmentsOf } from './cluster-states.ts'
+import { MB16, segmentsOf } from '../../drivers/cloudnative-pg/cluster-states.ts'
 
 const position = fc.bigInt({ min: 0n, max: (1n << 52n) - 1n })
 const timeline = fc.integer({ min: 1, max: 0xffff })

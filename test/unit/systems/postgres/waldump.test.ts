@@ -8,7 +8,7 @@ import { type Divergence, divergenceIn } from '../../../../src/systems/postgres/
 import { parseLsn } from '../../../../src/systems/postgres/wal.ts'
 import { type Postgres, startPostgres } from '../../../support/postgres.ts'
 import { temporaryFolder } from '../../../support/temporary-folder.ts'
-import { MB16 } from './cluster-states.ts'
+import { MB16 } from '../../drivers/cloudnative-pg/cluster-states.ts'
 
 const PROGRAMS = '/usr/lib/postgresql/15/bin'
 const folder = temporaryFolder()
