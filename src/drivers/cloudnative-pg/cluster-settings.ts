@@ -7,7 +7,7 @@ export interface ClusterSettings {
   readonly version: { readonly major: number; readonly minor: number | null } | null
   /** Standbys without which no commit returns. */
   readonly synchronous: number
-  /** What a replica must have at least as high as its primary, as far as it is declared. */
+  /** Declared settings that a replica must have at least as high as its primary. */
   readonly atLeast: Readonly<Record<string, number>>
 }
 
@@ -36,12 +36,12 @@ function versionOf({ spec }: ClusterObject): ClusterSettings['version'] {
   const catalog = (spec as { readonly imageCatalogRef?: { readonly major?: number } }).imageCatalogRef
   if (catalog?.major !== undefined) return { major: catalog.major, minor: null }
   const [, major, minor] = /:(\d+)(?:\.(\d+))?[^/]*$/.exec(spec.imageName ?? '') ?? []
-  return major === undefined ? null : { major: Number(major), minor: minor === undefined ? null : Number(minor) }
+  if (major === undefined) return null
+  return { major: Number(major), minor: minor === undefined ? null : Number(minor) }
 }
 
 /**
- * With `dataDurability: preferred` a commit waits for those that are there. `minSyncReplicas` is the older way to the
- * same.
+ * With `dataDurability: preferred` a commit waits only for standbys that answer. `minSyncReplicas` is the older field.
  */
 function synchronousOf(spec: JsonObject): number {
   const declared = isObject(spec.postgresql) ? spec.postgresql.synchronous : undefined

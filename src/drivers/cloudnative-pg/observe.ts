@@ -2,7 +2,7 @@ import type { KubernetesClient } from '../../clients/kubernetes-client.ts'
 import { overWay } from '../../clients/patience.ts'
 import { withinDeadline } from '../../clients/within-deadline.ts'
 import type { Fact } from '../../domain/fact.ts'
-import type { Observed } from '../../domain/observed.ts'
+import type { Observed, Summary } from '../../domain/observed.ts'
 import type { SiteName } from '../../domain/stack.ts'
 import type { KitContext } from '../../driver/kit/context.ts'
 import { asStandbyError, siteError } from '../../errors/standby-error.ts'
@@ -185,7 +185,6 @@ export function stateOf(
   const replica = roleIn(cluster)
   const own = backups.filter((backup) => backup.spec.cluster.name === cluster.metadata.name)
   const good = completedBackups(backups, cluster).at(-1)
-  const archiving = conditionOf(cluster, 'ContinuousArchiving')
   return {
     cluster: cluster.metadata.name,
     uid: cluster.metadata.uid ?? '',
@@ -203,7 +202,7 @@ export function stateOf(
     currentPrimary: status?.currentPrimary ?? null,
     targetPrimary: status?.targetPrimary ?? null,
     systemId: status?.systemID ?? instance?.systemID ?? null,
-    archiving: archiving === undefined ? 'never' : archiving.status === 'True' ? 'working' : 'failing',
+    archiving: archivingOf(cluster),
     fenced: fencedInstances(cluster).length > 0,
     hibernated: cluster.metadata.annotations?.['cnpg.io/hibernation'] === 'on',
     smartShutdownTimeout: spec.smartShutdownTimeout ?? 180,
@@ -237,9 +236,15 @@ export function stateOf(
   }
 }
 
+function archivingOf(cluster: ClusterObject): CloudNativePgState['archiving'] {
+  const condition = conditionOf(cluster, 'ContinuousArchiving')
+  if (condition === undefined) return 'never'
+  return condition.status === 'True' ? 'working' : 'failing'
+}
+
 /**
- * `walArchivingFailing` and an invalid definition are no ends: they block every later backup until they are deleted
- * (CNPG #10745).
+ * `walArchivingFailing` and an invalid definition do not finish a backup: they block every later one until it is
+ * deleted (CNPG #10745).
  */
 const FINISHED = ['completed', 'failed']
 
@@ -256,21 +261,29 @@ export function summarized(
   state: CloudNativePgState,
 ): Extract<Observed<CloudNativePgState>, { readonly kind: 'answering' }> {
   const writable = state.instance?.isPrimary === true
-  const settled =
-    state.phase === HEALTHY && state.readyInstances === state.instances && state.instance !== null && !state.fenced
-  // The specification and PostgreSQL may disagree while a promotion lasts; longer is split.
-  const role =
-    state.instance === null ? 'unknown' : writable === !state.isReplica ? (writable ? 'active' : 'passive') : 'split'
   const timeline = state.instance?.timeLineID ?? 0
   return {
     kind: 'answering',
     state,
-    role,
-    health: settled ? 'healthy' : state.instance === null || state.fenced ? 'down' : 'degraded',
+    role: roleOf(state),
+    health: healthOf(state),
     text: `${writable ? 'primary' : 'replica'}${state.fenced ? ', fenced' : ''}, timeline ${timeline}, ${state.readyInstances}/${state.instances} ready${state.phase === HEALTHY ? '' : `, ${state.phase}`}`,
     ...(state.lastBackup === null ? {} : { lastBackup: state.lastBackup.at }),
     facts: factsOf(state),
   }
+}
+
+/** The specification and PostgreSQL may disagree while a promotion lasts: `split`. */
+function roleOf({ instance, isReplica }: CloudNativePgState): Summary['role'] {
+  if (instance === null) return 'unknown'
+  const writable = instance.isPrimary === true
+  if (writable === isReplica) return 'split'
+  return writable ? 'active' : 'passive'
+}
+
+function healthOf({ instance, fenced, phase, readyInstances, instances }: CloudNativePgState): Summary['health'] {
+  if (instance === null || fenced) return 'down'
+  return phase === HEALTHY && readyInstances === instances ? 'healthy' : 'degraded'
 }
 
 /** Which cluster is the primary, on which timeline of which history: a plan holds only while none of them changes. */

@@ -44,10 +44,8 @@ function described(
   { divergence, complete, missing, endsAtFork }: Decoded,
   tables: ReadonlyMap<string, string>,
 ): JsonObject {
-  const holes =
-    missing.length === 0
-      ? ''
-      : `; ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not on its volume any more`
+  const verb = missing.length === 1 ? 'is' : 'are'
+  const holes = missing.length === 0 ? '' : `; ${missing.join(', ')} ${verb} not on its volume any more`
   const read = { complete, missing: [...missing] }
   if (divergence === null)
     return {

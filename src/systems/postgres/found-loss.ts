@@ -3,9 +3,9 @@ import { bytesBetween } from './wal.ts'
 
 /**
  * What a kept description says existed only on the former primary, as reports show it beside the predicted and the
- * counted loss: `bytes`, `rows` and `commits` are intervals, whose upper end is null where not all of it could be read.
- * Bytes go by positions, and are exact also where nothing could be decoded; after a crash, of which the control file
- * knows no end, there are at least as many as could be read. Pure.
+ * measured loss. `bytes`, `rows` and `commits` are intervals; an upper end of null means that not all of it could be
+ * read. Bytes are computed from positions, and are exact also where nothing could be decoded. After a crash the control
+ * file has no end: then there are at least as many as could be read. Pure.
  */
 export function foundLoss(described: JsonObject, kept: string): JsonObject {
   const { bytes, forkedAt, readTo, commits, complete, meaning, firstCommitAt = null, lastCommitAt = null } = described
@@ -14,8 +14,10 @@ export function foundLoss(described: JsonObject, kept: string): JsonObject {
     (sum, { inserted, updated, deleted }) => sum + Number(inserted) + Number(updated) + Number(deleted),
     0,
   )
-  const upTo = (counted: Json | undefined): [number, number | null] =>
-    typeof counted === 'number' ? [counted, complete === true ? counted : null] : [0, null]
+  const upTo = (counted: Json | undefined): [number, number | null] => {
+    if (typeof counted !== 'number') return [0, null]
+    return [counted, complete === true ? counted : null]
+  }
   return {
     bytes: typeof bytes === 'number' ? [bytes, bytes] : [bytesBetween(String(forkedAt), String(readTo)), null],
     rows: upTo(rows),

@@ -153,17 +153,12 @@ function ofField({ path, from, to }: FieldChange): Part[] {
   if (field === 'imageName' && isOlderImage(String(to), String(from)))
     return [refused(at, `${to} is another major version than ${from}, or an older one. ${declare(from)}`)]
   const lost = lostItems(from, to)
-  return lost.length === 0
-    ? []
-    : [
-        refused(
-          at,
-          `${lost.join(', ')} would go. Declare ${lost.length === 1 ? 'it' : 'them'} under ${field} in the cluster file`,
-        ),
-      ]
+  if (lost.length === 0) return []
+  const them = lost.length === 1 ? 'it' : 'them'
+  return [refused(at, `${lost.join(', ')} would go. Declare ${them} under ${field} in the cluster file`)]
 }
 
-/** Named items of a list that is replaced as a whole. Its archiver is the one thing that is ours. */
+/** Named items that a list lacks when it is replaced as a whole. The archive plugin's own item does not count. */
 function lostItems(from: Json | undefined, to: Json | undefined): string[] {
   if (!Array.isArray(from)) return []
   const nameOf = (item: Json): string | null => {

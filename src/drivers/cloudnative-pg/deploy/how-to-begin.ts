@@ -184,6 +184,7 @@ export function beginningOf(situation: Situation): Beginning {
 /** Everything that shows that a database of this name has lived: each of them forbids an empty one. Pure. */
 export function tracesOf(situation: Situation): string[] {
   const { cluster, site, archive, backups, onRecord } = situation
+  const named = backups.length === 1 ? 'the Backup' : 'the Backups'
   return [
     ...lives(situation).map(
       (one) => `${one.cluster} on ${one.site} holds ${one.holds === 'copy' ? 'a copy' : 'a database'}`,
@@ -191,9 +192,7 @@ export function tracesOf(situation: Situation): string[] {
     ...(archive.is === 'read' && archive.names.length > 0
       ? [`the archive of ${site} holds ${archive.names.join(', ')}`]
       : []),
-    ...(backups.length > 0
-      ? [`${backups.length === 1 ? 'the Backup' : 'the Backups'} ${some(backups)} of ${cluster}`]
-      : []),
+    ...(backups.length > 0 ? [`${named} ${some(backups)} of ${cluster}`] : []),
     ...(onRecord.is === 'a backup' ? ['the witness has the record of a backup'] : []),
   ]
 }
@@ -252,12 +251,15 @@ function missing(situation: Situation): Beginning {
   return refuse(
     'active-database-missing',
     `there is no Cluster ${cluster} on ${site}, the active site, and there was one: ${tracesOf(situation).join('; ')}. A deploy would make an empty one`,
-    to === null
-      ? archived
-        ? restore
-        : 'Find out where its data are before anything is made in its place.'
-      : `Go on with the copy: standby failover plan --mode failover --to ${to}${archived ? `. Or: ${restore}` : ''}`,
+    adviceFor(to, archived ? restore : null),
   )
+}
+
+/** `to`: the site that has a copy; `restore`: how to restore from the archive, where there is one. */
+function adviceFor(to: string | null, restore: string | null): string {
+  if (to === null) return restore ?? 'Find out where its data are before anything is made in its place.'
+  const copy = `Go on with the copy: standby failover plan --mode failover --to ${to}`
+  return restore === null ? copy : `${copy}. Or: ${restore}`
 }
 
 const lives = ({ elsewhere }: Situation): Elsewhere[] =>
