@@ -10,6 +10,7 @@ const servers: Readonly<Record<string, string>> = {
   '/usr/bin/redis-server': 'redis-server',
   '/usr/bin/redis-cli': 'redis-tools',
   '/usr/sbin/named': 'bind9',
+  '/usr/sbin/nginx': 'nginx-light',
   '/usr/bin/nsupdate': 'bind9-dnsutils',
 }
 

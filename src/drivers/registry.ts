@@ -17,6 +17,7 @@ import { command } from './command/driver.ts'
 import { guard } from './guard/driver.ts'
 import { haproxy } from './haproxy/driver.ts'
 import { helmRelease } from './helm-release/driver.ts'
+import { nginx } from './nginx/driver.ts'
 import { redis } from './redis/driver.ts'
 import { s3 } from './s3/driver.ts'
 import { manualWitness } from './s3/runbook.ts'
@@ -24,10 +25,9 @@ import { webhook } from './webhook/driver.ts'
 
 /** The one place that names drivers. Each was checked against its own schema before its `spec` reaches it. */
 export const drivers: Readonly<Record<string, Driver>> = Object.fromEntries(
-  ([cloudNativePg, command, guard, haproxy, helmRelease, redis, s3, webhook] as unknown as Driver[]).map((driver) => [
-    driver.kind,
-    driver,
-  ]),
+  ([cloudNativePg, command, guard, haproxy, helmRelease, nginx, redis, s3, webhook] as unknown as Driver[]).map(
+    (driver) => [driver.kind, driver],
+  ),
 )
 
 /** The storages that can be a witness. */

@@ -15,6 +15,12 @@ const stack: Stack = {
   components: [
     ...published.components,
     { name: 'power', driver: 'command', needs: [], spec: { sites: {} } },
+    {
+      name: 'proxies',
+      driver: 'nginx',
+      needs: [],
+      spec: { upstreams: {}, variable: 'active', instances: [{ host: 'lb-1', url: 'http://lb-1/' }] },
+    },
     { name: 'dns', driver: 'webhook', needs: [], spec: { sites: {}, closed: 'none' } },
   ],
 }

@@ -12,6 +12,7 @@ export type Server =
   | 'versitygw'
   | 'helm'
   | 'named'
+  | 'nginx'
   | 'debian'
 
 /**
@@ -37,6 +38,7 @@ const IS_HERE: Readonly<Record<Server, () => boolean>> = {
   'kube-apiserver': () => isOfLab('kube-apiserver'),
   versitygw: () => isOfLab('versitygw'),
   helm: () => isOfLab('helm'),
+  nginx: () => existsSync('/usr/sbin/nginx'),
   named: () => existsSync('/usr/sbin/named') && isOnPath('nsupdate') && isOnPath('dig'),
   // A tree of Debian is entered in a mount namespace.
   debian: () => process.getuid?.() === 0 && existsSync(cached('debian')),

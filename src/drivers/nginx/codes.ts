@@ -1,0 +1,9 @@
+import { declareCodes } from '../../driver/kit/codes.ts'
+import { TRAFFIC_CODES } from '../../systems/traffic/codes.ts'
+
+export const codes = declareCodes('Traffic through NGINX', {
+  ...TRAFFIC_CODES,
+  'nginx-unreadable': 'NGINX, or the host that it runs on, answers with something else than expected.',
+  'nginx-file-unwritable': 'The file that leads the traffic cannot be written.',
+  'nginx-refused': 'NGINX refuses its configuration, or to read it again; the file is as it was.',
+})

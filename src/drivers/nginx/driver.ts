@@ -1,0 +1,54 @@
+import { sshAddress } from '../../clients/round-trip.ts'
+import { OPERATING } from '../../domain/identities.ts'
+import type { Driver } from '../../driver/driver.ts'
+import { adaptedStackDriver } from '../../driver/kit/adapter.ts'
+import { around } from '../../driver/kit/around.ts'
+import type { StackDriver } from '../../driver/kit/capabilities.ts'
+import { trafficAssessment } from '../../systems/traffic/assess-traffic.ts'
+import { firstValueUnit } from '../../systems/traffic/first-value.ts'
+import type { TrafficState } from '../../systems/traffic/load-balancers.ts'
+import { trafficActions, trafficMoves } from '../../systems/traffic/move-traffic.ts'
+import { observeTraffic } from '../../systems/traffic/observe-traffic.ts'
+import { codes } from './codes.ts'
+import type { InstanceState } from './instance.ts'
+import { loadBalancers } from './load-balancers.ts'
+import { byHand } from './runbook.ts'
+import { type NginxSpec, nginxSchema, upstreamProblems } from './spec.ts'
+
+export type NginxState = TrafficState<InstanceState>
+
+const actions = trafficActions(loadBalancers, byHand)
+
+/** Traffic through NGINX: closed on all instances while data moves, then opened to the new site. */
+const kit: StackDriver<NginxSpec, NginxState> = {
+  kind: 'nginx',
+  scope: 'stack',
+  schema: nginxSchema,
+  codes,
+  claims: ({ spec }) =>
+    spec.instances.map(({ host }, index) => ({
+      key: `nginx ${host} ${spec.file} ${spec.variable}`,
+      path: ['instances', String(index)],
+    })),
+  validate: upstreamProblems,
+  levels: ['traffic'],
+  access: () => [],
+  credentials: ({ spec: { ssh } }) =>
+    [ssh.privateKey, ssh.knownHosts].map((reference) => ({
+      reference,
+      identities: OPERATING,
+      because: 'logs in to the load balancers',
+    })),
+  addresses: ({ spec: { instances, ssh } }) => instances.map(({ host }) => sshAddress(host, ssh.port)),
+  observe: (component, context) => observeTraffic(loadBalancers, component, context),
+  assess: trafficAssessment(loadBalancers, () => []),
+  deploys: {
+    deploy: async (component, _place, deployment, context) => [
+      firstValueUnit(loadBalancers, component, deployment, context),
+    ],
+  },
+  moves: trafficMoves(loadBalancers, actions),
+  actions: [actions.close, actions.open, actions.hold],
+}
+
+export const nginx: Driver<NginxSpec, NginxState> = adaptedStackDriver(kit, around)
