@@ -1,7 +1,7 @@
 import { declareCodes } from '../../driver/kit/codes.ts'
 import { TRAFFIC_CODES } from '../../systems/traffic/codes.ts'
 
-export const codes = declareCodes('Traffic through NGINX', {
+export const codes = declareCodes('Traffic', {
   ...TRAFFIC_CODES,
   'nginx-unreadable': 'NGINX, or the host that it runs on, answers with something else than expected.',
   'nginx-file-unwritable': 'The file that leads the traffic cannot be written.',
