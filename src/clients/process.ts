@@ -4,6 +4,14 @@ import { inputError, timeoutError } from '../errors/standby-error.ts'
 import { masking } from '../runtime/masking.ts'
 import { type Milliseconds, readableDuration, seconds } from '../values/duration.ts'
 import { type ChildPurpose, environmentFor } from './child-environment.ts'
+import { eachLine } from './live-lines.ts'
+
+/*
+ * Programs are run by `node:child_process` and not by @actions/exec 3.0: that returns neither the process nor its id,
+ * takes no signal and no deadline, and starts the child in our own process group (`_getSpawnOptions` passes on `cwd`
+ * and `env` alone). So it cannot end a program that is late or cancelled, and what that has started would go on. It also
+ * reports a program that a signal ended with the code null.
+ */
 
 export interface ProcessOptions {
   readonly deadline: Milliseconds
@@ -16,7 +24,9 @@ export interface ProcessOptions {
   readonly signal?: AbortSignal
   /** Never shown in an error. */
   readonly secrets?: readonly string[]
-  /** Of each stream; what is older than its last bytes is dropped. */
+  /** Hears each line of both streams as soon as it is written, unmasked. */
+  readonly live?: (line: string) => void
+  /** Bytes of each stream; what is older than its last bytes is dropped. */
   readonly maxOutput?: number
 }
 
@@ -33,7 +43,7 @@ const MAX_OUTPUT = 16 * 1024 * 1024
 /** From SIGTERM to SIGKILL: helm and kubectl need less to release what they hold. */
 const GRACE: Milliseconds = seconds(2)
 /**
- * A daemon that a program left behind may keep its pipes open for ever; what the program wrote itself is in the pipe
+ * A daemon that a program has started may keep its pipes open forever. What the program itself wrote is in the pipe
  * when it exits.
  */
 const PIPE_GRACE: Milliseconds = 300
@@ -56,6 +66,8 @@ export async function runProcess(
   })
   const stdout = tailOf(child.stdout, options.maxOutput ?? MAX_OUTPUT)
   const stderr = tailOf(child.stderr, options.maxOutput ?? MAX_OUTPUT)
+  const { live } = options
+  if (live !== undefined) for (const stream of [child.stdout, child.stderr]) eachLine(stream, live)
   const exited = exitOf(child, command, options)
   // A program that does not read its input to the end is no failure of ours: its exit code speaks.
   child.stdin.on('error', () => undefined)

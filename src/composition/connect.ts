@@ -3,13 +3,12 @@ import { keySource } from '../clients/access-keys.ts'
 import { askOverHttp } from '../clients/http-question.ts'
 import { openObjectStore } from '../clients/object-store.ts'
 import type { ObjectStoreClient } from '../clients/object-store-client.ts'
-import { runProcess } from '../clients/process.ts'
 import { awsLogin } from '../clients/renewed-login.ts'
 import { type SshAccess, type SshRunner, sshRunner } from '../clients/ssh.ts'
 import type { Identity } from '../domain/identities.ts'
 import type { Finding, Intent } from '../domain/plan.ts'
 import { componentOf, type Stack } from '../domain/stack.ts'
-import type { DriverContext, RunOptions, RunResult } from '../driver/context.ts'
+import type { DriverContext } from '../driver/context.ts'
 import type { Driver } from '../driver/driver.ts'
 import { conditionalStores, drivers, witnesses } from '../drivers/registry.ts'
 import { inputError } from '../errors/standby-error.ts'
@@ -20,7 +19,7 @@ import { findingsOf } from '../planning/findings.ts'
 import { platformsOf } from '../platform/registry.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
-import { type Masking, masking } from '../runtime/masking.ts'
+import { masking } from '../runtime/masking.ts'
 import { onceByKey } from '../runtime/once.ts'
 import { loadStack } from '../stack/load-stack.ts'
 import { readNamedFile, readNamedFileNow } from '../stack/named-files.ts'
@@ -29,6 +28,7 @@ import { recordsIn } from '../witness/records-in-store.ts'
 import { type CredentialSources, localCredential, maskSecret, secretCredential } from './credentials.ts'
 import { type GivenCredentials, neededCredentials, refuseMissingCredentials } from './needed-credentials.ts'
 import { openClusters, openPlatforms } from './open-sites.ts'
+import { programRunner } from './program-runner.ts'
 
 /** All that an operation works with: the declared stack, and the clients to what is real. */
 export interface World {
@@ -116,8 +116,7 @@ export async function connect(options: WorldOptions): Promise<World> {
     ssh: connections.ssh,
     http: (request) => askOverHttp(request, [options.signal]),
     once: onceByKey(),
-    run: async (command, args, run) =>
-      withoutSecrets(await runProcess(command, args, { signal: options.signal, ...run }), run, secrets),
+    run: programRunner(options.log, secrets, options.signal),
     sql(component, at, query) {
       const declared = componentOf(stack, component)
       const sql = drivers[declared.driver]?.sql
@@ -177,18 +176,6 @@ function loginVariables(stack: Stack, env: WorldOptions['env']): WorldOptions['e
       ([name, value]) => named.includes(name) || (process.env[name] !== value && !ours.includes(name)),
     ),
   )
-}
-
-/**
- * What a program of somebody else prints ends in plans, records and logs. What helm renders is applied, and stays what
- * it is.
- */
-function withoutSecrets(result: RunResult, { purpose }: RunOptions, { masked }: Masking): RunResult {
-  return {
-    ...result,
-    stdout: purpose === 'helm' ? result.stdout : masked(result.stdout),
-    stderr: masked(result.stderr),
-  }
 }
 
 /** One connection per host and user: each step of a move would pay for a new handshake otherwise. */

@@ -46,6 +46,9 @@ export interface DriverContext {
 
 export type SqlRows = readonly (readonly string[])[]
 
-export type RunOptions = Pick<ProcessOptions, 'deadline' | 'input' | 'env' | 'purpose' | 'cwd' | 'signal'>
+export type RunOptions = Pick<ProcessOptions, 'deadline' | 'input' | 'env' | 'purpose' | 'cwd' | 'signal'> & {
+  /** People watch it: each line of its output goes to the log as it comes, masked. */
+  readonly live?: true
+}
 
 export type RunResult = Pick<ProcessResult, 'code' | 'stdout' | 'stderr'>

@@ -41,6 +41,8 @@ export async function withHelm<T>(
         purpose: 'helm',
         cwd: context.stack.source.directory,
         signal: context.signal,
+        // What other commands print is for us.
+        ...(args[0] === 'upgrade' ? { live: true as const } : {}),
       } as const
       const result = await context.run(process.env.STANDBY_HELM ?? 'helm', args, options, { site })
       if (result.code !== 0)

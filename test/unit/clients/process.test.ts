@@ -26,6 +26,20 @@ describe('a program that is run', () => {
     expect(result).toEqual({ code: 3, stdout: 'héllo', stderr: '$(id); *\n', truncated: false })
   })
 
+  test('that people watch is heard line by line while it runs, whatever its chunks', async () => {
+    const script =
+      'printf "one\\ntw"; sleep 0.3; printf "o\\r\\n\\nthree\\rfour" ; echo five >&2; printf "h\\303"; sleep 0.1; printf "\\251"'
+    const heard: { readonly line: string; readonly ended: boolean }[] = []
+    let ended = false
+    const live = (line: string): unknown => heard.push({ line, ended })
+    const { stdout } = await runProcess('bash', ['-c', script], { deadline: 10_000, live })
+    ended = true
+    expect(stdout).toBe('one\ntwo\r\n\nthree\rfourhé')
+    expect(heard.map(({ line }) => line).sort()).toEqual(['five', 'fourhé', 'one', 'three', 'two'])
+    expect(heard.every((one) => !one.ended)).toBe(true)
+    expect(heard[0]?.line).toBe('one')
+  })
+
   test('gets what was declared for it beside what every program needs', async () => {
     const { stdout } = await runProcess(node, ['-p', 'process.env.EXTRA + Boolean(process.env.PATH)'], {
       deadline: 10_000,
