@@ -9,8 +9,8 @@ import { eachLine } from './live-lines.ts'
 /*
  * Programs are run by `node:child_process` and not by @actions/exec 3.0: that returns neither the process nor its id,
  * takes no signal and no deadline, and starts the child in our own process group (`_getSpawnOptions` passes on `cwd`
- * and `env` alone). So it cannot end a program that is late or cancelled, and its children would go on. It also reports a
- * program that a signal ended with the code null.
+ * and `env` alone). So it cannot end a program that is late or cancelled, and its children would go on. It also
+ * reports a program that a signal ended with the code null.
  */
 
 export interface ProcessOptions {
