@@ -108,7 +108,7 @@ test('a kubeconfig that leads to another cluster than the declared one stops eve
   for (const args of [['deploy'], ['failover', 'plan', '--to', 'dc-b'], ['backup'], ['verify-backup']]) {
     const { exitCode, stderr } = await standby(args, other)
     expect([args, exitCode]).toEqual([args, 2])
-    expect(stderr).toMatch(/standby: wrong-cluster\n.*dc-b leads to a cluster.*\n.*\n.*Nothing was changed/s)
+    expect(stderr).toMatch(/standby: wrong-cluster\n.*dc-b leads to another cluster.*\n.*\n.*Nothing was changed/s)
   }
 })
 

@@ -22,7 +22,7 @@ export interface GuardParts {
   /** The stack file as it is: it holds no credentials. */
   readonly stackFile: string
   readonly keys: { readonly id: string; readonly secret: string }
-  /** PEM: who vouches for the witness; null: whom the image knows. */
+  /** PEM of the authorities of the witness; null: those that the image brings. */
   readonly authorities: string | null
 }
 

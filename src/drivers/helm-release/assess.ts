@@ -115,10 +115,11 @@ function scaledAgainstItsRole(
   const serves = site === activeSite
   const another = scaledBy !== undefined && !isAutoscaler(scaledBy)
   if (activeSite === null || serves === declared > 0 || !(serves || another)) return []
+  const replicas = declared === 1 ? '1 replica' : `${declared} replicas`
   const by = another ? `, set by ${scaledBy}` : ''
   const what = serves
     ? `${workload.kind}/${workload.name} on ${site}, the active site, has no replicas${by}: no user is served`
-    : `${workload.kind}/${workload.name} on ${site}, a passive site, has ${declared} replica${declared === 1 ? '' : 's'}${by}`
+    : `${workload.kind}/${workload.name} on ${site}, a passive site, has ${replicas}${by}`
   const pause = controllers.find(({ writes }) => writes)?.pause
   const unless = serves ? 'Unless its guard has shut it' : 'Unless it was lost and has come back'
   const first = another && pause !== undefined ? `${pause}. Then` : unless
@@ -156,10 +157,7 @@ function canaryOf(component: Application, site: SiteName, states: States, intent
           site,
           severity: intent?.mode === 'switchover' ? 'blocker' : 'warning',
           what: `the canary of ${release} fails on ${site}: ${canary.why}`,
-          next:
-            intent?.mode === 'failover'
-              ? `The failover will stop before traffic is let in on ${intent.to}: renew the canary, or take it out of the stack file, before you approve.`
-              : 'A move would stop after its point of no return: renew the client secret of the canary, or its right to read the secret.',
+          next: nextOfFailing(intent),
         }),
       ]
     case 'unknown':
@@ -185,6 +183,11 @@ function canaryOf(component: Application, site: SiteName, states: States, intent
   }
 }
 
+const nextOfFailing = (intent: Intent | null): string =>
+  intent?.mode === 'failover'
+    ? `The failover will stop before traffic is let in on ${intent.to}: renew the canary, or take it out of the stack file, before you approve.`
+    : 'A move would stop after its point of no return: renew the client secret of the canary, or its right to read the secret.'
+
 /** How much an intent depends on a site: a switchover on both, a failover and a rejoin on the one that they change. */
 function severityAt(site: string, intent: Intent | null): Finding['severity'] {
   if (intent === null) return 'warning'
@@ -201,15 +204,14 @@ function secretsThatDiffer(component: Application, states: States, intent: Inten
     const values = new Set(
       hashes.map(({ secrets }) => secrets[name]).filter((hash) => hash !== null && hash !== undefined),
     )
-    return values.size < 2
-      ? []
-      : [
-          codes.finding('secret-differs', component, {
-            severity: intent === null || intent.mode === 'rejoin' ? 'warning' : 'blocker',
-            what: `${name} is not the same on ${hashes.map(({ site }) => site).join(' and ')}`,
-            next: 'Copy it from the active site: data that it encrypts cannot be read with another key.',
-          }),
-        ]
+    if (values.size < 2) return []
+    return [
+      codes.finding('secret-differs', component, {
+        severity: intent === null || intent.mode === 'rejoin' ? 'warning' : 'blocker',
+        what: `${name} is not the same on ${hashes.map(({ site }) => site).join(' and ')}`,
+        next: 'Copy it from the active site: data that it encrypts cannot be read with another key.',
+      }),
+    ]
   })
 }
 
@@ -219,16 +221,14 @@ function secretsThatDiffer(component: Application, states: States, intent: Inten
  */
 function imagesThatDiffer(component: Application, states: States, intent: Intent | null): KitFinding[] {
   const images = Object.entries(states).flatMap(([site, seen]) =>
-    seen.kind === 'answering' ? [`${site}: ${seen.state.workload.image}`] : [],
+    seen.kind === 'answering' ? [{ site, image: seen.state.workload.image }] : [],
   )
-  const different = new Set(images.map((image) => image.slice(image.indexOf(': ') + 2))).size > 1
-  return different
-    ? [
-        codes.finding('image-differs', component, {
-          severity: intent?.mode === 'switchover' ? 'blocker' : 'warning',
-          what: `the sites run different images (${images.join(', ')})`,
-          next: 'Deploy first: a move must not be a migration.',
-        }),
-      ]
-    : []
+  if (new Set(images.map(({ image }) => image)).size < 2) return []
+  return [
+    codes.finding('image-differs', component, {
+      severity: intent?.mode === 'switchover' ? 'blocker' : 'warning',
+      what: `the sites run different images (${images.map(({ site, image }) => `${site}: ${image}`).join(', ')})`,
+      next: 'Deploy first: a move must not be a migration.',
+    }),
+  ]
 }

@@ -65,4 +65,8 @@ function withoutStamps(object: KubernetesObject): Json {
 }
 
 const hidden = (key: string, from: Json | undefined, to: Json | undefined): { from?: Json; to?: Json } =>
-  key.includes('/Secret/') ? {} : { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) }
+  key.includes('/Secret/') ? {} : withoutUndefined(from, to)
+const withoutUndefined = (from: Json | undefined, to: Json | undefined): { from?: Json; to?: Json } => ({
+  ...(from === undefined ? {} : { from }),
+  ...(to === undefined ? {} : { to }),
+})

@@ -210,7 +210,7 @@ async function withoutStampArguments(helm: Helm): Promise<string[]> {
 }
 const STAMPED_LINE = '/^ *updatedAt: "\\{0,1\\}[0-9]\\{4\\}-[0-9]\\{2\\}-[0-9]\\{2\\}/d'
 
-/** A release that a killed helm left behind refuses every further command: say so before anything is tried. */
+/** A release that a killed helm has left pending refuses every further command: refused before anything is tried. */
 async function refusePending(helm: Helm, component: Application, site: SiteName): Promise<void> {
   const live = await liveRelease(helm, component)
   if (live === null || !isPending(live)) return

@@ -22,6 +22,7 @@ import {
   mayStillRun,
   POD,
   podChanges,
+  podsInWords,
   podsOf,
   type RolledOut,
   readWorkload,
@@ -110,10 +111,7 @@ const stopping: Versioned<HelmReleaseSpec, Before, Stopped, WorkloadAsSeen, Reme
     const left = pods.filter(mayStillRun).length
     return left === 0
       ? { is: 'done', proof: { replicas: 0, pods: 0 } }
-      : {
-          is: 'pending',
-          waitingFor: `${left} pod${left === 1 ? '' : 's'} of ${run.component.spec.workload.name} to end`,
-        }
+      : { is: 'pending', waitingFor: `${podsInWords(left)} of ${run.component.spec.workload.name} to end` }
   },
   apply: (run, seen) => scale(run, 0, seen),
   changes: watchPods,
@@ -128,14 +126,16 @@ const stopping: Versioned<HelmReleaseSpec, Before, Stopped, WorkloadAsSeen, Reme
       if (view === null) return { is: 'done', proof: replicasLeft(null) }
       const { before } = run.step.parameters
       // A site that was half lost when this began need not serve now; it has what it had.
-      if (run.intent?.mode === 'failover')
-        return (before === null ? view.declared > 0 : view.declared === before)
+      if (run.intent?.mode === 'failover') {
+        const isBack = before === null ? view.declared > 0 : view.declared === before
+        return isBack
           ? { is: 'done', proof: replicasLeft(view.declared) }
           : {
               is: 'pending',
               waitingFor: `${run.component.spec.workload.name} to be scaled to ${before ?? 'what its release says'}`,
               due: view.seen,
             }
+      }
       // A manager that keeps another number is left alone: users are served by it.
       const wanted = view.declared > 0 && view.scaledBy !== null ? null : before
       return (

@@ -11,7 +11,7 @@ import type { Before, EndLook } from './parameters.ts'
 import { endLookByHand, secondLookByHand } from './runbook.ts'
 import { invalidateWorkload, replicasVary, scale, scaledByOthers, watchPods, watchWorkload } from './scale.ts'
 import type { Application, HelmReleaseSpec, ReleaseRun } from './spec.ts'
-import { mayStillRun, podsOf, readWorkload, type SeenWorkload } from './workload.ts'
+import { mayStillRun, podsInWords, podsOf, readWorkload, type SeenWorkload } from './workload.ts'
 
 /**
  * A self-heal of Argo CD looks at what changed after 5 s (`--self-heal-timeout-seconds`); two more for its write to
@@ -136,7 +136,7 @@ const ending: Versioned<HelmReleaseSpec, EndLook, ReplicasLeft, WorkloadAsSeen> 
     const pods = (await podsOf(kubernetesOf(run), run.component, run.signal)) ?? []
     const more = pods.filter(mayStillRun).length - view.declared
     return more > 0
-      ? { is: 'pending', waitingFor: `${more} pod${more === 1 ? '' : 's'} of ${name} to end` }
+      ? { is: 'pending', waitingFor: `${podsInWords(more)} of ${name} to end` }
       : { is: 'done', proof: replicasLeft(view) }
   },
   apply: (run, seen) => scale(run, seen.replicas, seen),

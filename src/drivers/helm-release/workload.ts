@@ -120,6 +120,8 @@ export function mayStillRun(pod: KubernetesObject): boolean {
   return !ended || [...initContainerStatuses, ...containerStatuses].some(({ state }) => state?.running !== undefined)
 }
 
+export const podsInWords = (count: number): string => (count === 1 ? '1 pod' : `${count} pods`)
+
 /** Whenever a pod of the workload comes, changes or goes; nothing where its selector cannot be asked for. */
 export async function* podChanges(
   kubernetes: KubernetesClient,

@@ -78,7 +78,7 @@ fi
 `
 
 /**
- * A volume of other hands with a snapshot alone, which is what Redis keeps unless it is told otherwise: with
+ * A volume that this stack did not make, with a snapshot alone, which is what Redis keeps by default: with
  * append-only persistence it would begin empty beside it
  * (https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/, "How I can switch to AOF"). The snapshot
  * becomes its first file.
@@ -249,7 +249,7 @@ sync
 mv .standby-ready.new .standby-ready
 `
 
-/** Beside the server: it has curl, the object store's keys and nothing to do until it is told. */
+/** Beside the server: it has curl, the object store's keys and waits for commands. */
 export const IDLE = `
 trap 'exit 0' TERM INT
 while :; do sleep 3600 & wait "$!"; done
