@@ -7,9 +7,9 @@ import { KUBERNETES } from '../../platform/kubernetes/key.ts'
 import { minutes } from '../../values/duration.ts'
 import { codes } from './codes.ts'
 import { compareManifests, keepsNothing, objectsOf } from './compare-manifests.ts'
-import { asTransientFailure } from './failed-in-passing.ts'
 import { chartArguments, type Helm, type LiveRelease, liveRelease, withHelm } from './helm.ts'
 import { type Application, valuesFiles, workloadRef } from './spec.ts'
+import { asTransientFailure } from './transient-failure.ts'
 import { rollout } from './workload.ts'
 
 /** The release of one site, with the values of its role. */
