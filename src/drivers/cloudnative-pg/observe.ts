@@ -5,11 +5,12 @@ import type { Fact } from '../../domain/fact.ts'
 import type { Observed, Summary } from '../../domain/observed.ts'
 import type { SiteName } from '../../domain/stack.ts'
 import type { KitContext } from '../../driver/kit/context.ts'
-import { asStandbyError, siteError } from '../../errors/standby-error.ts'
+import { siteError } from '../../errors/standby-error.ts'
 import { conditionOf } from '../../platform/kubernetes/client/conditions.ts'
 import { isOwnedBy } from '../../platform/kubernetes/declared-objects.ts'
 import { controllersOf, type OtherController } from '../../platform/kubernetes/field-managers.ts'
 import { KUBERNETES } from '../../platform/kubernetes/key.ts'
+import { unlessForbidden } from '../../platform/kubernetes/unless-forbidden.ts'
 import type { ForkRecord } from '../../systems/postgres/fork-records.ts'
 import { farthestSegments, gapToArchive } from '../../systems/postgres/server-position.ts'
 import type { SegmentBytes } from '../../systems/postgres/wal.ts'
@@ -155,14 +156,12 @@ async function digestsOf(
   signal: AbortSignal,
 ): Promise<CloudNativePgState['secrets']> {
   const { namespace, secrets } = component.spec
-  const digests = [secrets.superuser, secrets.owner].map(async (name) => {
-    try {
-      return [[name, await secretDigest(kubernetes, namespace, name, signal)] as const]
-    } catch (error) {
-      if (asStandbyError(error).code === 'kubernetes-forbidden') return []
-      throw error
-    }
-  })
+  const digests = [secrets.superuser, secrets.owner].map((name) =>
+    unlessForbidden(
+      async () => [[name, await secretDigest(kubernetes, namespace, name, signal)] as const],
+      () => [],
+    ),
+  )
   return Object.fromEntries((await Promise.all(digests)).flat())
 }
 

@@ -44,11 +44,6 @@ async function fieldOf(
   return typeof found === 'string' || typeof found === 'number' ? String(found) : null
 }
 
-/** Of a RestoreEndpoint; the second form is that of drivers from before the kit. */
-function secretOf(endpoint: JsonObject): SandboxSecret {
-  const { credentials, passwordSecret, passwordKey } = endpoint
-  if (credentials !== undefined) return (credentials as SandboxSecret | null) ?? { name: '', keys: {} }
-  return typeof passwordSecret === 'string'
-    ? { name: passwordSecret, keys: { password: String(passwordKey ?? 'password') } }
-    : { name: '', keys: {} }
-}
+/** Of a RestoreEndpoint; no keys where it names no Secret. */
+const secretOf = ({ credentials }: JsonObject): SandboxSecret =>
+  (credentials as SandboxSecret | null | undefined) ?? { name: '', keys: {} }

@@ -3,8 +3,9 @@ import type { KubernetesObject } from '../../../clients/kubernetes-client.ts'
 import { isLogin } from '../../../clients/object-store-client.ts'
 import type { Sandbox } from '../../../domain/restore-test.ts'
 import type { KitContext } from '../../../driver/kit/context.ts'
-import { asStandbyError, siteError } from '../../../errors/standby-error.ts'
+import { siteError } from '../../../errors/standby-error.ts'
 import { KUBERNETES } from '../../../platform/kubernetes/key.ts'
+import { unlessForbidden } from '../../../platform/kubernetes/unless-forbidden.ts'
 import type { JsonObject } from '../../../values/json.ts'
 import {
   type Archive,
@@ -73,21 +74,18 @@ async function neededObjects(
   )
   const found = await Promise.all(
     needed.map(async ({ kind, name }) => {
-      try {
-        const live = await context
-          .platform(KUBERNETES, sandbox.site)
-          .get({ ...KINDS[kind], namespace, name }, { signal: context.signal })
-        if (live !== null) return [withoutMarks(live)]
-        context.log.warning(
-          `${component.name}: the restored copy asks for ${kind} ${namespace}/${name} on ${sandbox.site}, and there is none`,
-        )
-      } catch (error) {
-        if (asStandbyError(error).code !== 'kubernetes-forbidden') throw error
-        context.log.warning(
-          `${component.name}: the restored copy goes without ${kind} ${namespace}/${name}: ${asStandbyError(error).message}`,
-        )
+      const kubernetes = context.platform(KUBERNETES, sandbox.site)
+      const without = (why: string): null => {
+        context.log.warning(`${component.name}: the restored copy goes without ${kind} ${namespace}/${name}: ${why}`)
+        return null
       }
-      return []
+      const live = await unlessForbidden(
+        async () =>
+          (await kubernetes.get({ ...KINDS[kind], namespace, name }, { signal: context.signal })) ??
+          without(`there is none on ${sandbox.site}`),
+        ({ message }) => without(message),
+      )
+      return live === null ? [] : [withoutMarks(live)]
     }),
   )
   return found.flat()

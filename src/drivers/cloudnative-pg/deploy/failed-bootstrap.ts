@@ -1,9 +1,9 @@
 import type { KubernetesClient, KubernetesObject } from '../../../clients/kubernetes-client.ts'
 import type { Progress } from '../../../domain/progress.ts'
 import type { AnyReasonCode } from '../../../errors/reason-codes.ts'
-import { asStandbyError } from '../../../errors/standby-error.ts'
 import { conditionOf } from '../../../platform/kubernetes/client/conditions.ts'
 import { waitOfRefused } from '../../../platform/kubernetes/refused-pods.ts'
+import { unlessForbidden } from '../../../platform/kubernetes/unless-forbidden.ts'
 import { JOB, POD } from '../objects.ts'
 
 interface PodObject extends KubernetesObject {
@@ -85,24 +85,19 @@ export async function refusedBootstrap(
   signal: AbortSignal,
 ): Promise<Exclude<Progress, { readonly is: 'done' }> | null> {
   const labelSelector = `cnpg.io/cluster=${cluster},cnpg.io/jobRole`
-  try {
-    for (const job of await kubernetes.list(JOB, { namespace, labelSelector }, { signal })) {
-      const { active = 0, succeeded = 0 } = (job.status ?? {}) as {
-        readonly active?: number
-        readonly succeeded?: number
-      }
-      if (active > 0 || succeeded > 0) continue
-      const refused = await waitOfRefused(
-        kubernetes,
-        job,
-        { what: `the job ${job.metadata.name} of ${cluster}`, code },
-        signal,
-      )
-      if (refused !== null) return refused
+  const jobs = await unlessForbidden(
+    () => kubernetes.list(JOB, { namespace, labelSelector }, { signal }),
+    () => [],
+  )
+  for (const job of jobs) {
+    const { active = 0, succeeded = 0 } = (job.status ?? {}) as {
+      readonly active?: number
+      readonly succeeded?: number
     }
-  } catch (error) {
-    signal.throwIfAborted()
-    if (asStandbyError(error).code !== 'kubernetes-forbidden') throw error
+    if (active > 0 || succeeded > 0) continue
+    const naming = { what: `the job ${job.metadata.name} of ${cluster}`, code }
+    const refused = await waitOfRefused(kubernetes, job, naming, signal)
+    if (refused !== null) return refused
   }
   return null
 }
