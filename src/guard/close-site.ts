@@ -8,7 +8,7 @@ import { behaviourOf } from '../driver/kit/lifted.ts'
 import { asStandbyError, siteError } from '../errors/standby-error.ts'
 import { proofsIn } from '../execution/bounded-performer.ts'
 import { type PerformedRun, stepPerformer } from '../execution/perform-step.ts'
-import { isGuarded } from '../planning/fence-coverage.ts'
+import { closedByGuard } from '../planning/fence-coverage.ts'
 import { declaredCluster } from '../platform/kubernetes/declared-cluster.ts'
 import { readableDuration } from '../values/duration.ts'
 import type { JsonObject } from '../values/json.ts'
@@ -46,7 +46,8 @@ export async function closeSite(door: Door, activeSite: SiteName, mayClose: () =
     return { ...NOTHING, open: [{ what: site, why: `this is cluster ${clusterId}, and ${site} is ${declared}` }] }
 
   const intent: Intent = { mode: 'failover', from: site, to: activeSite }
-  const guarded = stack.components.filter(({ driver }) => isGuarded(drivers[driver]))
+  const isClosed = closedByGuard(stack, drivers)
+  const guarded = stack.components.filter(({ driver }) => isClosed(drivers[driver]))
   const seen = await Promise.all(guarded.map(async (component) => ({ component, state: await look(door, component) })))
   if (!(await mayClose())) return NOTHING
   // What can not be observed may be a passive part as it should be: to fence that would break what nobody asked us to

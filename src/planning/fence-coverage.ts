@@ -4,6 +4,7 @@ import type { Intent, PlannedStep } from '../domain/plan.ts'
 import type { ComponentName, Stack } from '../domain/stack.ts'
 import type { Driver } from '../driver/driver.ts'
 import type { Observation } from '../observation/observation.ts'
+import { standsOn } from '../platform/registry.ts'
 
 /** The levels that one step holds when it is done. */
 export const levelsOfStep = ({ fence, byTime }: PlannedStep): readonly FenceLevel[] =>
@@ -48,8 +49,22 @@ const shuts = (step: PlannedStep, component: ComponentName, level: FenceLevel): 
 export const isPromoted = (steps: readonly PlannedStep[], component: ComponentName): boolean =>
   steps.some((step) => step.component === component && step.phase === 'PROMOTE' && step.irreversible)
 
-/** What the guard of a site closes by itself: what stands inside the site and can be fenced. */
-export const isGuarded = (driver: Driver | undefined): boolean => driver?.scope === 'site' && driver.fence !== undefined
+/** Whether its components take writes in a site, and can be shut there. */
+export const canBeFenced = (driver: Driver | undefined): driver is Driver =>
+  driver?.scope === 'site' && driver.fence !== undefined
+
+/**
+ * Which drivers the guard of this stack closes by itself: those that can be fenced and stand on its own platform. A
+ * guard in a cluster reaches no host.
+ */
+export function closedByGuard(
+  stack: Stack,
+  drivers: Readonly<Record<string, Driver>>,
+): (driver: Driver | undefined) => boolean {
+  const guard = stack.components.map(({ driver }) => drivers[driver]).find((one) => one?.selfFencing !== undefined)
+  const platform = standsOn(guard ?? {})
+  return (driver) => canBeFenced(driver) && standsOn(driver) === platform
+}
 
 /**
  * What is to be shut on the site that the stack leaves: of the database and its archive all that these steps promote,
@@ -71,7 +86,9 @@ export function toShutOf(
   const promoted = awake.filter(({ name }) => isPromoted(steps, name)).map(({ name }) => name)
   // One that is seen, and has no role, serves nobody by itself: what uses it is shut.
   const fenced = awake
-    .filter(({ name, driver }) => isGuarded(drivers[driver]) && !promoted.includes(name) && roleOf(name) !== 'unknown')
+    .filter(
+      ({ name, driver }) => canBeFenced(drivers[driver]) && !promoted.includes(name) && roleOf(name) !== 'unknown',
+    )
     .map(({ name }) => name)
   return { application: fenced, database: promoted, archive: promoted }
 }

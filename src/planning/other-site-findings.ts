@@ -2,7 +2,7 @@ import type { Finding, Intent } from '../domain/plan.ts'
 import type { SiteName, Stack } from '../domain/stack.ts'
 import type { Driver } from '../driver/driver.ts'
 import type { Observation } from '../observation/observation.ts'
-import { isGuarded } from './fence-coverage.ts'
+import { canBeFenced } from './fence-coverage.ts'
 import { followersOf } from './followers.ts'
 import { livenessOf } from './liveness.ts'
 
@@ -42,7 +42,7 @@ function unseenOf(
 ): string | null {
   if (observation.sites[site]?.kind !== 'answering') return site
   const unseen = stack.components.filter(
-    ({ name, driver }) => isGuarded(drivers[driver]) && observation.components[name]?.[site]?.kind === 'silent',
+    ({ name, driver }) => canBeFenced(drivers[driver]) && observation.components[name]?.[site]?.kind === 'silent',
   )
   return unseen.length === 0 ? null : `${unseen.map(({ name }) => name).join(', ')} on ${site}`
 }

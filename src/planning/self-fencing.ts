@@ -4,11 +4,13 @@ import type { Stack } from '../domain/stack.ts'
 import type { SelfFencing } from '../driver/assessment.ts'
 import type { Driver } from '../driver/driver.ts'
 import type { Observation } from '../observation/observation.ts'
-import { fenceLevels, isGuarded, isPromoted, type ToShut } from './fence-coverage.ts'
+import { viewUnder } from '../observation/site-view.ts'
+import { closedByGuard, fenceLevels, isPromoted, type ToShut } from './fence-coverage.ts'
 
 /**
  * Whether the lost site shuts itself, and within which time; null outside of failovers, and in a stack without a guard.
- * A plan does not wait for self-fencing where it promotes a component that no guard can shut. Pure.
+ * A plan does not wait for self-fencing where a component that it promotes, or that must be shut, is none that the
+ * guard can shut: it stands outside, or on another platform than the guard. Pure.
  */
 export function selfFencingOf(
   stack: Stack,
@@ -16,6 +18,7 @@ export function selfFencingOf(
   intent: Intent,
   drivers: Readonly<Record<string, Driver>>,
   steps: readonly PlannedStep[],
+  toShut: ToShut,
 ): SelfFencing | null {
   if (intent.mode !== 'failover') return null
   const guard = stack.components.find(({ driver }) => drivers[driver]?.selfFencing !== undefined)
@@ -23,14 +26,19 @@ export function selfFencingOf(
   const states = observation.components[guard.name] ?? {}
   const found = drivers[guard.driver]?.selfFencing?.(guard, states, intent, stack) ?? null
   if (found === null || found.within === null) return found
-  // A silent site proves nothing. One that answers, and whose guard alone is not seen, may have none.
-  if (observation.sites[intent.from]?.kind === 'answering' && states[intent.from]?.kind !== 'answering')
+  // A silent platform proves nothing. One that answers, and whose guard alone is not seen, may have none.
+  const under = viewUnder(drivers[guard.driver] ?? {}, intent.from, observation)
+  if (under?.kind === 'answering' && states[intent.from]?.kind !== 'answering')
     return {
       within: null,
       why: `${intent.from} answers, and ${guard.name} can not be seen there`,
       next: 'Find out why, then make a new plan.',
     }
-  const unguarded = stack.components.find(({ name, driver }) => !isGuarded(drivers[driver]) && isPromoted(steps, name))
+  const isClosed = closedByGuard(stack, drivers)
+  const unguarded = stack.components.find(
+    ({ name, driver }) =>
+      !isClosed(drivers[driver]) && (isPromoted(steps, name) || toShut.application?.includes(name) === true),
+  )
   if (unguarded === undefined) return found
   return {
     within: null,
