@@ -101,6 +101,8 @@ export const REASON_CODES = {
       'A step was taken back although the witness names the new site: a person looks before anybody goes on.',
     'run-continued-elsewhere':
       'Another process has written to the journal of this run: it continues it, and this one stops.',
+    'other-version':
+      'Another version of Standby began the run: it may know other steps. Continue it, or take it back, with that version.',
     'run-ended': 'The run that should be continued has ended.',
     'run-unknown': 'The witness holds no plan of this run.',
     'epoch-would-shrink': 'A run tried to write an older epoch: a defect, refused by the witness.',

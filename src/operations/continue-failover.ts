@@ -19,7 +19,7 @@ import { readDocument, tryDocument } from '../witness/read-document.ts'
 import { sayNoEvidence } from './leave-evidence.ts'
 import { howFar, refuseRiskier } from './may-resume.ts'
 import { observeDeclared } from './observe-declared.ts'
-import { refuseExpired, refuseOtherThanApproved, revalidatePlan } from './revalidate.ts'
+import { refuseExpired, refuseOtherThanApproved, refuseOtherVersion, revalidatePlan } from './revalidate.ts'
 import { carryOut, refusedReport } from './run-move.ts'
 import type { RunOfPlan } from './run-of-plan.ts'
 import { refuseWrongClock } from './wrong-clock.ts'
@@ -65,7 +65,8 @@ export async function readRun(world: Pick<World, 'store'>, named: string | null)
 /**
  * Continues a run that its process left: forward with `resume`, back with `abort`, for as long as that is possible.
  * `allowed` shows what allows it, or throws why nothing does; what lies in the witness as the run's approval is
- * believed by nobody. A run that never held its lock has changed nothing: it is judged as one that begins now.
+ * not believed. A run that never held its lock has changed nothing: it is judged as one that begins now. A run that
+ * another version began is refused before anything is read of it.
  */
 export async function continueFailover(
   world: World,
@@ -90,6 +91,7 @@ export async function continueFailover(
     started.facts = facts
   }
   try {
+    refuseOtherVersion(common)
     const far = how === 'resume' ? await howFar(world, kept) : null
     if (far?.is === 'not-begun') await refuseExpired(world, kept.plan)
     of = { ...common, approval: await allowed() }

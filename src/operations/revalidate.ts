@@ -55,6 +55,21 @@ export async function refuseOtherThanApproved(world: World, { plan, approval, ru
     refuseDefective(plan, { stack, drivers, now: await witnessTime(world.store, world.clock) }, begun ? run : null)
 }
 
+/**
+ * The names of actions and what they left on record belong to one version: another one could neither perform nor undo a
+ * step that it does not know, amid a move. Throws `other-version` before anything else of the run is judged.
+ */
+export function refuseOtherVersion({ plan, run, how }: Omit<RunOfPlan, 'approval'>): void {
+  const { version } = plan.tool
+  if (version === TOOL_VERSION) return
+  throw new StandbyError({
+    code: 'other-version',
+    mustAct: 'approval',
+    what: `run ${run} was begun by version ${version} of Standby, this is ${TOOL_VERSION}`,
+    next: `Nothing was changed now. Use version ${version}: standby failover ${how} --run ${run}`,
+  })
+}
+
 /** Throws `plan-expired`. */
 export const refuseExpired = async ({ store, clock }: World, plan: Plan): Promise<void> =>
   refuseFirst(ofExpiry(planInQuestion(plan), (await witnessTime(store, clock)).toISOString()), `plan ${plan.id}`)

@@ -67,6 +67,29 @@ describe('a run that never held its lock', () => {
     expect(await resume(at)).toMatchObject({ verdict: 'moved' })
   })
 
+  test.each(['resume', 'abort'] as const)(
+    'is refused by %s where another version began it, before anything is asked or changed',
+    async (how) => {
+      const at = await planned(SWITCHOVER)
+      const plan = { ...at.plan, tool: { ...at.plan.tool, version: '0.1.0' } }
+      await at.store.create(`runs/${RUN}/plan.json`, plan as unknown as JsonObject)
+      const before = structuredClone(at.toy)
+      const world: World = { ...at.world, observe: () => Promise.reject(new Error('observed')) }
+      const kept = await readRun(world, RUN)
+      const report = await continueFailover(world, kept, how, () => Promise.reject(new Error('asked for approval')))
+      expect(report).toMatchObject({
+        verdict: 'refused',
+        failure: {
+          code: 'other-version',
+          what: expect.stringContaining('begun by version 0.1.0 of Standby, this is 0.2'),
+          next: `Nothing was changed now. Use version 0.1.0: standby failover ${how} --run ${RUN}`,
+        },
+      })
+      expect(at.toy).toEqual(before)
+      expect(await at.store.list(`runs/${RUN}/`)).toEqual([`runs/${RUN}/plan.json`])
+    },
+  )
+
   test('is found through an outage of the witness, since users may be shut out; one of more than a minute is not waited out', async () => {
     const at = await leftBeforeLock()
     const silentFor = (ms: number): World => {
@@ -246,13 +269,13 @@ describe('a run that was begun', () => {
     })
   })
 
-  test('is continued by the version that it was begun by: whoever has another one is told which', async () => {
+  test('is continued by the version that began it: another one is refused, and names that version', async () => {
     const { world, kept, run } = await begun()
     const plan = { ...kept.plan, tool: { ...kept.plan.tool, version: '0.0.9' } }
     const old = { ...kept, plan }
     const { failure } = await continueFailover(world, old, 'resume', toyAllowed(old))
     expect(failure).toMatchObject({
-      code: 'plan-stale',
+      code: 'other-version',
       next: `Nothing was changed now. Use version 0.0.9: standby failover resume --run ${run}`,
     })
   })
