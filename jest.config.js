@@ -21,6 +21,7 @@ export default {
   projects: [
     project('unit'),
     project('model'),
+    project('conformance'),
     project('contract', serially),
     project('acceptance', serially),
     project('workflows'),

@@ -12,6 +12,7 @@ import type { Assessment, LocationOf, SelfFencing } from './assessment.ts'
 import type { Behaviour } from './behaviour.ts'
 import type { DriverContext, SqlRows } from './context.ts'
 import type { Deployment, DeployUnit } from './deployment.ts'
+import type { AnyAction } from './kit/action.ts'
 import type { CodeTable, DeclaredCodes } from './kit/codes.ts'
 import type { Manual, ManualSurroundings } from './manual.ts'
 import type { RestoreTestReport } from './restore-test.ts'
@@ -34,6 +35,8 @@ export interface Driver<Spec = JsonObject, State = unknown> {
   readonly schema: JsonObject
   /** The codes that only it uses, for docs/reason-codes.md; absent: they are in src/errors/reason-codes.ts. */
   readonly codes?: DeclaredCodes<CodeTable>
+  /** Its actions as the kit has them, for the conformance suite; goes with the adapter. */
+  readonly actions?: readonly AnyAction<Spec>[]
 
   /** What this component holds alone: two claims that meet are an error of the stack file. Pure. */
   claims(component: Component<Spec>, stack: Stack): Claim[]

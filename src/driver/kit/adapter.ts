@@ -29,6 +29,7 @@ export function adaptedStackDriver<Spec, State>(driver: StackDriver<Spec, State>
   const planned = stepsOf<Spec, State, Observed<State>>(one)
   return {
     ...declared(driver),
+    actions: driver.actions,
     scope: 'stack',
     ...(levels === undefined ? {} : { reaches: () => levels }),
     ...(driver.addresses === undefined ? {} : { addresses: (component) => driver.addresses?.(component) ?? [] }),
@@ -60,6 +61,7 @@ export function adaptedSiteDriver<Spec, State>(driver: SiteDriver<Spec, State>, 
   const planned = stepsOf<Spec, State, StatesPerSite<State>>(same)
   return {
     ...declared(driver),
+    actions: driver.actions,
     scope: 'site',
     ...(driver.standsOn === null ? { outside: true as const } : { standsOn: driver.standsOn }),
     ...(fences === undefined && selfFences === undefined

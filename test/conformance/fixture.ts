@@ -1,0 +1,28 @@
+import type { BySite } from '../../src/domain/observed.ts'
+import type { Intent } from '../../src/domain/plan.ts'
+import type { Component, SiteName, Stack } from '../../src/domain/stack.ts'
+import type { World } from './world.ts'
+
+/** What the suite needs of the author of a driver: one declared component, and what is seen of it. */
+export interface Fixture {
+  readonly stack: Stack
+  readonly component: Component
+  /** What is seen before a move; each mode that the driver plans steps for has at least one. */
+  readonly situations: readonly Situation[]
+  /**
+   * Actions whose steps none of the situations plans, each with the reason: such as one that only a third site needs.
+   */
+  readonly unplanned?: Readonly<Record<string, string>>
+  /** A world in which its steps are performed, made anew for each test; absent: its steps are tested elsewhere only. */
+  readonly world?: (situation: Situation) => Promise<World>
+  /** Where its steps are tested, when there is no world. */
+  readonly testedIn?: string
+}
+
+export interface Situation {
+  readonly name: string
+  readonly intent: Intent
+  readonly states: BySite
+  /** The site that the witness calls active. */
+  readonly activeSite: SiteName
+}
