@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals'
+import { expect, test } from '@jest/globals'
 import { reasonCodeMeanings } from '../../scripts/all-reason-codes.ts'
 import { EVERYWHERE, type Observed } from '../../src/domain/observed.ts'
 import { type Finding, type Intent, MODES } from '../../src/domain/plan.ts'
