@@ -134,15 +134,20 @@ async function runs(
 export async function upgrade(component: Application, role: Role, site: SiteName, context: KitContext): Promise<void> {
   const upgraded = withHelm(site, context, async (helm) => {
     await refusePending(helm, component, site)
-    await helm([
-      'upgrade',
-      '--install',
-      component.spec.release,
-      ...chartArguments(component, context, valuesFiles(component, role)),
-      '--history-max',
-      '10',
-      ...(await withoutStampArguments(helm)),
-    ])
+    const withoutNotes = await withoutNotesArguments(helm)
+    await helm(
+      [
+        'upgrade',
+        '--install',
+        component.spec.release,
+        ...chartArguments(component, context, valuesFiles(component, role)),
+        '--history-max',
+        '10',
+        ...(await withoutStampArguments(helm)),
+        ...withoutNotes,
+      ],
+      { live: withoutNotes.length > 0 },
+    )
   })
   await upgraded.catch(async (error: unknown) => {
     throw await asTransientFailure(error, component, site, context)
@@ -209,6 +214,14 @@ async function withoutStampArguments(helm: Helm): Promise<string[]> {
   return version.startsWith('v3.') ? ['--post-renderer', 'sed', '--post-renderer-args', STAMPED_LINE] : []
 }
 const STAMPED_LINE = '/^ *updatedAt: "\\{0,1\\}[0-9]\\{4\\}-[0-9]\\{2\\}-[0-9]\\{2\\}/d'
+
+/**
+ * The notes of a chart may name what it has generated, such as a password, and are kept from the log. A helm before
+ * 3.16 cannot leave them out: its output is not shown at all.
+ */
+const withoutNotesArguments = async (helm: Helm): Promise<string[]> =>
+  (await helm(['upgrade', '--help'])).includes(HIDE_NOTES) ? [HIDE_NOTES] : []
+const HIDE_NOTES = '--hide-notes'
 
 /** A release that a killed helm has left pending refuses every further command: refused before anything is tried. */
 async function refusePending(helm: Helm, component: Application, site: SiteName): Promise<void> {

@@ -7,8 +7,10 @@ import { minutes } from '../../values/duration.ts'
 import { codes } from './codes.ts'
 import type { Application } from './spec.ts'
 
-/** One call of the helm binary. */
-export type Helm = (args: readonly string[]) => Promise<string>
+/**
+ * One call of the helm binary. `live`: its output goes to the log as it comes, so it must not hold rendered objects.
+ */
+export type Helm = (args: readonly string[], how?: { readonly live: boolean }) => Promise<string>
 
 /**
  * What helm is given beside what any program gets (PATH, HOME, proxies, certificate authorities) and what a child for
@@ -34,15 +36,14 @@ export async function withHelm<T>(
     const kubeconfig = join(home, 'kubeconfig')
     await writeFile(kubeconfig, await context.kubeconfig(site), { mode: 0o600 })
     const env = helmVariables(home, kubeconfig)
-    const helm: Helm = async (args) => {
+    const helm: Helm = async (args, how) => {
       const options = {
         deadline: minutes(3),
         env,
         purpose: 'helm',
         cwd: context.stack.source.directory,
         signal: context.signal,
-        // What other commands print is for us.
-        ...(args[0] === 'upgrade' ? { live: true as const } : {}),
+        ...(how?.live === true ? { live: true as const } : {}),
       } as const
       const result = await context.run(process.env.STANDBY_HELM ?? 'helm', args, options, { site })
       if (result.code !== 0)

@@ -12,8 +12,9 @@ const component = theApplication()
 /** A chart whose active values leave the replicas to a HorizontalPodAutoscaler. */
 const CHART = 'apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: app }\nspec: {}\n'
 
-function site(replicas: number) {
+function site(replicas: number, help = '') {
   const scaled: number[] = []
+  const shown: string[][] = []
   const kubernetes = {
     get: async () => ({
       metadata: { name: 'app', resourceVersion: '7' },
@@ -28,22 +29,25 @@ function site(replicas: number) {
       scaled.push(spec.replicas)
     },
   } as unknown as KubernetesClient
-  const helm = async ([command]: readonly string[]): Promise<string> =>
-    command === 'list'
-      ? JSON.stringify([{ status: 'deployed', revision: '4', chart: 'app-1.0.0' }])
-      : command === 'version'
-        ? 'v3.19.0'
-        : CHART
+  const answers: Readonly<Record<string, string>> = {
+    list: JSON.stringify([{ status: 'deployed', revision: '4', chart: 'app-1.0.0' }]),
+    version: 'v3.19.0',
+  }
+  const helm = async ([command = '', option]: readonly string[]): Promise<string> =>
+    option === '--help' ? help : (answers[command] ?? CHART)
   const context = {
     stack: toyStack,
     signal: new AbortController().signal,
     platform: () => kubernetes,
     kubeconfig: async () => '',
-    run: async (_: string, args: readonly string[]) => ({ code: 0, stdout: await helm(args), stderr: '' }),
+    run: async (_: string, args: readonly string[], { live = false }: { live?: boolean }) => {
+      if (live) shown.push([...args])
+      return { code: 0, stdout: await helm(args), stderr: '' }
+    },
   } as unknown as KitContext
   const differences = async (role: Role): Promise<unknown> =>
     (await comparison(helm, component, role, A, context)).changes
-  return { scaled, context, differences }
+  return { scaled, shown, context, differences }
 }
 
 describe('a deploy of an application whose size an autoscaler decides', () => {
@@ -71,5 +75,20 @@ describe('a deploy of an application whose size an autoscaler decides', () => {
     expect(await differences(role)).toEqual([])
     await upgrade(component, role, A, context)
     expect(scaled).toEqual([])
+  })
+})
+
+describe('the output of helm', () => {
+  test('is shown for an upgrade alone, without the notes of the chart: they may name a password', async () => {
+    const { context, differences, shown } = site(2, '      --hide-notes   if set, do not show notes')
+    await differences('active')
+    await upgrade(component, 'active', A, context)
+    expect(shown).toEqual([expect.arrayContaining(['upgrade', '--install', '--hide-notes'])])
+  })
+
+  test('is not shown where this helm cannot leave the notes out', async () => {
+    const { context, shown } = site(2)
+    await upgrade(component, 'active', A, context)
+    expect(shown).toEqual([])
   })
 })
