@@ -5,14 +5,14 @@ import type { Intent, NamedFact } from '../domain/plan.ts'
 import type { Observation } from '../observation/observation.ts'
 import { canonicalJson } from '../values/json.ts'
 
-/** The one fact that is of a site, not of a component. */
+/** The component of the only fact that belongs to a site. */
 const OF_SITES = 'sites'
 const SEEN_ALIVE = 'seen alive'
 
 /**
- * The facts that a plan rests on, in a fixed order. A failover rests on nothing that the lost site says, but on whether
- * anybody sees it alive; a rejoin on nothing that the returned site says, whose guard is shutting it meanwhile: its
- * steps name what they remove. No move rests on a third site, which may come and go.
+ * The facts that a plan depends on, in a fixed order. A failover depends on nothing that the lost site says, but on
+ * whether the site is seen alive. A rejoin depends on nothing that the returned site says, because its guard shuts it
+ * meanwhile: its steps name what they remove. No move depends on a third site, which may come and go. Pure.
  */
 export function factsOf(observation: Observation, intent: Intent, liveness: Liveness): NamedFact[] {
   const ends: readonly string[] = [intent.from, intent.to, EVERYWHERE]
@@ -42,8 +42,8 @@ export interface StaleFact {
 }
 
 /**
- * What moved since the plan was made, beyond its tolerance. Empty: the plan still holds. A volatile fact of a part that
- * answers may go unseen for once, as a listing that is late: what it bounds is judged by the findings as well.
+ * The facts that moved beyond their tolerance since the plan was made. Empty: the plan still holds. A volatile fact of
+ * a part that answers may be missing, as when a listing is late: the findings judge what it bounds as well. Pure.
  */
 export function staleFacts(planned: readonly NamedFact[], now: readonly NamedFact[]): StaleFact[] {
   const current = new Map(now.map((fact) => [nameOfFact(fact), fact]))
@@ -74,15 +74,15 @@ export function staleFacts(planned: readonly NamedFact[], now: readonly NamedFac
       : [{ fact: nameOfFact(fact), planned: shown(fact), now: shown(seen) }]
   })
   const appeared = now
-    // A volatile one that went unseen when the plan was made holds the plan up only beyond its limit.
+    // A volatile fact that was missing when the plan was made makes it stale only beyond its limit.
     .filter((fact) => !known.has(nameOfFact(fact)) && (fact.binds === 'exactly' || fact.value > fact.limit))
     .map((fact) => ({ fact: nameOfFact(fact), planned: 'not there', now: shown(fact) }))
   return [...changed, ...appeared]
 }
 
 /**
- * What a plan rests on and nobody says now: facts that are not to be seen, and that a site lives, which silence alone
- * contradicts.
+ * The planned facts without an answer now: those that are not seen, and "seen alive", which silence alone contradicts.
+ * Pure.
  */
 export function unansweredFacts(planned: readonly NamedFact[], now: readonly NamedFact[]): NamedFact[] {
   const current = new Map(now.map((fact) => [nameOfFact(fact), fact.value]))
@@ -95,5 +95,7 @@ const isSeenAlive = ({ component, name }: NamedFact): boolean => component === O
 
 const partOf = ({ component, site }: NamedFact): string => `${component}@${site}`
 export const nameOfFact = (fact: NamedFact): string => `${fact.component}@${fact.site} ${fact.name}`
-const shown = ({ value }: NamedFact): string =>
-  value === '' ? 'not known' : typeof value === 'string' ? value : canonicalJson(value)
+function shown({ value }: NamedFact): string {
+  if (value === '') return 'not known'
+  return typeof value === 'string' ? value : canonicalJson(value)
+}

@@ -7,21 +7,23 @@ import type { Observation } from '../observation/observation.ts'
 import { standsOn } from '../platform/registry.ts'
 
 /** The levels that one step holds when it is done. */
-export const levelsOfStep = ({ fence, byTime }: PlannedStep): readonly FenceLevel[] =>
-  byTime === true ? SHUT_BY_ITSELF : fence === undefined ? [] : [fence]
-/** What a site that shuts itself shuts. */
+export function levelsOfStep({ fence, byTime }: PlannedStep): readonly FenceLevel[] {
+  if (byTime === true) return SHUT_BY_ITSELF
+  return fence === undefined ? [] : [fence]
+}
+/** The levels that a site holds when it shuts itself. */
 const SHUT_BY_ITSELF: readonly FenceLevel[] = ['application', 'database']
 
-/** The components that each level has to shut: a database that is fenced shuts no other one. */
+/** The components that each level has to shut: a fence of one database shuts no other database. */
 export type ToShut = Readonly<Partial<Record<FenceLevel, readonly ComponentName[]>>>
 
-/** The levels that these steps hold, of all that is to be shut, lowest first. Pure. */
+/** The levels at which these steps shut everything that must be shut, lowest first. Pure. */
 export const fenceLevels = (steps: readonly PlannedStep[], toShut: ToShut = {}): FenceLevel[] =>
   FENCE_LEVELS.filter(
     (level) => steps.some((step) => levelsOfStep(step).includes(level)) && openAt(level, steps, toShut).length === 0,
   )
 
-/** Those of them that nobody sees shut. */
+/** Those of them that hold by time alone: no step sees them shut. */
 export const levelsByTime = (steps: readonly PlannedStep[], toShut: ToShut = {}): FenceLevel[] => {
   const seen = fenceLevels(
     steps.filter(({ byTime }) => byTime !== true),
@@ -30,7 +32,7 @@ export const levelsByTime = (steps: readonly PlannedStep[], toShut: ToShut = {})
   return fenceLevels(steps, toShut).filter((level) => !seen.includes(level))
 }
 
-/** What the required level has to shut, and these steps leave open. Pure. */
+/** The components that the required level has to shut, and that these steps leave open. Pure. */
 export const leftOpen = (steps: readonly PlannedStep[], toShut: ToShut, required: FenceLevel): ComponentName[] => [
   ...new Set(partsOf(required).flatMap((level) => openAt(level, steps, toShut))),
 ]
@@ -38,14 +40,11 @@ export const leftOpen = (steps: readonly PlannedStep[], toShut: ToShut, required
 const openAt = (level: FenceLevel, steps: readonly PlannedStep[], toShut: ToShut): ComponentName[] =>
   (toShut[level] ?? []).filter((component) => !steps.some((step) => shuts(step, component, level)))
 
-/** A wait in front of every promotion is for all that a guard closes. */
+/** The wait for self-fencing covers every component that a guard closes. */
 const shuts = (step: PlannedStep, component: ComponentName, level: FenceLevel): boolean =>
   (step.byTime === true || step.component === component) && levelsOfStep(step).includes(level)
 
-/**
- * Whether one of these steps gives a component a history of its own on the other site: what it is there can not be
- * taken back.
- */
+/** Whether one of these steps promotes a component for good: it gets a history of its own on the other site. */
 export const isPromoted = (steps: readonly PlannedStep[], component: ComponentName): boolean =>
   steps.some((step) => step.component === component && step.phase === 'PROMOTE' && step.irreversible)
 
@@ -67,9 +66,9 @@ export function closedByGuard(
 }
 
 /**
- * What is to be shut on the site that the stack leaves: of the database and its archive all that these steps promote,
- * of the application all else that can be fenced and has a role. What is seen asleep there, or not there at all, takes
- * no write. Pure.
+ * The components that must be shut on the site that the stack leaves. Levels `database` and `archive`: each one that
+ * these steps promote. Level `application`: each other one that can be fenced. A component that is seen to be passive
+ * or absent there takes no write. Pure.
  */
 export function toShutOf(
   stack: Stack,
@@ -78,17 +77,19 @@ export function toShutOf(
   drivers: Readonly<Record<string, Driver>>,
   steps: readonly PlannedStep[],
 ): ToShut {
-  const roleOf = (name: ComponentName): string => {
-    const seen: Observed | undefined = observation.components[name]?.[intent.from]
-    return seen?.kind === 'answering' ? seen.role : seen?.kind === 'absent' ? 'passive' : 'not seen'
-  }
+  const roleOf = (name: ComponentName): string => roleOfSeen(observation.components[name]?.[intent.from])
   const awake = stack.components.filter(({ name }) => roleOf(name) !== 'passive')
   const promoted = awake.filter(({ name }) => isPromoted(steps, name)).map(({ name }) => name)
-  // One that is seen, and has no role, serves nobody by itself: what uses it is shut.
+  // A component without a role, such as an archive, serves no user by itself: the ones that use it are shut.
   const fenced = awake
     .filter(
       ({ name, driver }) => canBeFenced(drivers[driver]) && !promoted.includes(name) && roleOf(name) !== 'unknown',
     )
     .map(({ name }) => name)
   return { application: fenced, database: promoted, archive: promoted }
+}
+
+function roleOfSeen(seen: Observed | undefined): string {
+  if (seen?.kind === 'answering') return seen.role
+  return seen?.kind === 'absent' ? 'passive' : 'not seen'
 }

@@ -7,11 +7,11 @@ export const followersOf = (stack: Stack, { from, to }: Intent): Stack['sites'] 
   stack.sites.filter(({ name }) => name !== from && name !== to)
 
 /**
- * What the other passive sites do once the move has ended for its users. Nothing that such a site says decides about
- * these steps, and the move does without each that its site can not do: a third site may come and go. Pure.
+ * What the other passive sites do after the move has ended for its users. These steps depend on nothing that such a
+ * site says, and the move goes on without each that its site cannot do: a third site may come and go. Pure.
  */
 export function followerSteps(stack: Stack, intent: Intent, drivers: Readonly<Record<string, Driver>>): PlannedStep[] {
-  // Whom a reopened site was followed by, it still is.
+  // A reopened site keeps its followers.
   if (intent.mode === 'reopen') return []
   return followersOf(stack, intent).flatMap(({ name }) =>
     stack.components.flatMap((component) => drivers[component.driver]?.follow?.(component, name, intent, stack) ?? []),
@@ -22,7 +22,7 @@ export function followerSteps(stack: Stack, intent: Intent, drivers: Readonly<Re
 export const isOfFollower = ({ site }: PlannedStep, { from, to }: Intent): boolean =>
   site !== null && site !== from && site !== to
 
-/** What no step of a follower may be: part of what the move rests on. Pure. */
+/** The steps of followers that the move would depend on: no step of a follower may be one. Pure. */
 export const followerProblems = (steps: readonly PlannedStep[], stack: Stack, intent: Intent): string[] =>
   steps.flatMap((step) => {
     const early = PHASES.indexOf(step.phase) < PHASES.indexOf('PROTECT') || step.mayBeginIn !== undefined

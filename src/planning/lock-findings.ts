@@ -2,7 +2,7 @@ import type { Finding, Intent } from '../domain/plan.ts'
 import type { LockRecord } from '../witness/documents.ts'
 import { isHeld, runOfHolder } from '../witness/lock-holder.ts'
 
-/** What a move says in the lock. */
+/** The purpose that a move writes into the lock. */
 export const purposeOf = (intent: Intent): string => `move: ${intent.mode} ${endsText(intent)}`
 const endsText = ({ mode, from, to }: Intent): string => {
   if (mode === 'rejoin') return `of ${to} behind ${from}`
@@ -11,8 +11,8 @@ const endsText = ({ mode, from, to }: Intent): string => {
 export const isOfMove = (lock: LockRecord): boolean => lock.purpose.startsWith('move: ')
 
 /**
- * A move that runs, or that nobody finished: its lock was never released. Whoever begins anything else first ends it,
- * or says that its target is lost too. And a deploy at work, which a move waits for before its approval is spent. Pure.
+ * A move that runs, or that was left unfinished: its lock was never released. It must be ended before anything else
+ * begins, unless its target is lost too. Also a deploy at work: a move waits for it before its approval is spent. Pure.
  */
 export function lockFindings(lock: LockRecord | null, intent: Intent | null, now: Date): Finding[] {
   if (lock === null || lock.released) return []
@@ -40,7 +40,7 @@ export function lockFindings(lock: LockRecord | null, intent: Intent | null, now
   ]
 }
 
-/** A failover is planned and approved meanwhile: whoever deploys to a lost site ends soon, or his lock does. */
+/** A failover is planned and approved meanwhile: a deploy to a lost site fails soon, or its lock expires. */
 const atWork = (lock: LockRecord, intent: Intent): Finding => ({
   code: 'lock-held',
   severity: intent.mode === 'failover' ? 'warning' : 'blocker',

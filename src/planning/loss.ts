@@ -5,7 +5,7 @@ import type { Driver } from '../driver/driver.ts'
 import type { Observation } from '../observation/observation.ts'
 import { minutes, readableDuration } from '../values/duration.ts'
 
-/** The other passive sites that a failover would lose less with. Pure. */
+/** The other passive sites with which a failover would lose less. Pure. */
 export const aheadFindings = (
   stack: Stack,
   observation: Observation,
@@ -20,8 +20,8 @@ export const aheadFindings = (
       )
 
 /**
- * What the move is predicted to lose: in good order only what no component carries over, else what the components say.
- * Pure.
+ * The predicted loss of a move. In good order it is only what no component carries over; in a failover it is what the
+ * components say. Pure.
  */
 export function lossOf(
   stack: Stack,
@@ -43,7 +43,7 @@ export function lossOf(
   const counted = losses.filter(({ of }) => of === 'writes')
   if (counted.length === 0)
     return unknown([...losses.map(({ why }) => why), 'no component says which writes would be lost'].join('; '))
-  // Likely of the whole is only what every part says, by a figure of its own or by its upper end.
+  // The whole has an estimate where one part has one; of the others their upper bound counts.
   const likely = counted.some((one) => one.likely !== undefined)
     ? highest(counted.map((one) => one.likely ?? one.seconds[1]))
     : null
@@ -56,8 +56,8 @@ export function lossOf(
 }
 
 /**
- * A switchover loses nothing of what its components carry over; of a stack that carries nothing, nobody knows. A rejoin
- * leaves the active site alone.
+ * A switchover loses nothing of what its components carry over; if they carry nothing over, the loss is unknown. A
+ * rejoin changes nothing on the active site.
  */
 function lossInGoodOrder(
   stack: Stack,
@@ -76,12 +76,12 @@ function lossInGoodOrder(
   )
 }
 
-/** A failover is refused until a person has named a bound that the prediction keeps. */
+/** A failover is refused until a person names a bound that the prediction does not exceed. */
 export function lossFindings(loss: Loss, intent: Intent): Finding[] {
   if (intent.mode !== 'failover') return []
   const [, upper] = loss.seconds
   const likely = loss.likely === undefined ? '' : ` (likely at most ${readableDuration(loss.likely * 1_000)})`
-  const predicted = upper === null ? 'nobody knows how much' : `up to ${readableDuration(upper * 1_000)}${likely}`
+  const predicted = upper === null ? 'an unknown amount' : `up to ${readableDuration(upper * 1_000)}${likely}`
   const what = `${predicted} of acknowledged writes would be lost (${loss.why})`
   const { acceptLoss } = intent
   if (acceptLoss === undefined)
@@ -89,7 +89,7 @@ export function lossFindings(loss: Loss, intent: Intent): Finding[] {
       {
         code: 'loss-not-accepted',
         severity: 'blocker',
-        what: `${what}, and nobody has accepted a loss`,
+        what: `${what}, and no loss is accepted`,
         next: boundFor(upper),
       },
     ]
@@ -103,20 +103,20 @@ export function lossFindings(loss: Loss, intent: Intent): Finding[] {
       },
     ]
   if (acceptLoss !== UNKNOWN_LOSS) return []
-  // A loss that can be measured is covered as well: an archive that answers again must not stop a failover that was
-  // approved without it.
+  // Any loss includes a measurable one: an archive that answers again must not stop a failover that was approved
+  // without it.
   return upper === null
     ? [{ code: 'loss-unknown', severity: 'warning', what: `${what}; any loss is accepted` }]
     : [{ code: 'loss-measured', severity: 'warning', what: `${what}, and any loss is accepted`, next: boundFor(upper) }]
 }
 
-/** People decide meanwhile, and a prediction may grow until the plan is executed, which judges it once more. */
+/** A prediction may grow while people decide; the execution judges it again. */
 const TO_DECIDE = minutes(30)
 
-/** Which bound to name; in the notation of inputs, in whole minutes. */
+/** Which bound to name, in the notation of inputs and in whole minutes. `upper`: seconds; null: unknown. */
 function boundFor(upper: number | null): string {
   if (upper === null)
-    return `No bound holds while nobody knows how much. If a database or its archive is silent, make it answer. Else a person who may decide it accepts a loss that cannot be measured: --accept-data-loss ${UNKNOWN_LOSS} (input accept-data-loss).`
+    return `No bound holds while the amount is unknown. If a database or its archive is silent, make it answer. Else a person who may decide it accepts a loss that cannot be measured: --accept-data-loss ${UNKNOWN_LOSS} (input accept-data-loss).`
   const enough = Math.ceil((upper * 1_000 + TO_DECIDE) / minutes(1))
   return `Name a bound. It is judged once more when the plan is executed, and may grow until then: --accept-data-loss ${enough}m (input accept-data-loss) leaves ${readableDuration(TO_DECIDE)} to decide.`
 }

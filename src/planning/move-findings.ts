@@ -59,7 +59,7 @@ function selfFencingFindings({ selfFencing, fence, intent }: MoveAssessment): Fi
   const common = { code: 'self-fencing-not-awaited', severity: 'info', site } as const
   const may = `${site} may take writes from inside after the promotion, if it lives,`
   if (selfFencing.within === null)
-    return [{ ...common, what: `${may} and nobody can say for how long: ${selfFencing.why}`, next: selfFencing.next }]
+    return [{ ...common, what: `${may} for an unknown time: ${selfFencing.why}`, next: selfFencing.next }]
   return [
     {
       ...common,

@@ -22,7 +22,7 @@ export function readySteps(
 }
 
 /**
- * Why these steps can not be a plan: a need that is missing, a cycle, a step before what it needs. Empty when they can.
+ * Why these steps cannot be a plan: a missing need, a cycle, a step before what it needs. Empty: they can.
  */
 export function orderProblems(steps: readonly PlannedStep[]): string[] {
   const byId = new Map(steps.map((step) => [step.id, step]))
@@ -54,7 +54,7 @@ function unreachable(steps: readonly PlannedStep[]): string[] {
   return stuck.length === 0 ? [] : [`these steps wait for each other: ${stuck.join(', ')}`]
 }
 
-/** The steps in an order in which they could run one after another. */
+/** The steps in an order in which they could run one after another. Pure. */
 export function sequenceOf(steps: readonly PlannedStep[]): PlannedStep[] {
   const done = new Set<StepId>()
   const sequence: PlannedStep[] = []

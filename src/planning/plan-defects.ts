@@ -37,13 +37,13 @@ export interface PlanJudgement {
 const SKEW: Milliseconds = minutes(5)
 
 /**
- * What a plan's own structure shows: nobody should sign it, and it is not executed. A plan is a file that anybody may
- * have touched; whether it is what the planner would make now, `planDifferences` says, where the sites can be asked.
- * Pure. Empty: no defect is to be seen.
+ * The defects in a plan's own structure: such a plan must not be signed, and is not executed. A plan is a file that
+ * anyone may have edited. Whether it is what the planner would make now is for `planDifferences` to say, where the
+ * sites can be asked. Pure. Empty: no defect is seen.
  */
 export function planDefects(plan: Plan, judgement: PlanJudgement): string[] {
   const broken = shapeDefects(plan)
-  // Nothing else can be read of a plan that is none.
+  // Without its form nothing else of it can be judged.
   if (broken.length > 0) return broken
   const { steps } = plan
   const found = [
@@ -75,7 +75,7 @@ export function refuseDefective(plan: Plan, judgement: PlanJudgement, run: strin
     what: `the plan must not be signed or executed: ${defects.join('; ')}`,
     next:
       run === null
-        ? `Nothing was changed. Nobody should trust this file. Make a new plan: ${again}`
+        ? `Nothing was changed. Do not trust this file. Make a new plan: ${again}`
         : `Nothing was changed now. Find out who changed the plan of run ${run}, and take the run back: standby failover abort --run ${run}`,
   })
 }
@@ -115,7 +115,7 @@ function stepDefects(step: PlannedStep, { stack, drivers }: PlanJudgement): stri
   const placed =
     site === null || stack.sites.some(({ name }) => name === site)
       ? []
-      : [bad(`acts on ${site}, which nobody declares`)]
+      : [bad(`acts on ${site}, which the stack file does not declare`)]
   const bounded = deadline > 0 && Number.isFinite(deadline) ? [] : [bad('has no deadline')]
   if (component === WITNESS) return [...named, ...placed, ...bounded]
   const declared = stack.components.find(({ name }) => name === component)
@@ -125,7 +125,7 @@ function stepDefects(step: PlannedStep, { stack, drivers }: PlanJudgement): stri
     ...named,
     ...placed,
     ...bounded,
-    ...(declared === undefined ? [bad(`is of ${component}, which nobody declares`)] : []),
+    ...(declared === undefined ? [bad(`is of ${component}, which the stack file does not declare`)] : []),
     ...(declared !== undefined && !known ? [bad(`asks for ${action}, which ${declared.driver} does not do`)] : []),
     ...(step.byTime === true && driver?.selfFencing === undefined ? [bad('calls itself a fence by time')] : []),
   ]
@@ -195,7 +195,7 @@ function fencingDefects(plan: Plan, { stack, drivers }: PlanJudgement): string[]
     ...(required === null || reaches(certain, required)
       ? []
       : [`the fence must reach ${required}, and its steps are certain to shut ${certain.join(', ') || 'nothing'}`]),
-    ...unseen.map((level) => `nobody sees the ${level} shut, and its fencing does not say so`),
+    ...unseen.map((level) => `the ${level} is shut by time alone, and its fencing does not say so`),
     ...late.map(({ id, phase }) => `step ${id} fences in ${phase}, after the promotion`),
     ...early.map(({ id, phase }) => `step ${id} waits in ${phase} for a fence by time`),
     ...effort.map(({ id }) => `step ${id} is tried for another time than its level allows`),
@@ -207,7 +207,7 @@ function fencingDefects(plan: Plan, { stack, drivers }: PlanJudgement): string[]
   ]
 }
 
-/** Nothing is promoted, or can not be taken back, before the old site is shut out and the witness names the new one. */
+/** No step promotes or is irreversible before the old site is shut out and the witness names the new one. */
 function promotionDefects({ intent, steps }: Plan): string[] {
   if (!changesActiveSite(intent))
     return steps
@@ -221,7 +221,7 @@ function promotionDefects({ intent, steps }: Plan): string[] {
       .map(({ id }) => `step ${step.id} does not wait for ${id}`)
   return steps.flatMap((step) => {
     if (step.irreversible && isBefore(step.phase, 'PROMOTE'))
-      return step.fence === undefined ? [`step ${step.id} can not be taken back, and comes before the promotion`] : []
+      return step.fence === undefined ? [`step ${step.id} cannot be taken back, and comes before the promotion`] : []
     if (step.fence === 'application')
       return lacks(
         step,

@@ -14,9 +14,7 @@ export function shapeDefects(plan: Plan): string[] {
   if (defect !== null) return [`${defect.path} ${defect.what}`]
   const { intent, predictions, facts } = plan
   const more = (what: string, value: object, names: readonly string[]): string[] =>
-    Object.keys(value).flatMap((name) =>
-      names.includes(name) ? [] : [`${what} has a field ${name}, which nobody knows`],
-    )
+    Object.keys(value).flatMap((name) => (names.includes(name) ? [] : [`${what} has an unknown field ${name}`]))
   return [
     ...(['id', 'nonce'] as const).flatMap((name) =>
       isName(plan[name]) ? [] : [`its ${name} can be no name in the witness`],

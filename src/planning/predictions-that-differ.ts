@@ -31,7 +31,7 @@ export function lossThatDiffers(approved: Plan, now: Plan): PlanDifference[] {
   })
   return [
     ...(covers(was.seconds[1], is.seconds[1]) ? [] : [differs('seconds')]),
-    // Of a silent site nobody knew how many.
+    // Of a silent site the number was unknown.
     ...(was.bytes[1] === null ? [] : [differs('bytes')]),
     ...(covers(was.likely ?? null, is.likely ?? is.seconds[1]) ? [] : [differs('likely')]),
   ]

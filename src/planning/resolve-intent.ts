@@ -22,7 +22,7 @@ export interface MoveRequest {
 export function refuseImpossible(stack: Stack, request: MoveRequest): void {
   if (request.to !== undefined) declaredSite(stack, request.to)
   else if (request.mode === 'rejoin')
-    throw inputError('input-invalid', 'nobody but you knows which site comes back', {
+    throw inputError('input-invalid', 'the site that comes back is not named', {
       next: `Name it as to: one of ${namesOf(stack.sites)}.`,
     })
   if (request.from !== undefined) declaredSite(stack, request.from)
@@ -33,9 +33,9 @@ export function refuseImpossible(stack: Stack, request: MoveRequest): void {
 }
 
 /**
- * The intent behind a request: away from the active site, or back to it. Where the witness is silent nobody knows that
- * site: it is taken to be the one that is named or was the first, so that there is a plan to look at, which can not be
- * executed. Throws what the requester can mend.
+ * The intent of a request: away from the active site, or back to it. While the witness is silent the active site is
+ * unknown: the named one, or the first one, is assumed, so that there is a plan to read, which cannot be executed.
+ * Throws what the requester can correct.
  */
 export function intentOf(stack: Stack, observation: Observation, request: MoveRequest): Intent {
   refuseImpossible(stack, request)
@@ -58,7 +58,7 @@ export function intentOf(stack: Stack, observation: Observation, request: MoveRe
   if (from.name === to.name && silent)
     throw siteError(
       'witness-silent',
-      `the witness does not answer: nobody knows whether ${to.name} is active already (${witness.why})`,
+      `the witness does not answer: whether ${to.name} is active already is unknown (${witness.why})`,
       {
         next: 'Look at the object store of the witness. To look at a plan meanwhile, name the active site as from.',
       },

@@ -31,7 +31,7 @@ export function selfFencingOf(
   if (under?.kind === 'answering' && states[intent.from]?.kind !== 'answering')
     return {
       within: null,
-      why: `${intent.from} answers, and ${guard.name} can not be seen there`,
+      why: `${intent.from} answers, and ${guard.name} cannot be seen there`,
       next: 'Find out why, then make a new plan.',
     }
   const isClosed = closedByGuard(stack, drivers)
@@ -42,7 +42,7 @@ export function selfFencingOf(
   if (unguarded === undefined) return found
   return {
     within: null,
-    why: `${unguarded.name} (${unguarded.driver}) can not be closed from inside a site`,
+    why: `${unguarded.name} (${unguarded.driver}) cannot be closed from inside a site`,
     next: 'Add a component that reaches the level from outside, such as one of the driver command.',
   }
 }

@@ -31,7 +31,7 @@ function whatOfSilence(silent: string, { cause, why }: { readonly cause: Unseen;
     case 'up':
       return `${silent} answers, and cannot be looked at (${why})`
     default:
-      return `${silent} cannot be looked at, and nobody knows from here whether it lives (${why})`
+      return `${silent} cannot be looked at, and whether it lives is unknown from here (${why})`
   }
 }
 

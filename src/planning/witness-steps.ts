@@ -1,7 +1,7 @@
 import { changesActiveSite, type Intent, type PlannedStep } from '../domain/plan.ts'
 import { minutes, seconds } from '../values/duration.ts'
 
-/** The name under which the core's own steps stand in a plan; no component may have it. */
+/** The component name of the core's own steps in a plan; no declared component may have it. */
 export const WITNESS = 'witness'
 
 /** The id of the step that takes the lock. */
@@ -39,7 +39,7 @@ function stepsOfMove(intent: Intent): PlannedStep[] {
       needs: [],
       irreversible: true,
       parameters: { site: intent.to },
-      title: `Point of no return: the witness names ${intent.to} as the active site, if nobody else changed it since the lock`,
+      title: `Point of no return: the witness names ${intent.to} as the active site, if the record is unchanged since the lock`,
     },
     {
       ...common,

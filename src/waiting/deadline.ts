@@ -9,7 +9,7 @@ export interface Deadline {
   left(): Milliseconds
 }
 
-/** Cuts off what is under way when it is over; counts by a clock that nobody sets. */
+/** Aborts what is under way when the time is over; counts by the monotonic clock. */
 export function deadlineAfter(after: Milliseconds): Deadline {
   const ends = performance.now() + after
   return { after, signal: AbortSignal.timeout(after), left: () => ends - performance.now() }

@@ -3,7 +3,7 @@ import type { Clock } from '../runtime/clock.ts'
 import { type Milliseconds, readableDuration, seconds } from '../values/duration.ts'
 import type { Deadline } from './deadline.ts'
 
-/** What is tried, for how long, and who hears of it. */
+/** What is tried, for how long, and what is reported. */
 export interface Trying {
   /** What is being done, for the error. */
   readonly what: string
@@ -12,7 +12,7 @@ export interface Trying {
   /** Cancellation by a person or by the failure of another step. */
   readonly signal: AbortSignal
   readonly deadline: Deadline
-  /** Hears each new thing that is waited for, once. */
+  /** Called once for each new reason to wait. */
   readonly waiting: (what: string) => void
   /** Resolves when something changed; absent where nothing can be watched. */
   readonly changed?: () => Promise<void>
@@ -20,22 +20,17 @@ export interface Trying {
   readonly waitedFor?: string
 }
 
-/**
- * A pause begins with this and doubles: a webhook that restarts is away for seconds, and users may be out meanwhile.
- */
+/** The first pause, which doubles: a webhook that restarts is gone for seconds, and users may be shut out meanwhile. */
 const FIRST_PAUSE: Milliseconds = 250
 const LONGEST_PAUSE: Milliseconds = seconds(2)
 /**
- * Whoever else writes to an object, such as its operator, does so a few times a second at most: one of so many tries
- * gets through.
+ * Other writers of an object, such as its operator, write a few times a second at most: one of these tries succeeds.
  */
 const CONFLICTS = 10
 const CONFLICT_PAUSE: Milliseconds = 50
-/** A wait that would outlast the deadline ends so much earlier, for one last try. */
+/** A pause that would outlast the deadline ends this much before it, for one last try. */
 const LAST_TRY: Milliseconds = seconds(1)
-/**
- * Two tries are never closer than this, however many changes arrive: polling alone doubled the write gap on two cores.
- */
+/** The least time between two tries, however many changes arrive: faster polling doubled the write gap on two cores. */
 const SHORTEST_PAUSE: Milliseconds = 100
 
 /**
@@ -53,7 +48,7 @@ export async function tryUntil<Result>(attempt: (tries: number) => Promise<Resul
     } catch (error) {
       around.signal.throwIfAborted()
       const reason = asStandbyError(error)
-      // A try that the deadline itself cut off tells nothing new.
+      // The error of a try that the deadline aborted has no other cause.
       if (around.deadline.signal.aborted) throw tooLate(around, waitedFor === '' ? reason.message : waitedFor)
       if (reason.retry === 'conflict') conflicts += 1
       else others += 1
@@ -84,7 +79,7 @@ export function pauseAfter(
   return left > LAST_TRY ? left - LAST_TRY : left
 }
 
-/** Sleeps, or until something changed; also until it is cancelled or too late, which the caller asks for itself. */
+/** Sleeps until the time is over, something changes, or the work is cancelled or late, which the caller checks. */
 export async function pauseFor(
   time: Milliseconds,
   around: Pick<Trying, 'clock' | 'signal' | 'deadline'> & PauseEnd,

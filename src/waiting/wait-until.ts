@@ -10,8 +10,8 @@ const PAUSE: Milliseconds = 500
 export type Waiting = Omit<Trying, 'waitedFor'>
 
 /**
- * Asks until it is done, and returns the proof. Throws the true reason when waiting can not help, and what it waited
- * for when time is over.
+ * Asks until it is done, and returns the proof. Throws the true reason when waiting cannot help, and `step-timeout`
+ * with what it waited for when time is over.
  */
 export async function waitUntilDone(ask: () => Promise<Progress>, around: Waiting): Promise<JsonObject> {
   for (;;) {
@@ -40,9 +40,9 @@ export async function waitUntil<P extends Progress>(
     const progress = await tryUntil(ask, { ...around, waiting, waitedFor })
     if (progress.is === 'failed') throw failed(around, progress)
     if (enough(progress)) return progress
-    const now = progress.is === 'pending' ? progress.waitingFor : progress.is === 'unknown' ? progress.why : ''
+    const now = reasonToWait(progress)
     const over = around.signal.aborted || around.deadline.signal.aborted
-    // A question that the deadline itself cut off tells nothing new.
+    // A question that the deadline aborted has no other reason to wait.
     if (now !== waitedFor && !over) around.waiting(now)
     if (!over || waitedFor === '') waitedFor = now
     await pauseFor(PAUSE, around)
@@ -51,7 +51,13 @@ export async function waitUntil<P extends Progress>(
   }
 }
 
-/** One answer; a transient failure is "unknown", so that it is asked again. */
+/** Why a question is asked again. */
+function reasonToWait(progress: Progress): string {
+  if (progress.is === 'pending') return progress.waitingFor
+  return progress.is === 'unknown' ? progress.why : ''
+}
+
+/** One answer; transient trouble is "unknown", so that it is asked again. */
 export async function answerOf<P extends Progress>(ask: () => Promise<P>, signal: AbortSignal): Promise<P | Unknown> {
   try {
     return await ask()
