@@ -4,9 +4,9 @@ import { claimsBefore, holdsFor, isByTime, isClaim, isFence, isFinal, isGated, r
 import { type Command, type Course, isDone, isOver, type RunState, type Sight, type StepState } from './run-state.ts'
 
 /**
- * What is done, for what comes after it. A fence of an earlier process counts once this process has seen it, as long as
- * something is to be promoted on it: otherwise a last copy would be made of a site that somebody has opened since. What
- * nothing takes back always counts by sight alone: users are not let in to a site that only the journal calls promoted.
+ * The steps that count as done for later ones. A fence of an earlier process counts only after this process has seen
+ * it, as long as a promotion depends on it: otherwise the last copy would be made of a site that was opened since. A
+ * final step always counts only when seen: no user is let in to a site that only the journal calls promoted.
  */
 export function donesOf(course: Course, run: RunState): Set<StepId> {
   const ahead = course.steps.some((step) => isGatedNow(course, run, step) && !isOver(run.steps[step.id]))
@@ -19,8 +19,8 @@ export const inTurnOf = (course: Course, run: RunState): Set<StepId> =>
   new Set(readySteps(course.steps, donesOf(course, run), new Set()).map(({ id }) => id))
 
 /**
- * What this process has seen nothing of yet; and what the gated steps that are about to be carried out rest on, as far
- * as it was not seen just now: side by side, and beside the intents of those steps.
+ * The claims to revalidate: those that this process has not seen yet, and those that the next gated steps depend on and
+ * that were not seen just now. They are looked at in parallel, and beside the intents of those steps.
  */
 export function looksAgain(course: Course, run: RunState, next: readonly PlannedStep[]): Command[] {
   const isNext = (step: PlannedStep): boolean =>
@@ -37,8 +37,8 @@ const isGatedNow = (course: Course, run: RunState, step: PlannedStep): boolean =
   isGated(course, step, ({ id }) => isOver(run.steps[id]))
 
 /**
- * Whether nothing speaks against the effect of a step: no gate, or one whose fences this process sees shut, all of
- * them, up to the required level, with all done that comes before it.
+ * Whether a step may have its effect: it has no gate, or this process sees all fences before the gate shut, up to the
+ * required level, and everything before the step is done.
  */
 export function mayPass(course: Course, run: RunState, step: PlannedStep): boolean {
   if (!isGatedNow(course, run, step)) return true
@@ -58,8 +58,8 @@ export const isOpenFor = (course: Course, run: RunState, id: StepId): boolean =>
 }
 
 /**
- * Nobody opens a fence by time again. A gated step that has only been cleared asks for its fences, and for the lock,
- * once more.
+ * What was seen gets old. A fence by time does not: it cannot be opened again. A gated step that is cleared, and not
+ * applied yet, looks at its fences and asserts the lock again.
  */
 export function faded(course: Course, run: RunState, only?: readonly StepId[]): RunState {
   const seen = Object.fromEntries(
@@ -79,8 +79,8 @@ export function faded(course: Course, run: RunState, only?: readonly StepId[]): 
 }
 
 /**
- * A site that goes silent after this process has seen its fence hold is as it was seen: nobody reaches it to open it.
- * One that this process has never seen shut is known from the journal alone, and that opens no gate.
+ * A site that went silent after this process saw its fence hold is assumed unchanged: it cannot be reached to be
+ * opened. A site that this process never saw shut is known from the journal alone, and that opens no gate.
  */
 export function revalidated(course: Course, run: RunState, id: StepId, saw: 'done' | 'pending' | 'unknown'): RunState {
   const step = course.steps.find((one) => one.id === id)
@@ -95,7 +95,7 @@ export function revalidated(course: Course, run: RunState, id: StepId, saw: 'don
     steps: { ...run.steps, [id]: state },
   })
   if (saw === 'pending' && isFence(step)) return become('reopened')
-  // A run that has given its lock back does nothing any more.
+  // A run does nothing after it has released its lock.
   if (saw === 'pending' && isFinal(course, step) && !isComplete(course, run)) return become('reopened')
   if (saw === 'unknown' && mayGiveUp(course, run, id)) return become('lacking')
   if (saw === 'unknown' && mayExcuse(course, run, step))
@@ -103,11 +103,11 @@ export function revalidated(course: Course, run: RunState, id: StepId, saw: 'don
   return become('failed', { failed: true })
 }
 
-/** Nothing of it is left to be done: its lock is given back. */
+/** Everything is done, and the lock is released. */
 const isComplete = (course: Course, run: RunState): boolean => course.steps.every(({ id }) => isOver(run.steps[id]))
 
 /**
- * It is done again, and whatever came after it is looked at again in its turn: the last write is another one by now.
+ * It is done again, and what came after it is looked at again in its turn: the last write may be another one by now.
  */
 export function reopened(course: Course, run: RunState, id: StepId): RunState {
   if (run.steps[id] !== 'reopened') return run
@@ -124,9 +124,9 @@ export function restingOnClaim(course: Course, run: RunState, id: StepId): StepI
 }
 
 /**
- * A fence beyond the required level does not stop the run when the site refuses it or stays silent. What keeps this
- * process from its journal or its lock does, whatever the step; and what was stopped by the failure of another step has
- * not been tried to its end.
+ * A fence beyond the required level does not stop the run when its site refuses it or stays silent. Trouble with the
+ * journal or the lock does, whatever the step is. A step that the failure of another one stopped was not tried to its
+ * end.
  */
 export function mayGiveUp(course: Course, run: RunState, step: StepId): boolean {
   if (run.direction === 'back' || run.failed || run.lost) return false
@@ -139,7 +139,7 @@ export function mayGiveUp(course: Course, run: RunState, step: StepId): boolean 
 }
 const TRYING: ReadonlySet<StepState> = new Set(['intended', 'unsure', 'cleared', 'applied', 'done', 'was-done'])
 
-/** Whether the other fences of the course, without those that were given up, reach a level. */
+/** Whether the other fences of the course reach a level without this one, and without those that were given up. */
 export function isDispensable(course: Course, id: StepId, level: Course['required'], run?: RunState): boolean {
   const others = course.steps.filter((step) => {
     const state = run?.steps[step.id]
@@ -148,10 +148,7 @@ export function isDispensable(course: Course, id: StepId, level: Course['require
   return reachedBy(others, level)
 }
 
-/**
- * Beyond the point of no return nobody goes back. What is demanded of a silent site then is what a failover from it
- * would demand.
- */
+/** After the point of no return the run only goes forward: a silent site must be shut as far as a failover requires. */
 const mayExcuse = (course: Course, run: RunState, step: PlannedStep): boolean =>
   course.pointOfNoReturn !== null &&
   isDone(run.steps[course.pointOfNoReturn]) &&

@@ -8,19 +8,17 @@ import { ACTIVE, journalFolder, LOCK } from '../witness/keys.ts'
 import { attemptOfHolder } from '../witness/lock-holder.ts'
 import { tryDocument } from '../witness/read-document.ts'
 
-/**
- * What lock and active record say of a run, whatever its journal says; null where there is none, or nobody can read it.
- */
+/** What lock and active record say about a run, whatever its journal says; null: there is none, or it is damaged. */
 export interface SaidOfRun {
-  /** Written by the mover alone, once a first deploy has made it: what it says of a run is held against the journal. */
+  /** Only the mover writes it after the first deploy: the journal of a run is compared with what it says. */
   readonly active: ActiveRecord | null
-  /** Written by a deployer too: a name in it holds nothing up but one number (`nextAttempt`). */
+  /** A deployer writes it too: a name in it changes no more than one number (`nextAttempt`). */
   readonly lock: LockRecord | null
 }
 
 /**
- * Ask for it before the journal is read: each process of a run writes its journal first, so what is read of that later
- * is never behind. One that is damaged stops whatever depends on it, and that is not decided here.
+ * Must be read before the journal: each process of a run writes its journal first, so a journal that is read later has
+ * everything that these records know. A damaged record stops what depends on it, which is decided elsewhere.
  */
 export async function saidOfRun(store: ConditionalStore): Promise<SaidOfRun> {
   const [active, lock] = await Promise.all([
@@ -31,7 +29,7 @@ export async function saidOfRun(store: ConditionalStore): Promise<SaidOfRun> {
 }
 
 /**
- * What the active record knows of a run, and its journal does not: its newest entries are gone. null: nothing is
+ * What the active record knows about a run and its journal does not: its newest entries are gone. null: none is
  * missing. Pure.
  */
 export function missingInJournal(
@@ -54,8 +52,7 @@ export function missingInJournal(
 }
 
 /**
- * Throws `witness-damaged` where the newest entries of a journal are gone: to go on, or back, would begin anew what was
- * done already.
+ * Throws `witness-damaged` where the newest entries of a journal are gone: the run would repeat what is done already.
  */
 export function refuseCutShort(said: SaidOfRun, run: string, plan: Plan, { entries }: Journal): void {
   const missing = missingInJournal(said, run, plan, entries)

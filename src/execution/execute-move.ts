@@ -42,7 +42,7 @@ export interface MoveRun {
   readonly run: string
   /** `begin` a run, `resume` one that another process left, or `abort` it: go back, while that is possible. */
   readonly how: 'begin' | 'resume' | 'abort'
-  /** Who takes it back, and why; for the journal. */
+  /** The person who takes it back, and the reason; for the journal. */
   readonly asked?: Asked
   readonly store: ConditionalStore
   readonly drivers: Readonly<Record<string, Driver>>
@@ -63,8 +63,8 @@ export interface MoveOutcome {
 }
 
 /**
- * Performs an approved plan, or continues what an earlier process of the same run left behind. A failure before the
- * point of no return is undone in reverse; after it the run only goes forward, and stops where it can not.
+ * Performs an approved plan, or continues what an earlier process of the same run left. A failure before the point of
+ * no return is undone in reverse; after it the run only goes forward, and stops where it cannot.
  */
 export async function executeMove(asked: MoveRun): Promise<MoveOutcome> {
   const { clock, signal, context } = asked
@@ -81,7 +81,7 @@ export async function executeMove(asked: MoveRun): Promise<MoveOutcome> {
   refuseEnded(move.run, journal)
   refuseOtherPlan(move, journal)
   refuseCutShort(said, move.run, move.plan, journal)
-  // Before anything is written: whoever is refused must not stop a process that is at work.
+  // Before anything is written: a refused abort must not stop a process that is at work.
   if (move.how === 'abort') refuseTooLate(course, from)
   const attempt = await join(move, journal, said)
   const holder = holderOf(move.run, attempt)
@@ -194,7 +194,7 @@ async function join(move: MoveRun, journal: Journal, { lock }: SaidOfRun): Promi
   return attempt
 }
 
-/** An abort is on record before anything is undone: whoever continues it goes back too. */
+/** An abort is on record before anything is undone: a process that continues it goes back too. */
 async function turned(
   { asked }: MoveRun,
   course: Course,

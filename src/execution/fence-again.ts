@@ -2,14 +2,14 @@ import type { PlannedStep, StepId } from '../domain/plan.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { type Milliseconds, minutes } from '../values/duration.ts'
 
-/** Where going back would serve nobody: for so long what somebody opens is shut again. */
+/** Where going back does not help users: for this long a fence that others open is shut again. */
 const FIGHTS_FOR: Milliseconds = minutes(5)
 
 /**
- * Whether this process shuts a fence again that was on record, and was seen open. Once where the old site can serve
- * again (a switchover before its point of no return): a person who opens a site does so once, a controller goes on, and
- * users wait outside meanwhile. Else for a bounded time, from the first time on: a lost site serves nobody, and beyond
- * the point of no return nothing goes back.
+ * Whether this process shuts a fence again that is on record and was seen open. Once, where the old site can serve
+ * again (a switchover before its point of no return): a person opens a site once, a controller opens it again and
+ * again, and users are shut out meanwhile. Otherwise for a bounded time from the first one on: a lost site serves no
+ * user, and nothing goes back after the point of no return.
  */
 export function boundOnShutting(clock: Clock): (step: PlannedStep, canGoBack: boolean) => boolean {
   const shutAgain = new Set<StepId>()

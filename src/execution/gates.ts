@@ -4,45 +4,44 @@ import type { SiteName } from '../domain/stack.ts'
 import { levelsOfStep } from '../planning/fence-coverage.ts'
 
 /**
- * Which steps of a course may not be carried out before this process has seen the old site shut, and which steps shut
- * it. Pure. What a plan says of its own fencing, what a journal says of a fence and what an earlier process has seen
- * open no gate.
+ * Which steps of a course must wait until this process has seen the old site shut, and which steps shut it. Pure. What
+ * a plan says about its own fencing, what a journal says about a fence and what an earlier process has seen open no
+ * gate.
  */
 export interface GatedCourse {
   readonly steps: readonly PlannedStep[]
   /** The step after which a run only goes forward. */
   readonly pointOfNoReturn: StepId | null
-  /** The level that must be seen shut before anything is promoted; null: none is demanded. */
+  /** The level that must be seen shut before anything is promoted; null: none. */
   readonly required: FenceLevel | null
   /**
-   * The level that a failover from a silent site demands: what is left to demand of one that goes silent beyond the
-   * point of no return.
+   * The level that a failover from a silent site requires: for a site that goes silent after the point of no return.
    */
   readonly ofSilentSite: FenceLevel | null
-  /** The site that a failover leaves, and waits for nothing of; null in every other mode. */
+  /** The site that a failover leaves and does not wait for; null in every other mode. */
   readonly lost: SiteName | null
 }
 
 export const isFence = (step: PlannedStep): boolean => step.fence !== undefined || step.byTime === true
 
-/** Time is no fence that somebody can open again, nor one that anybody sees. */
+/** A fence by time cannot be seen, and cannot be opened again. */
 export const isByTime = (step: PlannedStep): boolean => step.byTime === true
 
 /**
- * What nothing takes back, and what is no fence: a promotion, the removal of a former cluster. That it is on record
- * proves nothing to a process that has not seen it: whatever rests on it waits for a look.
+ * A step that has no way back and is no fence: a promotion, the removal of a former cluster. Its record proves nothing
+ * to a process that has not seen it: what depends on it waits for a look.
  */
 export const isFinal = (course: GatedCourse, step: PlannedStep): boolean =>
   step.irreversible && step.id !== course.pointOfNoReturn && !isFence(step)
 
-/** What is not believed because it is on record: it is looked at again by each process that rests on it. */
+/** A step whose record alone is not believed: each process that depends on it looks again. */
 export const isClaim = (course: GatedCourse, step: PlannedStep): boolean =>
   isFence(step) || step.id === course.pointOfNoReturn
 
 /**
- * The point of no return, every irreversible step that is no fence itself, and whatever else belongs to a promotion
- * that is still to come. What follows a promotion rests on a site that writes already: by then doors are open on
- * purpose that were fences before.
+ * The point of no return, every irreversible step that is no fence itself, and what else belongs to a promotion that is
+ * still to come. What follows a promotion depends on a site that writes already: by then doors that were fences before
+ * are open on purpose.
  */
 export function isGated(course: GatedCourse, step: PlannedStep, isOver: (step: PlannedStep) => boolean): boolean {
   if (isFence(step) || (course.pointOfNoReturn !== null && isBefore('PROMOTE', step.phase))) return false
@@ -57,7 +56,7 @@ export function isGated(course: GatedCourse, step: PlannedStep, isOver: (step: P
 const isPromotion = (course: GatedCourse, step: PlannedStep): boolean =>
   isFinal(course, step) && step.phase === 'PROMOTE'
 
-/** What a gated step rests on: every fence before it, and the point of no return where it is not that itself. */
+/** What a gated step depends on: every fence before it, and the point of no return, unless it is that itself. */
 export function claimsBefore(course: GatedCourse, gated: PlannedStep): PlannedStep[] {
   const needed = neededBy(course.steps, gated)
   return course.steps.filter(
@@ -70,8 +69,8 @@ export function claimsBefore(course: GatedCourse, gated: PlannedStep): PlannedSt
 }
 
 /**
- * Whether the steps that a gate has seen shut are enough for it. The point of no return comes before the wait for a
- * guard, and is not kept by it.
+ * Whether the steps that were seen shut are enough for a gate. The point of no return comes before the wait for
+ * self-fencing, and does not depend on it.
  */
 export function holdsFor(course: GatedCourse, gated: PlannedStep, seen: readonly PlannedStep[]): boolean {
   if (course.required === null || waitsBehind(course, gated)) return true
@@ -85,7 +84,7 @@ const waitsBehind = (course: GatedCourse, gated: PlannedStep): boolean =>
 export const reachedBy = (steps: readonly PlannedStep[], level: FenceLevel | null): boolean =>
   level === null || reaches(steps.flatMap(levelsOfStep), level)
 
-/** Why no process may run this course: a gate that its fences can never open. Empty: none. */
+/** Why no process may run this course: gates that its fences can never open. Empty: none. */
 export function gateProblems(course: GatedCourse): string[] {
   return course.steps
     .filter((step) => isGated(course, step, () => false))
@@ -93,10 +92,7 @@ export function gateProblems(course: GatedCourse): string[] {
     .map((gated) => `${gated.id} comes before a fence that reaches ${course.required}`)
 }
 
-/**
- * What rests on a fence or on a promotion, and holds no longer when that did not: whatever came after it, and can be
- * done again.
- */
+/** What depends on a fence or a promotion, and does not hold if that does not: all later steps that can be repeated. */
 export function restingOn(
   course: GatedCourse,
   claim: PlannedStep,
@@ -113,7 +109,7 @@ export function restingOn(
 
 const isBefore = (one: Phase, other: Phase): boolean => PHASES.indexOf(one) < PHASES.indexOf(other)
 
-/** All that a step needs, and what that needs. */
+/** Everything that a step needs, directly or not. */
 function neededBy(steps: readonly PlannedStep[], step: PlannedStep): ReadonlySet<StepId> {
   const byId = new Map(steps.map((one) => [one.id, one]))
   const found = new Set<StepId>()

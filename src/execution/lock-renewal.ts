@@ -7,7 +7,7 @@ import type { Journal } from '../witness/journal.ts'
 import { LOCK_RENEWAL, lockLost, renewLock } from '../witness/lock.ts'
 import { witnessTime } from '../witness/time.ts'
 
-/** Does something again and again until it is stopped. */
+/** Repeats some work until it is stopped. */
 export type Every = (ms: Milliseconds, work: () => void) => { stop(): void }
 
 export const everyInterval: Every = (ms, work) => {
@@ -29,8 +29,8 @@ export interface Keeping {
 }
 
 /**
- * Renews the lock from when it was taken on, while the run lives and nobody else continues it. Whatever changes the
- * lock after `stop` is the last to change it: a renewal that is under way then writes no more.
+ * Renews the lock after it was taken, while the run lives and no other process continues it. After `stop` a renewal
+ * that is under way writes nothing more, so that the caller is the last to change the lock.
  */
 export function renewLockWhile(
   { store, holder, journal, clock, log, taken, lost }: Keeping,
@@ -41,7 +41,7 @@ export function renewLockWhile(
     try {
       await journal.refuseContinuedElsewhere()
       const renewal = await renewLock(store, holder, await witnessTime(store, clock), () => !stopped)
-      // One that was released was given back by this very process, at its end.
+      // A released lock was released by this process, at its end.
       if (renewal.is === 'taken') lost.abort(lockLost(holder, renewal))
     } catch (error) {
       const reason = asStandbyError(error)
@@ -50,7 +50,7 @@ export function renewLockWhile(
     }
   }
   const timer = every(LOCK_RENEWAL, () => {
-    // On a slow witness one renewal is asked for, not one more with every beat.
+    // On a slow witness one renewal at a time.
     if (underWay || !taken() || lost.signal.aborted) return
     underWay = true
     void renew().finally(() => {

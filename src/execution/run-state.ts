@@ -25,8 +25,8 @@ export type StepState =
   /** An earlier process has put its intent on record: its effect may have happened, or may still be on its way. */
   | 'unsure'
   /**
-   * A fence of which nothing is on record. It may be shut all the same, by an earlier process whose entries are gone:
-   * whoever goes back looks.
+   * A fence without a record. It may be shut all the same, by an earlier process whose entries are gone: a run that
+   * goes back looks.
    */
   | 'unwritten'
   /** The same of a fence that is on record as opened again. */
@@ -39,14 +39,14 @@ export type StepState =
   | 'applied'
   /** Seen to hold; not on record yet. */
   | 'holds'
-  /** As `holds`, and nobody of this run had touched it. */
+  /** As `holds`, and no process of this run had changed it. */
   | 'held'
   | 'done'
   | 'was-done'
   | 'failed'
   /**
-   * A fence or a promotion that is on record, and was seen not to hold: somebody took it back, or it never was done.
-   * Not on record yet.
+   * A fence or a promotion that is on record, and was seen not to hold: others took it back, or it was never done. Not
+   * on record yet.
    */
   | 'reopened'
   /** A fence that the run goes on without could not be shut, or not be seen; not on record yet. */
@@ -61,36 +61,36 @@ export type StepState =
   /** Could not be taken back. */
   | 'stuck'
 
-/** What a process finds of a run: what the earlier ones wrote down. */
+/** What earlier processes of a run wrote down. */
 export interface OfEarlier {
   /** By step; the later entry counts. */
   readonly onRecord: ReadonlyMap<StepId, OnRecord>
   readonly turnedBack: boolean
-  /** There was one, so that what is on record may be less than what was done. */
+  /** There was one: more may have been done than is on record. */
   readonly continued: boolean
 }
 
 /**
- * What this very process has seen of a claim that is on record. `now`: it holds, a moment ago. `once`: it held, and a
- * moment has passed since. `excused`: its site went silent beyond the point of no return, and a failover from a silent
- * site would not demand it.
+ * What this process has seen of a claim that is on record. `now`: it held a moment ago. `once`: it held, and more than
+ * a moment has passed. `excused`: its site went silent after the point of no return, and a failover from a silent site
+ * would not require it.
  */
 export type Sight = 'now' | 'once' | 'excused'
 
 export interface RunState {
   readonly direction: 'forward' | 'back'
-  /** Something went wrong: nothing new begins. */
+  /** A step failed: no new step begins. */
   readonly failed: boolean
-  /** Somebody else holds the lock, or a later epoch has begun: this process touches nothing any more. */
+  /** Another process holds the lock, or a later epoch has begun: this process changes nothing more. */
   readonly lost: boolean
   readonly ended: boolean
   /**
-   * An earlier process has asked for the lock: what is not on record may have been done all the same, where somebody
-   * has removed entries.
+   * An earlier process has asked for the lock: what is not on record may have been done all the same, if entries were
+   * removed.
    */
   readonly continued: boolean
   readonly steps: Readonly<Record<StepId, StepState>>
-  /** Absent: this process has seen nothing of it, whatever is on record. */
+  /** Absent: this process has not seen it, whatever is on record. */
   readonly seen: Readonly<Record<StepId, Sight>>
 }
 
@@ -133,11 +133,11 @@ export type RunEvent =
   /** A claim was looked at again; `unknown`: its site stayed silent. */
   | { readonly is: 'revalidated'; readonly step: StepId; readonly saw: 'done' | 'pending' | 'unknown' }
   | { readonly is: 'reopened-recorded'; readonly step: StepId }
-  /** What was seen a moment ago is old by now; `steps`: only what was seen of these, because another look took long. */
+  /** Earlier looks are old by now; `steps`: only the looks at these, because another look took long. */
   | { readonly is: 'faded'; readonly steps?: readonly StepId[] }
-  /** Waiting or trying again does not help. */
+  /** Neither waiting nor another try helps. */
   | { readonly is: 'threw'; readonly step: StepId }
-  /** The point of no return turned out to be behind us. */
+  /** The point of no return turned out to be passed. */
   | { readonly is: 'committed'; readonly step: StepId }
   | { readonly is: 'lost' }
   | { readonly is: 'turned-back' }
@@ -146,10 +146,10 @@ export type RunEvent =
 /** The code with which the point of no return refuses to be taken back: it has happened. */
 export const PAST = 'past-point-of-no-return'
 
-/** Whether it is looked at only to find out whether there is anything to take back. */
+/** Whether it is looked at only to find out whether it has to be taken back. */
 export const isOffRecord = (state: StepState | undefined): boolean => state === 'unwritten' || state === 'said-undone'
 
 export const isDone = (state: StepState | OnRecord | undefined): boolean => state === 'done' || state === 'was-done'
 
-/** Nothing more is tried, and what comes after it may begin. */
+/** Nothing more is tried, and the next steps may begin. */
 export const isOver = (state: StepState | OnRecord | undefined): boolean => isDone(state) || state === 'given-up'

@@ -16,15 +16,15 @@ import { notReached, reportBefore, type StepReport } from './step-report.ts'
 import { advance, commandsOf } from './transition.ts'
 import { fought, notHolding, stoppedBecause, unproven, unseen } from './why-stopped.ts'
 
-/** What a run of steps needs from outside: where behaviour comes from, and who writes down what happens. */
+/** What a run of steps needs from outside: the behaviour of each step, and the record of what happens. */
 export interface StepsRun extends AroundSteps {
   readonly course: Course
-  /** Where to begin, or to go on. */
+  /** The state to begin with, or to go on from. */
   readonly from: RunState
   /** Proofs of steps that were done before, by this run in another process; those of this one are added. */
   readonly proofs: Map<StepId, JsonObject>
   readonly recorder: Recorder
-  /** How far what a step asks is from this process, as far as that is known. */
+  /** The ways to what a step asks, as far as their length is known. */
   readonly waysTo: (step: PlannedStep) => readonly Way[]
   readonly signal: AbortSignal
 }
@@ -32,12 +32,12 @@ export interface StepsRun extends AroundSteps {
 export interface StepsOutcome {
   readonly reports: readonly StepReport[]
   readonly failure: StandbyError | null
-  /** null when it was cancelled: nothing was decided. */
+  /** null: cancelled before anything was decided. */
   readonly verdict: Verdict | null
   readonly state: RunState
 }
 
-/** Of one step, as long as this process works on it. */
+/** What this process knows about a step that it works on. */
 interface Working {
   readonly begunAt: string
   readonly performer: StepPerformer
@@ -70,7 +70,7 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
     if (event.is === 'revalidated' || event.is === 'result-recorded')
       sightedAt.set(event.step, run.clock.now().getTime())
   }
-  /** What was seen is old when it is not acted upon at once: somebody may have opened the old site meanwhile. */
+  /** A look is old when no effect follows at once: the old site may have been opened meanwhile. */
   const fade = (): void => {
     const now = run.clock.now().getTime()
     const isOlder = (bound: number) => (id: StepId) => now - (sightedAt.get(id) ?? Number.NEGATIVE_INFINITY) > bound
@@ -78,8 +78,7 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
       .filter((step) => state.seen[step.id] === 'now' && !isByTime(step))
       .map(({ id }) => id)
     const bound = Object.values(state.steps).includes('cleared') ? FRESHNESS_WHEN_CLEARED : FRESHNESS
-    // By the newest, so that looks of different length do not send each other round for ever; and none may be much
-    // older than that.
+    // By the newest one, so that looks of different length do not cause each other forever; and none may be much older.
     const old = sighted.filter(isOlder(FRESHNESS_WHEN_CLEARED))
     if (sighted.length > 0 && sighted.every(isOlder(bound))) note({ is: 'faded' })
     else if (old.length > 0) note({ is: 'faded', steps: old })
@@ -108,7 +107,7 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
     run.progress.ended(step, outcome, Date.parse(endedAt) - Date.parse(begunAt))
   }
 
-  /** Times and proof of its effect stay what they are: the way back has its own. */
+  /** Keeps the times and the proof of the effect: the way back has its own. */
   const concludeBack = (step: PlannedStep, proof: JsonObject): void => {
     const { begunAt, performer } = workOn(step)
     performer.close()
@@ -121,7 +120,7 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
     run.progress.ended(step, 'undone', Date.parse(endedAt) - Date.parse(begunAt))
   }
 
-  /** Looks whether there is anything to open of a fence that is not on record as shut. */
+  /** Looks whether a fence that is not on record as shut has to be opened. */
   const lookOffRecord = async (step: PlannedStep): Promise<void> => {
     const begunAt = run.clock.now().toISOString()
     const how = { begunAt, signal: run.signal, direction: 'back', pastReturn: isPastReturn(), applied: false } as const
@@ -129,7 +128,7 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
     const seen = await looker.lookOffRecord().finally(() => looker.close())
     if (seen.is === 'unknown')
       run.context.log.warning(
-        `${step.id} is not on record as shut, and nobody says whether it is: ${seen.why}. It is left as it is; look at it if this run's journal lacks entries`,
+        `${step.id} is not on record as shut, and whether it is shut is unknown: ${seen.why}. It is left as it is; look at it if this run's journal lacks entries`,
       )
     note({ is: 'observed', step: step.id, saw: seen.is === 'failed' ? 'unknown' : seen.is })
   }
@@ -152,7 +151,7 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
         return note({ is: 'observed', step: step.id, saw: seen.is === 'failed' ? 'unknown' : seen.is })
       }
       case 'assert-ours':
-        // A witness that is always slower than what was seen of the fences may count would send us round for ever.
+        // A witness that is always slower than a look at the fences counts would make this loop endless.
         work.performer.refuseLate('the lock and the fences to be seen within one moment')
         await run.assertOurs(step)
         return note({ is: 'cleared', step: step.id })
@@ -197,12 +196,12 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
     }
   }
 
-  /** Looks again whether a claim that is on record holds. Its report stays what it was, unless it does not. */
+  /** Looks again whether a claim that is on record holds. Its report changes only if it does not. */
   const lookAgain = async (step: PlannedStep): Promise<void> => {
     const known = state.seen[step.id] !== undefined
     const patience = known ? patienceWithSeen(run.waysTo(step)) : (step.bestEffort ?? step.deadline)
     const begunAt = run.clock.now().toISOString()
-    // What this process has seen to hold was set by it, or before it: who writes it back now is another one.
+    // What this process has seen to hold was set by it or before it: a change since then was made by others.
     const how = {
       begunAt,
       signal: forwardSignal,
@@ -231,11 +230,11 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
     if (final)
       return stopped(
         step,
-        unproven(step, seen.is === 'unknown' ? `this process can not see that it holds: ${why}` : 'it does not hold'),
+        unproven(step, seen.is === 'unknown' ? `this process cannot see that it holds: ${why}` : 'it does not hold'),
       )
     await stopped(step, seen.is === 'unknown' ? unseen(step, why) : notHolding(step))
   }
-  /** The run stops with what it has seen. */
+  /** The run stops because of what it has seen. */
   const stopped = async (step: PlannedStep, reason: StandbyError): Promise<void> => {
     failure ??= reason
     conclude(step, 'failed', null)

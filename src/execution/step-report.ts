@@ -9,7 +9,7 @@ export interface StepReport {
   readonly title: string
   readonly phase: Phase
   readonly site: SiteName | null
-  /** unknown: begun, and nobody saw how it ended; its effect may have happened. */
+  /** unknown: begun, and its end was not seen; its effect may have happened. */
   readonly outcome: 'done' | 'was-done' | 'failed' | 'given-up' | 'not-reached' | 'undone' | 'unknown'
   readonly begunAt: string | null
   readonly endedAt: string | null
@@ -24,11 +24,11 @@ export interface StepReport {
 export interface TakenBack {
   readonly begunAt: string | null
   readonly endedAt: string
-  /** That what was before is true again; empty where nobody can look. */
+  /** That the earlier state holds again; empty where it cannot be observed. */
   readonly proof: JsonObject
 }
 
-/** Of a step that nobody has begun. */
+/** Of a step that was not begun. */
 export function notReached(step: PlannedStep): StepReport {
   return {
     id: step.id,

@@ -15,7 +15,7 @@ import { missingInJournal, saidOfRun } from './cut-short.ts'
 import { contextOfStep } from './isolate-lost-site.ts'
 import { stepMemory } from './step-memory.ts'
 
-/** Who takes over, and what it may reach. */
+/** The process that takes over, and what it can reach. */
 export interface TakeOver {
   readonly store: ConditionalStore
   readonly run: string
@@ -32,9 +32,9 @@ interface Left {
 }
 
 /**
- * Touches every object that an earlier process of a run may still change: from then on its effects, on their way or not
- * yet sent, rest on an old version, and are refused. Holds because that process saw the version before it looked at the
- * lock, and the lock is ours by now. Throws what kept an object from being touched; may be repeated.
+ * Invalidates every object that an earlier process of a run may still change: its effects, in flight or not yet sent,
+ * then fail their precondition. That process read the version before it asserted the lock, and the lock is ours by now.
+ * Throws what prevented an invalidation; may be repeated.
  */
 export async function touchWhatWasLeft(
   by: TakeOver,
@@ -45,16 +45,16 @@ export async function touchWhatWasLeft(
   const left = run === by.run ? leftBy(by.plan, own) : await unfinished(by.store, run)
   if (left === null) return
   const { mode, from, to } = by.plan.intent
-  // A failover waits for nothing of the lost site. What may still arrive there is a fence, or the end of one: that is
-  // its guard's business.
+  // A failover waits for nothing of the lost site. What may still arrive there is a fence or its way back: the guard of
+  // that site handles it.
   const reached = left.steps.filter(({ site }) => mode !== 'failover' || site !== from)
   await Promise.all(
     reached.map(async (step) => {
       try {
         await touch(by, left.intent, step, signal)
       } catch (error) {
-        // What may still arrive on a third site tells a follower whom to follow, and makes nobody a writer: its silence
-        // holds up no move.
+        // What may still arrive on a third site says which site it follows, and makes no site a writer: its silence
+        // delays no move.
         const third = step.site !== null && step.site !== from && step.site !== to
         if (!third || signal.aborted || asStandbyError(error).retry === 'never') throw error
         by.context.log.warning(
@@ -71,9 +71,9 @@ const leftBy = (plan: Plan, entries: readonly JournalEntry[]): Left => ({
 })
 
 /**
- * What another run left; null when it has ended, or when its name is that of a deploy or of a person. Where its journal
- * is damaged, or its newest entries are gone, it may be amid any of its steps. Throws `witness-damaged` where nobody
- * can read its plan either.
+ * What another run left; null when it has ended, or when its name is that of a deploy or of a person. If its journal is
+ * damaged, or its newest entries are gone, it may be amid any of its steps. Throws `witness-damaged` where its plan is
+ * damaged too.
  */
 async function unfinished(store: ConditionalStore, run: string): Promise<Left | null> {
   if (!isName(run)) return null
@@ -94,10 +94,9 @@ async function unfinished(store: ConditionalStore, run: string): Promise<Left | 
 }
 
 /**
- * The steps that a process of the run may be amid, wherever it sleeps. Going forward it writes an intent before each
- * effect and a result before it goes on, and can write neither once its run is continued: what is left are the intents
- * without a result. Going back it writes down only what is done, so it may be at anything that was begun and is not
- * taken back. Pure.
+ * The steps that a process of the run may be amid. Forward, it writes an intent before each effect and a result after
+ * it, and can write neither after its run is continued: the intents without a result are left. Backward, it writes only
+ * what is done: it may be amid any step that was begun and is not taken back. Pure.
  */
 export function mayStillChange(
   steps: readonly PlannedStep[],
@@ -111,7 +110,7 @@ export function mayStillChange(
 }
 
 async function touch(by: TakeOver, intent: Intent, step: PlannedStep, signal: AbortSignal): Promise<void> {
-  // The core's own steps have no component: the records that they change name who may change them.
+  // The core's own steps have no component: their records name the process that may change them.
   const component = by.context.stack.components.find(({ name }) => name === step.component)
   const behaviour = component === undefined ? undefined : behaviourOf(by.drivers[component.driver], step.action)
   if (component === undefined || behaviour?.is !== 'versioned') return

@@ -75,7 +75,7 @@ export function beginRun(course: Course, { onRecord, turnedBack, continued }: Of
  * `undone` promises that what this run has shut is open. So a process that continues a run looks for itself at each
  * fence of the plan that is not on record as shut, and first at the point of no return: an entry that says that it was
  * opened is a claim, and one that is gone says nothing. What is seen open, or not seen, is not this run's to open:
- * whether the old site is well is asked only of what was shut. Nobody asks a lost site for more than is on record.
+ * whether the old site is well is asked only of what was shut. A lost site is asked for no more than is on record.
  */
 function goingBack(course: Course, run: RunState): RunState {
   const isLookedAt = (step: PlannedStep): boolean =>
@@ -115,7 +115,7 @@ function forward(course: Course, run: RunState): Command[] {
     if (under.length > 0) return under
     return mayTurnBack(course, run) ? [{ do: 'turn-back' }] : [{ do: 'end', verdict: 'stopped' }]
   }
-  // Behind the point of no return, what was built on a step that was taken back may not hold: a person has to look.
+  // After the point of no return, what depends on a step that was taken back may not hold: a person has to look.
   if (course.steps.some(({ id }) => run.steps[id] === 'undone')) return [{ do: 'end', verdict: 'stopped' }]
   if (course.steps.every(({ id }) => done.has(id))) return [{ do: 'end', verdict: 'moved' }]
   const begun = new Set(course.steps.filter(({ id }) => run.steps[id] !== 'todo').map(({ id }) => id))
@@ -144,9 +144,9 @@ function commandFor(step: PlannedStep, state: StepState, failed: boolean): Comma
 }
 
 /**
- * Last first, one at a time, each behind a fresh look at the lock: to open the old site again is as dangerous as to
- * promote the new one. The point of no return comes before all others: nothing is opened before it is certain that it
- * was not passed, and can not be any more.
+ * Last first, one at a time, each after a fresh look at the lock: to open the old site again is as dangerous as to
+ * promote the new one. The point of no return comes first: nothing is opened before it is certain that it was not
+ * passed, and cannot be passed any more.
  */
 function back(course: Course, run: RunState): Command[] {
   const lock = course.steps.find(({ id }) => id === course.lock)
@@ -202,7 +202,7 @@ export function advance(course: Course, run: RunState, event: RunEvent): RunStat
   if (event.is === 'threw' && mayGiveUp(course, run, event.step))
     return { ...run, steps: { ...run.steps, [event.step]: 'lacking' } }
   const next = nextState(before, event, run.direction === 'back' && event.step !== course.lock)
-  // Nobody knows whether it was an earlier process that has shut it: whoever goes back opens it.
+  // An earlier process may have shut it, so a run that goes back opens it.
   const after =
     next === 'held' && run.continued && course.steps.some((step) => step.id === event.step && isFence(step))
       ? 'holds'
@@ -224,17 +224,18 @@ function nextState(state: StepState, event: OfOneStep, goingBack: boolean): Step
     case 'observed':
       if (isOffRecord(state) && event.saw !== 'done') return state === 'unwritten' ? 'todo' : 'undone'
       if (isOffRecord(state)) return 'unsure'
-      if (event.saw === 'done')
-        return state === 'intended' ? 'held' : state === 'unsure' || state === 'applied' ? 'holds' : state
-      // Where nobody has tried anything, an effect does no harm unseen: it is idempotent. Where somebody may have, it
-      // is observed until it is certain.
+      if (event.saw === 'done') return seenDone(state)
+      // If no process has tried it, an effect without a look does no harm: it is idempotent. If one may have, it is
+      // observed until it is certain.
       return state === 'intended' || (state === 'unsure' && event.saw === 'pending') ? 'missing' : state
     case 'cleared':
-      return goingBack ? 'cleared-back' : state === 'missing' ? 'cleared' : state
+      if (goingBack) return 'cleared-back'
+      return state === 'missing' ? 'cleared' : state
     case 'applied':
       return state === 'cleared' || state === 'missing' ? 'applied' : state
     case 'result-recorded':
-      return state === 'holds' ? 'done' : state === 'held' ? 'was-done' : state
+      if (state === 'holds') return 'done'
+      return state === 'held' ? 'was-done' : state
     case 'given-up-recorded':
       return state === 'lacking' ? 'given-up' : state
     case 'taken-back':
@@ -248,9 +249,14 @@ function nextState(state: StepState, event: OfOneStep, goingBack: boolean): Step
   }
 }
 
+function seenDone(state: StepState): StepState {
+  if (state === 'intended') return 'held'
+  return state === 'unsure' || state === 'applied' ? 'holds' : state
+}
+
 /**
- * Before the point of no return is known to be behind us. Where that is uncertain, going back begins by making it
- * certain. Whoever failed to take the lock can take nothing back, and leaves the direction to the next process.
+ * Whether the point of no return is not known to be passed. Where that is uncertain, going back begins by making it
+ * certain. A process that failed to take the lock can take nothing back, and leaves the direction to the next one.
  */
 export function mayTurnBack(course: Course, run: RunState): boolean {
   if (course.lock === null || course.pointOfNoReturn === null || run.steps[course.lock] === 'failed') return false
@@ -258,14 +264,11 @@ export function mayTurnBack(course: Course, run: RunState): boolean {
   return !isDone(state) && state !== 'holds' && state !== 'held'
 }
 
-/** Between the taken lock and its release every effect asks for the lock once more. */
+/** Between taking the lock and releasing it, every effect asserts the lock again. */
 export const needsLock = (step: PlannedStep): boolean => !WITHOUT_LOCK.has(step.phase)
 const WITHOUT_LOCK: ReadonlySet<Phase> = new Set(['PREFLIGHT', 'LOCK', 'CLOSED'])
 
-/**
- * Whose effect may have happened, or may still arrive. What was there before this run came is not this run's to take
- * back.
- */
+/** Whether its effect may have happened, or may still arrive. A run takes back nothing that was there before it. */
 const mayHaveHappened = (state: StepState): boolean =>
   [
     'unsure',

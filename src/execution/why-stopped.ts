@@ -2,17 +2,17 @@ import type { Intent, PlannedStep } from '../domain/plan.ts'
 import { StandbyError } from '../errors/standby-error.ts'
 import type { Course, RunState } from './run-state.ts'
 
-/** A fence that only its journal knows. */
+/** A fence that is known from the journal alone. */
 export const unseen = ({ id, site }: PlannedStep, why: string): StandbyError =>
   new StandbyError({
     code: 'fence-unseen',
     mustAct: 'site',
-    what: `${id} is on record, and this process can not see that it holds: ${why}`,
+    what: `${id} is on record, and this process cannot see that it holds: ${why}`,
     ...(site === null ? {} : { where: site }),
     next: `Nothing was promoted on it. Bring ${site ?? 'it'} back and resume; or take the run back (standby failover abort) and plan a failover, which rests on nothing of a silent site.`,
   })
 
-/** A promotion that only its journal knows. */
+/** A promotion that is known from the journal alone. */
 export const unproven = ({ id, site }: PlannedStep, why: string): StandbyError =>
   new StandbyError({
     code: 'result-unproven',
@@ -22,22 +22,22 @@ export const unproven = ({ id, site }: PlannedStep, why: string): StandbyError =
     next: `Nothing was built on it now. See with standby status what is true on ${site ?? 'both sites'}, and who wrote to the journal of this run; then resume it.`,
   })
 
-/** Somebody opens it as often as it is shut. */
+/** Others open it as often as it is shut. */
 export const fought = ({ id, site }: PlannedStep): StandbyError =>
   new StandbyError({
     code: 'reverted-by-others',
     mustAct: 'site',
-    what: `${id} was done, and somebody took it back, again after it had been done anew: two writers fight, and users wait meanwhile`,
+    what: `${id} was done, and was taken back by others, again after it had been done anew: two writers fight, and users wait meanwhile`,
     ...(site === null ? {} : { where: site }),
     next: 'Find out who keeps the object (standby status names it: managed-by-others), and pause it. docs/gitops.md says how both live together.',
   })
 
-/** The witness does not say what the journal says of it. */
+/** Witness and journal disagree. */
 export const notHolding = ({ id }: PlannedStep): StandbyError =>
   new StandbyError({
     code: 'fence-open',
     mustAct: 'site',
-    what: `${id} is on record as done, and does not hold: somebody changed the witness, or the journal of this run was forged`,
+    what: `${id} is on record as done, and does not hold: the witness was changed, or the journal of this run was forged`,
     where: 'witness active.json',
     next: 'Nothing was promoted on it. Look at the versions of active.json and of the journal before anything else is started.',
   })
@@ -57,8 +57,8 @@ export function stoppedBecause(course: Course, intent: Intent | null, state: Run
 }
 
 /**
- * An earlier process took back what this run rests on: whoever goes on without a look at the sites may lose what was
- * written since.
+ * An earlier process took back what this run depends on: to go on without a look at the sites may lose what was written
+ * since.
  */
 function takenBackBefore(course: Course, intent: Intent | null, state: RunState): StandbyError {
   const undone = course.steps.filter(({ id }) => state.steps[id] === 'undone').map(({ id }) => id)

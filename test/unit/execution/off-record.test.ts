@@ -55,7 +55,7 @@ describe('a run that shut nothing is taken back, however ill the old site is by 
     const world = { ...at.world, context: { ...at.world.context, log } }
     expect(await at.perform('abort', world)).toMatchObject({ verdict: 'undone', failure: null })
     expect(warnings).toContainEqual(
-      expect.stringContaining('database.fence@dc-a is not on record as shut, and nobody says whether it is'),
+      expect.stringContaining('database.fence@dc-a is not on record as shut, and whether it is shut is unknown'),
     )
   })
 
