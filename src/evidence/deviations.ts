@@ -74,7 +74,7 @@ function ofLoss(predicted: Loss, lost: Loss | null): Deviation[] {
 function ofFound(found: FoundLoss | null): Deviation[] {
   if (found?.follows.is !== 'known') return []
   const { run, mode, predicted, counted } = found.follows
-  // WAL without a commit is no loss of anybody's.
+  // What no transaction has committed is no loss.
   const units = found.seconds[1] === 0 ? (['seconds'] as const) : (['bytes', 'seconds'] as const)
   const outside = (said: Loss | null, how: string): Deviation[] =>
     units.flatMap((unit) =>

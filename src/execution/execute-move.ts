@@ -161,7 +161,7 @@ function refuseOtherPlan({ run, digest }: MoveRun, { entries }: Journal): void {
     mustAct: 'approval',
     what: `run ${run} was begun with the plan of the digest ${other}, and the one that the witness holds of it has ${digest}`,
     where: `witness ${planKey(run)}`,
-    next: 'Nothing was changed now. Find out who changed it, and put its earlier version back (the bucket keeps them); then continue.',
+    next: 'Nothing was changed now. Find out who changed it, and put its earlier version back (the witness keeps them); then continue.',
   })
 }
 

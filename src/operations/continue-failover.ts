@@ -135,7 +135,7 @@ async function unknownRun(world: Pick<World, 'store'>, run: string): Promise<Sta
       `lock.json in the witness is of the run ${run}, and the witness holds no plan of that run`,
       {
         where: `witness ${LOCK}`,
-        next: `Put the plan of the run back (the bucket keeps it). Where there never was such a run: ${lockDocument.next}`,
+        next: `Put the plan of the run back (the witness keeps it). Where there never was such a run: ${lockDocument.next}`,
       },
     )
   // The journals of backups lie there as well: a run that can be continued has a plan.

@@ -100,7 +100,7 @@ export function refuseUnknownSite(stack: Stack, { site }: Pick<RestoreTestReques
   })
 }
 
-/** A nightly test outlasts a platform that restarts, a webhook that is away, and a witness that is busy. */
+/** A nightly test outlasts a platform that restarts, an admission check that is away, and a witness that is busy. */
 function withPatience(world: World): World {
   const { clock, log, signal, context } = world
   const store = patientStore(world.store, { clock, log, signal })

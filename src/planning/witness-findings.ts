@@ -13,7 +13,7 @@ export function witnessFindings(stack: Stack, observation: Observation, intent: 
         code: 'witness-silent',
         severity: 'blocker',
         what: `the witness does not answer (${witness.why}): the active site is unknown`,
-        next: 'Restore access to the witness bucket before any move.',
+        next: 'Restore access to the witness before any move.',
         unanswered: true,
       },
     ]

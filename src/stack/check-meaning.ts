@@ -173,8 +173,8 @@ function claimsOf(
 }
 
 /**
- * Two owners of one Kubernetes object would undo each other's work; of two folders of which one holds the other, each
- * owner lists, counts and removes what is the other's.
+ * Two owners of one object undo each other's work. Of two folders of which one holds the other, each owner lists,
+ * counts and removes what is the other's.
  */
 function sharedClaims(claims: readonly Claim[]): PlacedProblem[] {
   return claims.flatMap(({ key, below = '', path }, index): PlacedProblem[] => {
@@ -197,7 +197,7 @@ function witnessInSite(claims: readonly Claim[]): PlacedProblem[] {
     (one) => one !== witness && one.key === witness?.key && !nested(one.below ?? '', witness?.below ?? ''),
   )
   if (witness === undefined || site === undefined) return []
-  const what = `is the bucket of ${site.path.join('.')} too: if that store is lost with its site, nobody can move; keep the witness outside all sites`
+  const what = `is the store of ${site.path.join('.')} too: if that store is lost with its site, nobody can move; keep the witness outside all sites`
   return [{ path: witness.path, what, severity: 'warning' }]
 }
 

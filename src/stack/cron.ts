@@ -16,8 +16,8 @@ const FIVE: readonly Field[] = [
 ]
 
 /**
- * What is wrong with a schedule, in words; null: nothing. As Kubernetes (five fields) and CloudNativePG (six, seconds
- * first) read them: both use robfig/cron, which takes neither 7 for Sunday nor the letters L, W and #. Pure.
+ * What is wrong with a schedule, in words; null: nothing. Six fields begin with the second. As robfig/cron reads them,
+ * which takes neither 7 for Sunday nor the letters L, W and #. Pure.
  */
 export function scheduleProblem(text: string, fields: 5 | 6): string | null {
   const declared = fields === 5 ? FIVE : [SECOND, ...FIVE]

@@ -96,7 +96,7 @@ async function filesBelow(folder: string, within: readonly string[] = []): Promi
   return found
 }
 
-/** Helm and our own merge take a mapping, or nothing. */
+/** What merges such files takes a mapping, or nothing. */
 function noMapping(text: string): string | null {
   const documents = parseAllDocuments(text, { logLevel: 'error' })
   const list = Array.isArray(documents) ? documents : []

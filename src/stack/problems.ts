@@ -53,13 +53,13 @@ export class StackInvalid extends StandbyError {
   }
 }
 
-/** `components.database.namespce: unknown key; did you mean namespace?`, for an annotation or a line of its own. */
+/** `components.database.replcas: unknown key; did you mean replicas?`, for an annotation or a line of its own. */
 export function problemText({ path, what, suggestion }: Pick<Problem, 'path' | 'what' | 'suggestion'>): string {
   return `${path === '' ? '' : `${path}: `}${what}${suggestion === null ? '' : `; did you mean ${suggestion}?`}`
 }
 
 /**
- * `standby.yaml:12:7  components.database.namespce: unknown key; did you mean namespace?` with the line and a caret.
+ * `standby.yaml:12:7  components.database.replcas: unknown key; did you mean replicas?` with the line and a caret.
  */
 function rendered(path: string, lines: readonly string[], problem: Problem): string {
   const place = problem.line === null ? path : `${path}:${problem.line}:${problem.column ?? 1}`

@@ -219,7 +219,7 @@ describe('at load is told, and used all the same', () => {
       'a witness in the bucket of a site',
       'bucket: infisical-dc-b',
       'bucket: standby-witness\n        prefix: b/',
-      'witness.bucket: is the bucket of',
+      'witness.bucket: is the store of',
     ],
     [
       'a fence that nothing can shut',
