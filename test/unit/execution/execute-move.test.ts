@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from '@jest/globals'
+import { systemClock } from '../../../src/composition/connect.ts'
 import type { Driver } from '../../../src/driver/driver.ts'
 import { siteError } from '../../../src/errors/standby-error.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
@@ -66,6 +68,40 @@ describe('a planned move', () => {
     expect(toy.writer).toBe('dc-b')
     expect(toy.effects).not.toContain('undo demote')
   })
+
+  test('a run that is cancelled while its witness is silent ends at once, and does not wait for the witness', async () => {
+    const { toy, store } = await deployedToy()
+    const own = new AbortController()
+    let isSilent = false
+    const unlessSilent = <Args extends unknown[], Answer>(ask: (...args: Args) => Promise<Answer>) => {
+      return async (...args: Args): Promise<Answer> => {
+        if (isSilent) throw siteError('witness-unreachable', 'no answer', { retry: 'transient' })
+        return ask(...args)
+      }
+    }
+    const witness: ConditionalStore = {
+      ...store,
+      get: unlessSilent(store.get),
+      create: unlessSilent(store.create),
+      replace: unlessSilent(store.replace),
+      getText: unlessSilent(store.getText),
+      createText: unlessSilent(store.createText),
+      list: unlessSilent(store.list),
+    }
+    const driver = toyDriver(toy, {
+      demote: async () => {
+        isSilent = true
+        setTimeout(() => own.abort(siteError('cancelled', 'a person stopped it')), 100)
+      },
+    })
+    const world = toyWorld(toy, witness, { driver, signal: own.signal, clock: systemClock })
+    const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
+    const run = executeFailover(world, plan, toyApproval(digest, { at: plan.madeAt })).then(
+      () => 'ended',
+      () => 'ended',
+    )
+    expect(await Promise.race([run, sleep(10_000, 'still waits', { ref: false })])).toBe('ended')
+  }, 20_000)
 
   test('a plan is executed once: the second time it is refused and nothing happens', async () => {
     const { toy, store } = await deployedToy()
