@@ -96,7 +96,7 @@ describe('a planned move', () => {
     })
     const world = toyWorld(toy, witness, { driver, signal: own.signal, clock: systemClock })
     const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
-    const run = executeFailover(world, plan, toyApproval(digest, { at: plan.madeAt })).then(
+    const run = executeFailover(world, plan, toyApproval(digest)).then(
       () => 'ended',
       () => 'ended',
     )

@@ -138,6 +138,26 @@ test('of a process that waits and one that continues its run the later one goes 
   expect(at.toy.effects.filter((effect) => effect === 'promote')).toHaveLength(1)
 })
 
+test('a process whose lock another run has taken stops while it waits, names that run, and touches nothing more', async () => {
+  const at = await waiting()
+  const first = at.process('begin')
+  await turns()
+  const lock = await readLock(at.store)
+  if (lock === null) throw new Error('no lock')
+  await at.store.replace('lock.json', { ...lock.record, holder: 'r2#1' } as unknown as JsonObject, lock.version)
+  const effects = [...at.toy.effects]
+  at.pass(LOCK_RENEWAL)
+  await at.beat()
+  const { verdict, failure } = await first
+  expect([verdict, failure?.code, failure?.message]).toEqual([
+    'stopped',
+    'lock-lost',
+    'r1#1 does not hold the lock any more: r2#1 holds it now',
+  ])
+  expect(at.toy.effects).toEqual(effects)
+  expect((await readLock(at.store))?.record.holder).toBe('r2#1')
+})
+
 test.each(['time', 'replace'] as const)(
   'the lock of a run that stops by itself stays ended, though a renewal of it is under way (its %s takes longer)',
   async (call) => {
