@@ -127,6 +127,7 @@ async function seen(now: Jitter, mode: Mode): Promise<Observation> {
     signal: AbortSignal.timeout(10_000),
     objectStore: () => ({ location: {}, open: async () => ({ list: listing, get: async () => null }) }),
     records: { way: { roundTrip: null }, newest: async () => null },
+    once: <T>(_: string, ask: () => Promise<T>) => ask(),
     log: { debug: () => undefined },
   } as unknown as DriverContext
   const view = (site: SiteName): SiteView =>
