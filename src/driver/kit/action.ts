@@ -46,6 +46,8 @@ export interface DriverStep<Parameters extends JsonObject = JsonObject>
   readonly needs: readonly StepReference<Proof>[]
   readonly parameters: Parameters
   readonly fence?: FenceLevel
+  /** Of a step that acts on no site: the site that it is about, for its id. */
+  readonly about?: SiteName
 }
 
 /** Plans one step of this action, fully typed. */
@@ -62,14 +64,24 @@ export function planStep<Spec, Parameters extends JsonObject, P extends Proof>(
     readonly irreversible?: boolean
     readonly mayBeginIn?: Phase
     readonly fence?: FenceLevel
+    readonly about?: SiteName
   },
 ): DriverStep<Parameters> {
   return { action: action.name, site, needs: [], irreversible: false, ...step }
 }
 
-/** `database.promote@dc-b`, with the type of what it proves. */
+/** `database.promote@dc-b`, with the type of what it proves. `site`: where it acts, or what it is about. */
 export const stepOf = <Spec, Parameters extends JsonObject, P extends Proof>(
   component: Pick<Component<Spec>, 'name'>,
   action: Action<Spec, Parameters, P>,
   site: SiteName | null,
-): StepReference<P> => ({ id: `${component.name}.${action.name}${site === null ? '' : `@${site}`}` })
+): StepReference<P> => ({ id: idOf(component, action.name, site) })
+
+/** The id of a planned step. */
+export const idOfStep = (
+  component: Pick<Component, 'name'>,
+  { action, site, about }: Pick<DriverStep, 'action' | 'site'> & { readonly about?: SiteName | undefined },
+): string => idOf(component, action, site ?? about ?? null)
+
+const idOf = ({ name }: Pick<Component, 'name'>, action: string, site: SiteName | null): string =>
+  `${name}.${action}${site === null ? '' : `@${site}`}`

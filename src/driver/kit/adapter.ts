@@ -12,7 +12,7 @@ import type { Behaviour, StepRun } from '../behaviour.ts'
 import type { DriverContext } from '../context.ts'
 import type { Driver } from '../driver.ts'
 import type { Varies } from '../varying.ts'
-import type { AnyAction, DriverStep } from './action.ts'
+import { type AnyAction, type DriverStep, idOfStep } from './action.ts'
 import type { KitRun } from './behaviour.ts'
 import type { Declares, Plans, SiteDriver, StackDriver, StatesPerSite } from './capabilities.ts'
 import type { KitFinding } from './codes.ts'
@@ -173,8 +173,8 @@ export const asPlannedSteps = (
   steps: readonly (PlannedStep | DriverStep)[],
 ): PlannedStep[] => steps.map((step) => ('id' in step ? step : asPlanned(component, step)))
 
-function asPlanned<Spec>(component: Component<Spec>, { needs, ...step }: DriverStep): PlannedStep {
-  const id = `${component.name}.${step.action}${step.site === null ? '' : `@${step.site}`}`
+function asPlanned<Spec>(component: Component<Spec>, { needs, about, ...step }: DriverStep): PlannedStep {
+  const id = idOfStep(component, { ...step, about })
   return { id, component: component.name, ...step, needs: needs.map((reference) => reference.id) }
 }
 

@@ -1,8 +1,7 @@
-import type { Intent, PlannedStep } from '../../domain/plan.ts'
 import type { Sandbox } from '../../domain/restore-test.ts'
 import type { SiteName } from '../../domain/stack.ts'
 import type { Driver } from '../../driver/driver.ts'
-import type { AnyAction, DriverStep } from '../../driver/kit/action.ts'
+import type { AnyAction } from '../../driver/kit/action.ts'
 import { adaptedActions, asPlannedSteps } from '../../driver/kit/adapter.ts'
 import { around } from '../../driver/kit/around.ts'
 import type { JsonObject } from '../../values/json.ts'
@@ -15,28 +14,33 @@ import { backup } from './backup/base-backup.ts'
 import { manifest } from './backup/manifest.ts'
 import { restoredCluster } from './backup/restore-copy.ts'
 import { testRestore } from './backup/restore-test.ts'
+import { codes } from './codes.ts'
 import { deployCluster } from './deploy/deploy.ts'
 import { userSpecProblems } from './deploy/judge-user-spec.ts'
 import { closeArchive } from './failover/close-archive.ts'
-import { answerVaries, drainArchive, lengthVaries } from './failover/drain-archive.ts'
+import { drainArchive } from './failover/drain-archive.ts'
 import { failoverSteps } from './failover/failover.ts'
 import { fence, fenceSteps } from './failover/fence.ts'
 import { followersAhead } from './failover/followers-ahead.ts'
-import { markFork } from './failover/forks.ts'
 import { predictedLoss } from './failover/loss.ts'
-import { lastSeenVaries, promoteWithoutToken } from './failover/promote-without-token.ts'
+import { markFork } from './failover/mark-fork.ts'
+import { promoteWithoutToken } from './failover/promote-without-token.ts'
 import { keptData } from './kept-data.ts'
-import { afterMoveSteps, clearToken, follow, schedule, settle } from './move/after-move.ts'
-import { catchUp, catchUpStep } from './move/catch-up.ts'
-import { demote, demoteStep } from './move/demote.ts'
-import { fillArchive, fillArchiveStep } from './move/fill-archive.ts'
-import { askArchive, leaveArchive, leaveArchiveSteps } from './move/leave-archive.ts'
-import { checkpoint, checkpointStep } from './move/prepare.ts'
-import { promote, promoteStep } from './move/promote.ts'
+import { archiveCheckpoint } from './move/archive-checkpoint.ts'
+import { catchUp } from './move/catch-up.ts'
+import { clearToken } from './move/clear-token.ts'
+import { demote } from './move/demote.ts'
+import { fillArchive } from './move/fill-archive.ts'
+import { follow } from './move/follow.ts'
+import { askArchive, leaveArchive } from './move/leave-archive.ts'
+import { checkpoint } from './move/prepare.ts'
+import { promote } from './move/promote.ts'
 import { followerSteps, redirect } from './move/redirect.ts'
-import { restart, restartStep } from './move/restart.ts'
-import { restartAhead, restartAheadStep } from './move/restart-ahead.ts'
-import { secondLook, secondLookStep } from './move/second-look.ts'
+import { restart } from './move/restart.ts'
+import { restartAhead } from './move/restart-ahead.ts'
+import { schedule } from './move/schedule.ts'
+import { secondLook } from './move/second-look.ts'
+import { switchoverSteps } from './move/switchover.ts'
 import { primaryPod, runSql } from './objects.ts'
 import { type CloudNativePgState, observeCluster } from './observe.ts'
 import { gapsOf } from './position.ts'
@@ -46,12 +50,30 @@ import { refreshStreaming } from './rejoin/refresh-streaming.ts'
 import { rejoinSteps } from './rejoin/rejoin.ts'
 import { removeCluster } from './rejoin/remove-cluster.ts'
 import { assessReopen, reopenSteps, unfence } from './reopen.ts'
-import { manualStep } from './runbook.ts'
-import { type CloudNativePgSpec, cloudNativePgSchema, clusterOf, type Database } from './spec.ts'
-import { stepId } from './steps.ts'
+import { type CloudNativePgSpec, cloudNativePgSchema, clusterOf } from './spec.ts'
 
-/** Those that are written against the kit. */
 const actions: readonly AnyAction<CloudNativePgSpec>[] = [
+  checkpoint,
+  leaveArchive,
+  askArchive,
+  restartAhead,
+  secondLook,
+  demote,
+  catchUp,
+  promote,
+  restart,
+  fillArchive,
+  archiveCheckpoint,
+  follow,
+  redirect,
+  clearToken,
+  schedule,
+  fence,
+  unfence,
+  closeArchive,
+  drainArchive,
+  promoteWithoutToken,
+  markFork,
   backup,
   manifest,
   keepEvidence,
@@ -60,7 +82,6 @@ const actions: readonly AnyAction<CloudNativePgSpec>[] = [
   clone,
   refreshStreaming,
 ]
-const adapted = adaptedActions(actions, around)
 
 /**
  * PostgreSQL on both sites, run by CloudNativePG: it moves by demotion and promotion token, and loses nothing; a lost
@@ -68,6 +89,7 @@ const adapted = adaptedActions(actions, around)
  */
 export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
   kind: 'cloudnative-pg',
+  codes,
   scope: 'site',
   schema: cloudNativePgSchema,
   files: (component) =>
@@ -105,38 +127,7 @@ export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
   loss: predictedLoss,
   keeps: keptData,
   backup: (component, _states, site) => asPlannedSteps(component, backupSteps(component, site)),
-  manual: (component, step, surroundings) =>
-    adapted.manual?.(component, step, surroundings) ?? manualStep(component, step, surroundings),
-  varyingTitles: adapted.varyingTitles ?? {},
-  varying: {
-    ...adapted.varying,
-    'drain-archive': { answered: answerVaries, segmentBytes: lengthVaries },
-    'promote-without-token': { lastSeenAt: lastSeenVaries },
-  },
-  behaviours: {
-    ...adapted.behaviours,
-    checkpoint,
-    'leave-archive': leaveArchive,
-    'ask-archive': askArchive,
-    'restart-ahead': restartAhead,
-    'second-look': secondLook,
-    'fill-archive': fillArchive,
-    demote,
-    'catch-up': catchUp,
-    promote,
-    settle,
-    follow,
-    redirect,
-    'clear-token': clearToken,
-    schedule,
-    fence,
-    unfence,
-    'close-archive': closeArchive,
-    'drain-archive': drainArchive,
-    'promote-without-token': promoteWithoutToken,
-    restart,
-    'mark-fork': markFork,
-  },
+  ...adaptedActions(actions, around),
   async restoreTest(component, source, sandbox, context) {
     const { endpoint, ...report } = await testRestore(component, source, sandbox, around(context))
     return endpoint === undefined ? report : { ...report, endpoint: endpoint as unknown as JsonObject }
@@ -157,20 +148,5 @@ export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
     )
   },
 }
-
-/** The old primary hands over, and follows. */
-const switchoverSteps = (component: Database, intent: Intent): (PlannedStep | DriverStep)[] => [
-  checkpointStep(component, intent),
-  ...leaveArchiveSteps(component, intent),
-  restartAheadStep(component, intent),
-  secondLookStep(component, intent),
-  demoteStep(component, intent),
-  catchUpStep(component, intent),
-  promoteStep(component, intent),
-  restartStep(component, intent.to, stepId(component, 'promote', intent.to)),
-  fillArchiveStep(component, intent.to),
-  ...afterMoveSteps(component, intent),
-  ...backupSteps(component, intent.to),
-]
 
 const isSandbox = (at: SiteName | Sandbox): at is Sandbox => typeof at !== 'string'

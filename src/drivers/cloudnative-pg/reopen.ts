@@ -1,27 +1,29 @@
 import type { BySite } from '../../domain/observed.ts'
-import type { Finding, Intent, PlannedStep } from '../../domain/plan.ts'
+import type { Finding, Intent } from '../../domain/plan.ts'
 import type { Assessment } from '../../driver/assessment.ts'
-import type { Behaviour } from '../../driver/behaviour.ts'
+import { type Action, type DriverStep, planStep } from '../../driver/kit/action.ts'
+import { parametersOf, TEXT } from '../../driver/kit/parameters.ts'
+import type { Proof } from '../../driver/kit/proofs.ts'
 import { sayAt } from '../../driver/say.ts'
-import { kubernetesOf } from '../../driver/site-of-step.ts'
 import { minutes, seconds } from '../../values/duration.ts'
-import { fence } from './failover/fence.ts'
-import { clusterRef } from './objects.ts'
+import { fenceIsLifted, liftFence, type OfFence } from './failover/fence.ts'
 import type { CloudNativePgState } from './observe.ts'
+import { changesOfCluster, invalidateCluster } from './run.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
-import { parameter, plannedStep } from './steps.ts'
-import { namespaceOf, touchCluster } from './where.ts'
 
 /**
- * The fence of the guard, or of a run that was taken back, is lifted: PostgreSQL starts as the primary that it was.
- * Pure.
+ * The fence of the guard, or of a run that was undone, is lifted: PostgreSQL starts as the primary that it was. Pure.
  */
-export function reopenSteps(component: Database, states: BySite<CloudNativePgState>, intent: Intent): PlannedStep[] {
+export function reopenSteps(
+  component: Database,
+  states: BySite<CloudNativePgState>,
+  intent: Intent,
+): DriverStep<OfFence>[] {
   const seen = states[intent.to]
   const cluster = clusterOf(component, intent.to)
   return [
-    plannedStep(component, 'unfence', intent.to, {
-      // Before START, in which what stands on it begins.
+    planStep(unfence, intent.to, {
+      // Before START, in which the components that need the database begin.
       phase: 'RESTORE_AUX',
       title: `Lifts the fence of ${cluster}, and waits until its primary accepts writes`,
       deadline: minutes(5),
@@ -31,15 +33,19 @@ export function reopenSteps(component: Database, states: BySite<CloudNativePgSta
   ]
 }
 
-/**
- * The way back from a fence, as a step of its own; there is no way back from it, because nothing of it has to be
- * undone.
- */
-export const unfence: Behaviour<CloudNativePgSpec> = {
-  done: async (run) => (await fence.undone?.(run)) ?? { is: 'unknown', why: 'a fence cannot be looked at' },
-  apply: async (run) => fence.undo?.(run),
-  changes: (run) => kubernetesOf(run).watch(clusterRef(namespaceOf(run), parameter(run.step, 'cluster')), run.signal),
-  touch: touchCluster,
+/** The way back from a fence, as a step of its own. It has no way back itself: nothing of it has to be undone. */
+export const unfence: Action<CloudNativePgSpec, OfFence, Proof> = {
+  name: 'unfence',
+  parameters: parametersOf<OfFence>({ cluster: TEXT, uid: TEXT }),
+  behaviour: {
+    is: 'versioned',
+    done: fenceIsLifted,
+    apply: liftFence,
+    changes: changesOfCluster,
+    invalidate: invalidateCluster,
+    back: { is: 'irreversible' },
+  },
+  byHand: 'none',
 }
 
 /** What stands against opening the database of the active site. Pure. */

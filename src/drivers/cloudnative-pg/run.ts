@@ -1,7 +1,8 @@
 import type { KubernetesClient } from '../../clients/kubernetes-client.ts'
 import type { SiteName } from '../../domain/stack.ts'
 import type { SqlRows } from '../../driver/context.ts'
-import type { KitRun } from '../../driver/kit/behaviour.ts'
+import type { KitRun, Seen } from '../../driver/kit/behaviour.ts'
+import type { Proof } from '../../driver/kit/proofs.ts'
 import { asStandbyError } from '../../errors/standby-error.ts'
 import { isReady } from '../../platform/kubernetes/client/conditions.ts'
 import { type AsSeen, ifUnchanged, touchObject } from '../../platform/kubernetes/compare-and-set.ts'
@@ -28,10 +29,20 @@ export type DatabaseRun<Parameters extends JsonObject = JsonObject, Memory = unk
 >
 /** A running step that is about one Cluster, on the site of the step. */
 export type ClusterRun<Memory = unknown> = DatabaseRun<OfCluster, Memory>
+/** The parameters of a step that needs nothing but its Cluster. */
 export type OfCluster = {
   /** metadata.name of the Cluster. */
   readonly cluster: string
 }
+
+/** The parameters of a step that also names the Cluster on the other side of the move. */
+export type OfPair = OfCluster & {
+  /** metadata.name of the other Cluster. */
+  readonly peer: string
+}
+
+/** A step that waiting cannot help. */
+export type Failed = Extract<Seen<Proof, never>, { readonly is: 'failed' }>
 
 export const namespaceOf = ({ component }: DatabaseRun): string => component.spec.namespace
 
@@ -112,3 +123,7 @@ export async function askSql(run: ClusterRun, sql: string): Promise<SqlRows | nu
     throw error
   }
 }
+
+/** Adds to what this process remembers of the step. */
+export const remember = <Remembered extends object>(run: DatabaseRun<JsonObject, Remembered>, more: Remembered): void =>
+  run.memory.set({ ...run.memory.value, ...more })

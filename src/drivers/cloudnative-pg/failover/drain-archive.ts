@@ -1,12 +1,13 @@
 import { acceptedLossText, coversLoss, UNKNOWN_LOSS } from '../../../domain/accepted-loss.ts'
-import type { Intent, PlannedStep } from '../../../domain/plan.ts'
-import type { Progress } from '../../../domain/progress.ts'
-import type { SiteName } from '../../../domain/stack.ts'
-import type { Behaviour } from '../../../driver/behaviour.ts'
+import type { Intent } from '../../../domain/plan.ts'
+import { type Action, type DriverStep, planStep, stepOf } from '../../../driver/kit/action.ts'
+import type { Seen } from '../../../driver/kit/behaviour.ts'
+import { FLAG, NUMBER, orNull, parametersOf, TEXT } from '../../../driver/kit/parameters.ts'
+import type { Proof } from '../../../driver/kit/proofs.ts'
+import { awsS3 } from '../../../driver/manual.ts'
 import { runningFor } from '../../../driver/running-for.ts'
-import type { Varies } from '../../../driver/varying.ts'
 import { asStandbyError } from '../../../errors/standby-error.ts'
-import { asSeen } from '../../../platform/kubernetes/compare-and-set.ts'
+import { type AsSeen, asSeen } from '../../../platform/kubernetes/compare-and-set.ts'
 import { type ArchivedWal, walSince } from '../../../systems/postgres/barman-archive.ts'
 import {
   asSegmentBytes,
@@ -21,13 +22,23 @@ import {
   wholeSegments,
 } from '../../../systems/postgres/wal.ts'
 import { type Milliseconds, minutes, readableDuration, seconds } from '../../../values/duration.ts'
-import type { Json, JsonObject } from '../../../values/json.ts'
+import { codes } from '../codes.ts'
 import { askArchiveAgain } from '../move/leave-archive.ts'
 import { SEGMENT_LENGTH } from '../move/ship-wal.ts'
-import { asksArchiveOf, type InstanceStatus } from '../objects.ts'
+import { asksArchiveOf, type ClusterObject, type InstanceStatus } from '../objects.ts'
+import {
+  askSql,
+  clusterOfRun,
+  type DatabaseRun,
+  instanceOf,
+  invalidateCluster,
+  type OfCluster,
+  remember,
+  siteNamed,
+} from '../run.ts'
+import { archiveByHand, clusterShell } from '../shell.ts'
 import { type CloudNativePgSpec, clusterOf, type Database, incarnationFolder } from '../spec.ts'
-import { parameter, plannedStep } from '../steps.ts'
-import { askSql, clusterOfRun, instanceOf, type Run, touchCluster } from '../where.ts'
+import { closeArchive } from './close-archive.ts'
 import type { Upstream } from './upstream.ts'
 
 /** What the lost primary has shipped is not lost: it is replayed before anything is promoted. */
@@ -36,11 +47,13 @@ export function drainStep(
   intent: Intent,
   upstream: Upstream | null,
   segments: SegmentBytes | null,
-): PlannedStep {
+  { closes }: { readonly closes: boolean } = { closes: false },
+): DriverStep<OfDrainage> {
   const to = clusterOf(component, intent.to)
   const lost = clusterOf(component, intent.from)
-  return plannedStep(component, 'drain-archive', intent.to, {
+  return planStep(drainArchive, intent.to, {
     phase: 'FINAL_SYNC',
+    needs: closes ? [stepOf(component, closeArchive, intent.from)] : [],
     title: `Waits until ${to} has replayed all that ${lost} left in its archive; a silent archive is not waited for`,
     deadline: minutes(10),
     expected: seconds(3),
@@ -55,81 +68,145 @@ export function drainStep(
   })
 }
 
-/**
- * One that went silent since is waited for longer, as one that answered; one that answers by now deserves a plan that
- * waits for it.
- */
-export const answerVaries: Varies = (planned, now) => planned === true && now === false
+type OfDrainage = OfCluster & {
+  /** metadata.name of the lost Cluster. */
+  readonly lost: string
+  /** The site whose archive it is. */
+  readonly archiveOf: string
+  /** The incarnation; empty where it is not known. */
+  readonly serverName: string
+  /** Whether the archive answered when the plan was made. */
+  readonly answered: boolean
+  /** Length of the WAL segments; null: the follower is asked. */
+  readonly segmentBytes: number | null
+}
+/** Where the follower stood when it had all of the archive that it can get. */
+export interface Drained extends Proof {
+  readonly archive: 'drained' | 'silent' | 'stuck'
+  /** Name of the last segment that was replayed. */
+  readonly upTo: string | null
+  /** Of a follower that is stuck: the segments that it did not replay. */
+  readonly notReplayed?: string
+  /** The first segment after a hole in the archive. */
+  readonly behindAHole: string | null
+  /** Position of the follower (LSN). */
+  readonly replayed: string
+  /** ISO 8601, of the last commit that it has. */
+  readonly lastCommitAt: string | null
+  readonly timeline: number
+  /** Whether all that a promotion reads is in pg_wal, so that it need not ask the archive. */
+  readonly endIsHere: boolean
+}
+interface Remembered {
+  /** Length of the segments, as the follower reported it. */
+  readonly segments?: SegmentBytes
+  /** Where the follower stands with the archive as it is, and since when (ms since the epoch). */
+  readonly standing?: { readonly at: string; readonly since: number }
+}
+type Run = DatabaseRun<OfDrainage, Remembered>
 
-/** What one look did not hear, and another one did, is no difference: the follower itself is asked then. */
-export const lengthVaries: Varies = (planned, now) => planned === null || now === null
-
-/** How long an archive is waited for that answered when the plan was made, and one that was silent even then. */
+/** Time for an archive that answered when the plan was made, and for one that was silent even then. */
 const PATIENCE = { answered: seconds(30), silent: seconds(3) }
 /**
  * Longer than two rounds of wal_retrieve_retry_interval (5 s): a follower that stands still for so long has been
  * offered everything.
  */
 const STILL = seconds(12)
-/** Much longer than a round: no failover may wait for ever for what its follower can not fetch. */
+/** Much longer than a round: a failover must not wait for ever for what its follower cannot fetch. */
 const STUCK = seconds(60)
 /** People decide meanwhile, and the loss grows. */
 const TO_DECIDE = minutes(30)
 
-export const drainArchive: Behaviour<CloudNativePgSpec> = {
-  async done(run) {
-    const cluster = await clusterOfRun(run)
-    const name = cluster.metadata.name
-    // A switchover that ended with the loss of its site may have left it so: it would never fetch what it is waited
-    // for.
-    if (!asksArchiveOf(cluster, parameter(run.step, 'lost')))
-      return { is: 'pending', waitingFor: `${name} to ask the archive again`, restsOn: asSeen(cluster) }
-    const instance = await instanceOf(run, cluster)
-    const replayed = parseLsn(instance?.replayLsn)
-    if (instance?.isPrimary === true)
-      return {
-        is: 'failed',
-        code: 'not-a-replica',
-        why: `${name} is a primary already`,
-        next: 'Find out who promoted it.',
-      }
-    if (instance === null || replayed === null) return { is: 'pending', waitingFor: `${name} to answer` }
-    const segments = await segmentsOf(run)
-    if (segments === null) return { is: 'pending', waitingFor: `${name} to say how long its WAL segments are` }
-    const archived = await archivedSince(run, instance, replayed, segments)
-    if (archived === null)
-      return givenUp(run)
-        ? proven(run, name, 'silent', segments, null, [])
-        : { is: 'pending', waitingFor: 'the archive to answer' }
-    const reach = reachFrom(
-      archived.map((one) => one.name),
-      replayed,
-      segments,
-    )
-    const stoodStill = standsStill(run, replayed, reach)
-    if (!hasReplayed(replayed, reach, stoodStill)) {
-      if (stoodStill >= STUCK) return stuck(run, name, instance, segments, reach, archived)
-      return {
-        is: 'pending',
-        waitingFor: `${name} to replay up to ${formatLsn(reach.last?.end ?? replayed)}, the end of the archive`,
-      }
-    }
-    return proven(run, name, 'drained', segments, reach, archived)
+export const drainArchive: Action<CloudNativePgSpec, OfDrainage, Drained> = {
+  name: 'drain-archive',
+  parameters: parametersOf<OfDrainage>({
+    cluster: TEXT,
+    lost: TEXT,
+    archiveOf: TEXT,
+    serverName: TEXT,
+    answered: FLAG,
+    segmentBytes: orNull(NUMBER),
+  }),
+  varies: {
+    // An archive that went silent since is waited for longer, as one that answered. One that answers by now deserves a
+    // plan that waits for it.
+    answered: (planned, now) => planned === true && now === false,
+    // A length that one observation got and another did not is no difference: the step asks the follower itself.
+    segmentBytes: (planned, now) => planned === null || now === null,
   },
-  apply: (run) => askArchiveAgain(run, parameter(run.step, 'lost')),
-  touch: touchCluster,
+  behaviour: {
+    is: 'versioned',
+    async done(run: Run) {
+      const cluster = await clusterOfRun(run)
+      const { name } = cluster.metadata
+      // A switchover that ended with the loss of its site may have left it so: it would never fetch what is in the
+      // archive.
+      if (!asksArchiveOf(cluster, run.step.parameters.lost))
+        return { is: 'pending', waitingFor: `${name} to ask the archive again`, due: asSeen(cluster) }
+      return hasDrained(run, cluster)
+    },
+    apply: (run: Run, seen: AsSeen) => askArchiveAgain(run, seen, run.step.parameters.lost),
+    invalidate: invalidateCluster,
+    back: { is: 'leaves-nothing', because: 'a replica that asks its archive is as a deploy declares it' },
+  },
+  byHand: {
+    say(component, step, around) {
+      const { cluster, archiveOf } = step.parameters
+      const { folder, location } = archiveByHand(component, step.parameters, around)
+      const { psql } = clusterShell(component, { site: step.site, cluster }, around)
+      return {
+        commands: [
+          `${awsS3(location, archiveOf)} s3 ls --recursive s3://${location.bucket}/${folder}wals/ | sort -k4 | tail -1   # the newest segment; a silent archive is not waited for`,
+          psql('SELECT pg_last_wal_replay_lsn(), pg_last_xact_replay_timestamp()'),
+        ],
+        expect:
+          'The replayed position has reached the end of the newest segment, or stands still inside it for 15 s. Write down both answers: what came after them is lost.',
+      }
+    },
+  },
 }
 
-/** By the plan; else by the follower's own word, which costs a process in its pod. Null while it does not answer. */
+/** Whether the follower has replayed all of the archive that it can get. */
+async function hasDrained(run: Run, cluster: ClusterObject): Promise<Seen<Drained, never>> {
+  const { name } = cluster.metadata
+  const instance = await instanceOf(run, cluster)
+  const replayed = parseLsn(instance?.replayLsn)
+  if (instance?.isPrimary === true)
+    return {
+      is: 'failed',
+      code: codes.code['not-a-replica'],
+      why: `${name} is a primary already`,
+      next: 'Find out who promoted it.',
+    }
+  if (instance === null || replayed === null) return { is: 'pending', waitingFor: `${name} to answer` }
+  const segments = await segmentsOf(run)
+  if (segments === null) return { is: 'pending', waitingFor: `${name} to report how long its WAL segments are` }
+  const archived = await archivedSince(run, instance, replayed, segments)
+  if (archived === null)
+    return isGivenUp(run)
+      ? proven(run, name, 'silent', segments, null, [])
+      : { is: 'pending', waitingFor: 'the archive to answer' }
+  const reach = reachFrom(
+    archived.map((one) => one.name),
+    replayed,
+    segments,
+  )
+  const stoodStill = standsStill(run, replayed, reach)
+  if (hasReplayed(replayed, reach, stoodStill)) return proven(run, name, 'drained', segments, reach, archived)
+  if (stoodStill >= STUCK) return stuck(run, name, instance, segments, reach, archived)
+  const end = formatLsn(reach.last?.end ?? replayed)
+  return { is: 'pending', waitingFor: `${name} to replay up to ${end}, the end of the archive` }
+}
+
+/** By the plan; else the follower is asked, which costs a process in its pod. Null while it does not answer. */
 async function segmentsOf(run: Run): Promise<SegmentBytes | null> {
-  const planned = asSegmentBytes(run.step.parameters.segmentBytes) ?? said.get(run.signal)
-  if (planned !== undefined) return planned
+  const known = asSegmentBytes(run.step.parameters.segmentBytes) ?? run.memory.value?.segments
+  if (known !== undefined) return known
   const [row] = (await askSql(run, `${SEGMENT_LENGTH};`)) ?? []
   const segments = asSegmentBytes(Number(row?.[0]))
-  if (segments !== null) said.set(run.signal, segments)
+  if (segments !== null) remember<Remembered>(run, { segments })
   return segments
 }
-const said = new WeakMap<AbortSignal, SegmentBytes>()
 
 /** Null while the store does not answer. */
 async function archivedSince(
@@ -141,13 +218,13 @@ async function archivedSince(
   const { context, component } = run
   try {
     const store = await context
-      .objectStore(component.spec.archive.store, parameter(run.step, 'archiveOf') as SiteName)
+      .objectStore(component.spec.archive.store, siteNamed(run, run.step.parameters.archiveOf))
       .open('read')
-    // Back to the last segment that was replayed as a whole: it names the timeline, which the replica itself may not
-    // have written down yet.
+    // From the last segment that was replayed as a whole: it names the timeline, which the replica itself may not have
+    // written down yet.
     const size = BigInt(segments)
     const behind = replayed <= size ? 0n : replayed - 1n - size
-    const folder = incarnationFolder(component, parameter(run.step, 'serverName'))
+    const folder = incarnationFolder(component, run.step.parameters.serverName)
     return await walSince(store, folder, segmentName(instance.timeLineID, behind, segments), {
       signal: run.signal,
       deadline: seconds(2),
@@ -159,33 +236,30 @@ async function archivedSince(
   }
 }
 
-const givenUp = (run: Run): boolean =>
-  runningFor(run) >= (run.step.parameters.answered === true ? PATIENCE.answered : PATIENCE.silent)
+const isGivenUp = (run: Run): boolean =>
+  runningFor(run) >= (run.step.parameters.answered ? PATIENCE.answered : PATIENCE.silent)
 
-/** Since when a follower has been standing where it stands, with the archive as it is. */
-const standing = new WeakMap<AbortSignal, { readonly at: string; readonly since: number }>()
-
-/** How long it has been standing so. */
+/** How long the follower has been standing where it stands, with the archive as it is. */
 function standsStill(run: Run, replayed: bigint, reach: Reach): Milliseconds {
   const now = run.context.clock.now().getTime()
   const at = `${replayed} ${reach.last?.end}`
-  const before = standing.get(run.signal)
+  const before = run.memory.value?.standing
   if (before?.at === at) return now - before.since
-  standing.set(run.signal, { at, since: now })
+  remember<Remembered>(run, { standing: { at, since: now } })
   return 0
 }
 
 /**
- * A record that crosses the end of the last segment can not be replayed, so a follower may never reach that end: it has
+ * A record that crosses the end of the last segment cannot be replayed, so a follower may never reach that end: it has
  * come as far as it can when it stands still inside the segment.
  */
 const hasReplayed = (replayed: bigint, { last }: Reach, stoodStill: Milliseconds): boolean =>
   last === null || replayed >= last.end || (replayed > last.start && stoodStill >= STILL)
 
 /**
- * The follower can not fetch what this process sees in the archive. To go on without it loses more than was predicted,
- * which counted on it: that is for those to decide who accepted a loss. Within their bound the rest is given up; beyond
- * it the step fails and says which bound it takes.
+ * The follower cannot fetch what this process sees in the archive. To go on without it loses more than was predicted,
+ * because the prediction counts on the archive: people who accept a loss decide that. Within their bound the rest is
+ * given up; beyond it the step fails and says which bound is needed.
  */
 async function stuck(
   run: Run,
@@ -194,7 +268,7 @@ async function stuck(
   segments: SegmentBytes,
   reach: Reach,
   archived: readonly ArchivedWal[],
-): Promise<Progress> {
+): Promise<Seen<Drained, never>> {
   const given = await proven(run, name, 'stuck', segments, reach, archived)
   if (given.is !== 'done') return given
   const { proof } = given
@@ -203,38 +277,47 @@ async function stuck(
   const accepted = run.intent?.acceptLoss
   if (coversLoss(accepted, lost)) {
     run.context.log.warning(
-      `${run.step.id}: goes on without ${String(proof.notReplayed)}: ${name} does not fetch it, and the accepted loss covers it`,
+      `${run.step.id}: goes on without ${proof.notReplayed}: ${name} does not fetch it, and the accepted loss covers it`,
     )
     return given
   }
-  const lostSite = parameter(run.step, 'lost')
-  const failed = instance.lastFailedWAL === undefined ? '' : `; it failed to archive ${instance.lastFailedWAL}`
   return {
     is: 'failed',
-    code: 'drain-stuck',
-    why: `${name} has been standing at ${String(proof.replayed)} for ${readableDuration(STUCK)}, and the archive of ${lostSite} holds ${String(proof.notReplayed)}, which it does not replay${failed}. ${lost === null ? 'Nobody knows how much would be lost without it' : `Without it ${readableDuration(lost)} of writes would be lost, ${accepted === undefined ? 'no loss' : acceptedLossText(accepted)} is accepted`}`,
-    next: `Look at the way from ${name} to that archive (its keys, the network, its log), and plan again. ${lost === null ? `To do without it, plan again and accept a loss that cannot be measured: --accept-data-loss ${UNKNOWN_LOSS}.` : `To do without it, plan again and accept the loss: --accept-data-loss ${Math.ceil((lost + TO_DECIDE) / minutes(1))}m.`}`,
+    code: codes.code['drain-stuck'],
+    why: `${whyStuck(run, name, instance, proof)}. ${
+      lost === null
+        ? 'How much would be lost without it is unknown'
+        : `Without it ${readableDuration(lost)} of writes would be lost, ${accepted === undefined ? 'no loss' : acceptedLossText(accepted)} is accepted`
+    }`,
+    next: `Look at the way from ${name} to that archive (its keys, the network, its log), and plan again. ${toDoWithout(lost)}`,
   }
 }
 
-const newestOf = (times: readonly (Json | undefined)[]): number | null => {
-  const known = times.map((time) => Date.parse(String(time))).filter((time) => !Number.isNaN(time))
+function whyStuck(run: Run, name: string, { lastFailedWAL }: InstanceStatus, proof: Drained): string {
+  const failed = lastFailedWAL === undefined ? '' : `; it failed to archive ${lastFailedWAL}`
+  return `${name} has been standing at ${proof.replayed} for ${readableDuration(STUCK)}, and the archive of ${run.step.parameters.lost} holds ${proof.notReplayed}, which it does not replay${failed}`
+}
+
+/** How a loss of so much time (null: unknown) is accepted. */
+const toDoWithout = (lost: Milliseconds | null): string =>
+  lost === null
+    ? `To do without it, plan again and accept a loss that cannot be measured: --accept-data-loss ${UNKNOWN_LOSS}.`
+    : `To do without it, plan again and accept the loss: --accept-data-loss ${Math.ceil((lost + TO_DECIDE) / minutes(1))}m.`
+
+const newestOf = (times: readonly (string | null)[]): number | null => {
+  const known = times.map((time) => Date.parse(time ?? '')).filter((time) => !Number.isNaN(time))
   return known.length === 0 ? null : Math.max(...known)
 }
 
 /** Archived segments that are replayed as a whole. */
-const replayedBy = (
-  position: Json | undefined,
-  archived: readonly ArchivedWal[],
-  segments: SegmentBytes,
-): ArchivedWal[] => {
-  const replayed = parseLsn(String(position)) ?? 0n
+const replayedBy = (position: string, archived: readonly ArchivedWal[], segments: SegmentBytes): ArchivedWal[] => {
+  const replayed = parseLsn(position) ?? 0n
   return archived.filter(({ name }) => (parseSegment(name, segments)?.end ?? replayed + 1n) <= replayed)
 }
 
 /**
- * Where the follower stands, and when the last transaction that it knows was committed: after the promotion nobody can
- * tell any more.
+ * Where the follower stands, and when the last transaction that it has was committed: after the promotion that cannot
+ * be found out any more.
  */
 async function proven(
   run: Run,
@@ -243,17 +326,17 @@ async function proven(
   segments: SegmentBytes,
   reach: Reach | null,
   archived: readonly ArchivedWal[],
-): Promise<Progress> {
+): Promise<Seen<Drained, never>> {
   const rows = await askSql(run, POSITION)
   const [row] = rows ?? []
   if (row === undefined) return { is: 'pending', waitingFor: `${name} to answer` }
   const replayed = parseLsn(row[0])
-  if (replayed === null) return { is: 'pending', waitingFor: `${name} to say how far it is` }
+  if (replayed === null) return { is: 'pending', waitingFor: `${name} to report its position` }
   const names = archived.map((one) => one.name)
   const replayedOf = wholeSegments(names, segments).filter(({ start }) => start < replayed)
   const [, , files = '', ...timelines] = row
   const timeline = Math.max(...timelines.map(Number), ...replayedOf.map(({ timeline }) => timeline))
-  const proof: JsonObject = {
+  const proof: Drained = {
     archive,
     upTo:
       reach?.last == null || archive === 'stuck' ? null : segmentName(reach.last.timeline, reach.last.start, segments),
@@ -275,7 +358,7 @@ function notReplayed(replayed: bigint, reach: Reach | null, segments: SegmentByt
   return first === last ? last : `${first} to ${last}`
 }
 
-/** A replica's own word for its timeline lags until its next restartpoint: the largest of these is the true one. */
+/** The timeline that a replica reports lags until its next restartpoint: the largest of these is the true one. */
 const POSITION = `SELECT pg_last_wal_replay_lsn(),
   coalesce(to_char(pg_last_xact_replay_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), ''),
   (SELECT string_agg(name, ' ') FROM pg_ls_waldir()),

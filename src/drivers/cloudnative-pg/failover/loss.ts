@@ -1,13 +1,9 @@
 import type { BySite } from '../../../domain/observed.ts'
 import type { ComponentLoss, Intent } from '../../../domain/plan.ts'
-import { lossSinceFork } from '../../../systems/postgres/measured-loss.ts'
 import { lossOfFailover } from '../../../systems/postgres/predicted-loss.ts'
-import type { JsonObject } from '../../../values/json.ts'
 import type { CloudNativePgState } from '../observe.ts'
 import { positionOf } from '../position.ts'
 import { clusterOf, type Database } from '../spec.ts'
-import { parameter } from '../steps.ts'
-import type { Run } from '../where.ts'
 import { farther } from './followers-ahead.ts'
 
 /** What a failover now would lose; null for another move. Pure. */
@@ -34,18 +30,3 @@ export function predictedLoss(
     now,
   })
 }
-
-/** What the failover has lost, once the new history has begun at `forkedAt`. */
-export function countedLoss(run: Run, forkedAt: string): JsonObject {
-  const drained = run.proofOf(parameter(run.step, 'drained'))
-  const fenced = run.proofOf(parameter(run.step, 'fenced'))
-  const { bytes, seconds, why } = lossSinceFork({
-    forkedAt,
-    fenced: fenced === null ? null : { endedAt: textOf(fenced.endedAt), state: textOf(fenced.state) },
-    lastSeenAt: textOf(run.step.parameters.lastSeenAt),
-    lastCommitAt: textOf(drained?.lastCommitAt),
-    closedAt: textOf(fenced?.fencedAt) ?? run.begunAt,
-  })
-  return { bytes: [...bytes], seconds: [...seconds], lastCommitAt: drained?.lastCommitAt ?? null, why }
-}
-const textOf = (value: unknown): string | null => (typeof value === 'string' ? value : null)

@@ -1,33 +1,49 @@
-import type { Intent, PlannedStep } from '../../../domain/plan.ts'
-import type { Behaviour } from '../../../driver/behaviour.ts'
-import { kubernetesOf } from '../../../driver/site-of-step.ts'
+import type { Intent } from '../../../domain/plan.ts'
+import { type Action, type DriverStep, planStep, stepOf } from '../../../driver/kit/action.ts'
+import type { Seen, StepReference } from '../../../driver/kit/behaviour.ts'
+import { orNull, parametersOf, TEXT } from '../../../driver/kit/parameters.ts'
+import type { MeasuredLoss, Proof } from '../../../driver/kit/proofs.ts'
 import type { Varies } from '../../../driver/varying.ts'
-import { siteError } from '../../../errors/standby-error.ts'
-import { asSeen } from '../../../platform/kubernetes/compare-and-set.ts'
+import { type AsSeen, asSeen } from '../../../platform/kubernetes/compare-and-set.ts'
 import { forkFrom, forksIn, HISTORY } from '../../../systems/postgres/timeline-history.ts'
 import { parseLsn } from '../../../systems/postgres/wal.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
 import type { Json } from '../../../values/json.ts'
+import { codes } from '../codes.ts'
 import { leftArchive, mayLeaveArchive } from '../move/leave-archive.ts'
-import { refusal } from '../move/promote.ts'
-import { clusterRef } from '../objects.ts'
+import { promotionRefused } from '../move/promote.ts'
+import type { ClusterObject } from '../objects.ts'
 import type { CloudNativePgState } from '../observe.ts'
+import {
+  askSql,
+  changesOfCluster,
+  clusterOfRun,
+  type DatabaseRun,
+  instanceOf,
+  invalidateCluster,
+  namespaceOf,
+  type OfCluster,
+  patchCluster,
+} from '../run.ts'
+import { clusterShell } from '../shell.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
-import { parameter, plannedStep, stepId } from '../steps.ts'
-import { askSql, clusterOfRun, instanceOf, namespaceOf, patchAsSeen, type Run, touchCluster } from '../where.ts'
-import { countedLoss } from './loss.ts'
+import { type Closed, closeArchive } from './close-archive.ts'
+import { type Drained, drainArchive } from './drain-archive.ts'
+import { fence } from './fence.ts'
+import { measuredLoss, type OfLoss } from './measured-loss.ts'
 
-/** The replica becomes a primary without a word of the old one: what that one never shipped is lost, and counted. */
+/** The replica becomes a primary without a token of the old one. What that one never shipped is lost, and measured. */
 export function promoteLostStep(
   component: Database,
   intent: Intent,
   to: CloudNativePgState | null,
   from: CloudNativePgState | null,
-): PlannedStep {
+): DriverStep<OfLostPromotion> {
   const cluster = clusterOf(component, intent.to)
-  return plannedStep(component, 'promote-without-token', intent.to, {
+  const drained = stepOf(component, drainArchive, intent.to)
+  return planStep(promoteWithoutToken, intent.to, {
     phase: 'PROMOTE',
-    needs: [stepId(component, 'drain-archive', intent.to)],
+    needs: [drained],
     irreversible: true,
     title: `Promotes ${cluster} without a token, waits until it is on a timeline of its own, and counts what was lost`,
     deadline: minutes(10),
@@ -36,16 +52,44 @@ export function promoteLostStep(
       cluster,
       uid: to?.uid ?? '',
       lost: clusterOf(component, intent.from),
-      drained: stepId(component, 'drain-archive', intent.to),
-      closed: stepId(component, 'close-archive', intent.from),
-      fenced: stepId(component, 'fence', intent.from),
+      drained: drained.id,
+      closed: stepOf(component, closeArchive, intent.from).id,
+      fenced: stepOf(component, fence, intent.from).id,
       lastSeenAt: from?.instance?.currentLsn ?? null,
     },
   })
 }
 
-/** Where the lost primary was last seen, for the count of what was lost: it writes on, or was not heard for once. */
-export const lastSeenVaries: Varies = (planned, now) => {
+type OfLostPromotion = OfCluster &
+  OfLoss & {
+    /** metadata.uid of the Cluster that the plan was made for. */
+    readonly uid: string
+    /** metadata.name of the lost Cluster. */
+    readonly lost: string
+    /** Id of the step that closed the archive; a plan need not have it. */
+    readonly closed: string
+  }
+/** Where the new history left the old one. */
+export interface Forked extends Proof {
+  readonly writable: true
+  /** The new one. */
+  readonly timeline: number
+  readonly systemId: string
+  /** The timeline that was left. */
+  readonly forkedFrom: number
+  /** LSN; empty where it is not known. */
+  readonly forkedAt: string
+  readonly loss: MeasuredLoss
+}
+/** `uid` of the Cluster that was seen, and the cluster that it `follows`. */
+type Due = AsSeen & { readonly uid: string; readonly follows: string | null }
+type Run = DatabaseRun<OfLostPromotion>
+
+/**
+ * Where the lost primary was last seen, for the measure of what was lost: it may have written on since, or have been
+ * silent once.
+ */
+const lastSeenVaries: Varies = (planned, now) => {
   const [then, since] = [positionIn(planned), positionIn(now)]
   return then !== undefined && since !== undefined && (then === null || since === null || then <= since)
 }
@@ -53,96 +97,116 @@ export const lastSeenVaries: Varies = (planned, now) => {
 const positionIn = (value: Json | undefined): bigint | null | undefined =>
   value === null ? null : ((typeof value === 'string' ? parseLsn(value) : null) ?? undefined)
 
-export const promoteWithoutToken: Behaviour<CloudNativePgSpec> = {
-  async done(run) {
-    const cluster = await clusterOfRun(run)
-    const name = cluster.metadata.name
-    const primary = cluster.spec.replica?.primary
-    if (primary !== name)
-      return {
-        is: 'pending',
-        waitingFor: `${name} to be told that it is the primary`,
-        restsOn: { ...asSeen(cluster), uid: cluster.metadata.uid ?? '', follows: primary ?? null },
-      }
-    const refused = refusal(cluster)
-    if (refused !== null)
-      return {
-        is: 'failed',
-        code: 'promotion-refused',
-        why: refused,
-        next: `kubectl -n ${namespaceOf(run)} describe cluster ${name}`,
-      }
-    const instance = await instanceOf(run, cluster)
-    const before = Number(run.proofOf(parameter(run.step, 'drained'))?.timeline ?? 0)
-    if (instance?.isPrimary !== true || instance.timeLineID <= before)
-      return { is: 'pending', waitingFor: `${name} to leave recovery` }
-    const rows = await askSql(
-      run,
-      `SELECT 'state', pg_is_in_recovery(), timeline_id FROM pg_control_checkpoint();\n${HISTORY}`,
-    )
-    const [, inRecovery, timeline] = rows?.find((row) => row[0] === 'state') ?? []
-    if (rows === null || inRecovery !== 'f' || Number(timeline) <= before)
-      return { is: 'pending', waitingFor: `${name} to say where its timeline began` }
-    const fork = forkFrom(forksIn(rows), before)
-    return {
-      is: 'done',
-      proof: {
-        writable: true,
-        timeline: Number(timeline),
-        systemId: instance.systemID || cluster.status?.systemID || '',
-        forkedFrom: fork?.timeline ?? before,
-        forkedAt: fork?.at ?? '',
-        loss: { ...countedLoss(run, fork?.at ?? '') },
-      },
-    }
-  },
-
-  /**
-   * A token that is left over would be refused for good; without one the operator promotes at once, and looks at no
-   * lag.
-   */
-  async apply(run) {
-    const name = parameter(run.step, 'cluster')
-    const { uid, follows } = run.restsOn ?? {}
-    const where = `${run.step.site} ${namespaceOf(run)}/Cluster/${name}`
-    if (uid !== parameter(run.step, 'uid'))
-      throw siteError(
-        'another-database',
-        `${name} is not the cluster that the plan was made for (uid ${String(uid)})`,
-        {
-          where,
-          next: 'Make a new plan.',
-        },
-      )
-    if (follows !== parameter(run.step, 'lost'))
-      throw siteError(
-        'follows-another',
-        `${name} follows ${String(follows ?? 'nobody')}, not ${parameter(run.step, 'lost')}`,
-        {
+export const promoteWithoutToken: Action<CloudNativePgSpec, OfLostPromotion, Forked> = {
+  name: 'promote-without-token',
+  parameters: parametersOf<OfLostPromotion>({
+    cluster: TEXT,
+    uid: TEXT,
+    lost: TEXT,
+    drained: TEXT,
+    closed: TEXT,
+    fenced: TEXT,
+    lastSeenAt: orNull(TEXT),
+  }),
+  varies: { lastSeenAt: lastSeenVaries },
+  behaviour: {
+    is: 'versioned',
+    async done(run: Run) {
+      const cluster = await clusterOfRun(run)
+      const { name, uid = '' } = cluster.metadata
+      const follows = cluster.spec.replica?.primary ?? null
+      return follows === name
+        ? (promotionRefused(run, cluster) ?? hasForked(run, cluster))
+        : { is: 'pending', waitingFor: `${name} to be made the primary`, due: { ...asSeen(cluster), uid, follows } }
+    },
+    /**
+     * A token that is left over would be refused for good; without one the operator promotes at once, whatever the lag.
+     */
+    async apply(run: Run, seen: Due) {
+      const { cluster: name, uid, lost } = run.step.parameters
+      const where = `${run.site} ${namespaceOf(run)}/Cluster/${name}`
+      if (seen.uid !== uid)
+        throw codes.error(
+          'another-database',
+          `${name} is not the cluster that the plan was made for (uid ${String(seen.uid)})`,
+          { where, next: 'Make a new plan.', retry: 'never' },
+        )
+      if (seen.follows !== lost)
+        throw codes.error('follows-another', `${name} follows ${seen.follows ?? 'no cluster'}, not ${lost}`, {
           where,
           next: 'Find out who changed spec.replica, and make a new plan.',
-        },
-      )
-    const { source, ...asking } = await archiveToAsk(run)
-    await patchAsSeen(run, { spec: { replica: { primary: name, promotionToken: null, ...source }, ...asking } })
+          retry: 'never',
+        })
+      const { source, ...asking } = await archiveToAsk(run)
+      await patchCluster(run, seen, {
+        spec: { replica: { primary: name, promotionToken: null, ...source }, ...asking },
+      })
+    },
+    changes: changesOfCluster,
+    invalidate: invalidateCluster,
+    back: { is: 'irreversible' },
   },
-  changes: (run) => kubernetesOf(run).watch(clusterRef(namespaceOf(run), parameter(run.step, 'cluster')), run.signal),
-  touch: touchCluster,
+  byHand: {
+    say(component, step, around) {
+      const { cluster, lost } = step.parameters
+      const { patch, psql } = clusterShell(component, { site: step.site, cluster }, around)
+      return {
+        commands: [
+          patch({ replica: { primary: cluster, promotionToken: null } }),
+          psql('SELECT pg_is_in_recovery(), timeline_id FROM pg_control_checkpoint()'),
+        ],
+        expect: 'PostgreSQL answers f, and a timeline above the one before.',
+        never: `Do this before ${lost} is shut out as the plan demands, and the witness names the new site: it could still accept writes.`,
+      }
+    },
+  },
+}
+
+const STATE = `SELECT 'state', pg_is_in_recovery(), timeline_id FROM pg_control_checkpoint();\n${HISTORY}`
+
+/** Whether it has left recovery, on a timeline of its own. */
+async function hasForked(run: Run, cluster: ClusterObject): Promise<Seen<Forked, never>> {
+  const { name } = cluster.metadata
+  const instance = await instanceOf(run, cluster)
+  const before = drainageOf(run)?.timeline ?? 0
+  if (instance?.isPrimary !== true || instance.timeLineID <= before)
+    return { is: 'pending', waitingFor: `${name} to leave recovery` }
+  const rows = await askSql(run, STATE)
+  const [, inRecovery, timeline] = rows?.find((row) => row[0] === 'state') ?? []
+  if (rows === null || inRecovery !== 'f' || Number(timeline) <= before)
+    return { is: 'pending', waitingFor: `${name} to report where its timeline began` }
+  const fork = forkFrom(forksIn(rows), before)
+  return {
+    is: 'done',
+    proof: {
+      writable: true,
+      timeline: Number(timeline),
+      systemId: instance.systemID || cluster.status?.systemID || '',
+      forkedFrom: fork?.timeline ?? before,
+      forkedAt: fork?.at ?? '',
+      loss: measuredLoss(run, fork?.at ?? ''),
+    },
+  }
+}
+
+function drainageOf(run: Run): Drained | null {
+  const drained: StepReference<Drained> = { id: run.step.parameters.drained }
+  return run.proofOf(drained)
 }
 
 /**
  * A promotion asks its archive five times, one after the other, and PostgreSQL waits for each answer (4 s of a
- * failover, measured). An archive that was closed, and then drained, has nothing more to say: it is not asked where all
- * that a promotion reads lies in pg_wal. One that does not answer, or not this cluster, would hold it up for longer:
- * then the own archive is asked.
+ * failover, measured). An archive that was closed, and then drained, has nothing more: it is not asked where all that a
+ * promotion reads is in pg_wal. An archive that does not answer, or not this cluster, would delay the promotion for
+ * longer: then the own archive is asked.
  */
 async function archiveToAsk(
   run: Run,
 ): Promise<{ readonly source?: object; readonly externalClusters?: readonly object[] }> {
-  const { archive, endIsHere } = run.proofOf(parameter(run.step, 'drained')) ?? {}
-  if (archive === 'silent' || archive === 'stuck') return { source: { source: parameter(run.step, 'cluster') } }
-  const nothingMore = archive === 'drained' && endIsHere === true && run.proofOf(parameter(run.step, 'closed')) !== null
-  return nothingMore && (await mayLeaveArchive(run))
-    ? leftArchive(run, await clusterOfRun(run), parameter(run.step, 'lost'))
-    : {}
+  const { cluster, lost, closed } = run.step.parameters
+  const { archive, endIsHere } = drainageOf(run) ?? {}
+  if (archive === 'silent' || archive === 'stuck') return { source: { source: cluster } }
+  const closing: StepReference<Closed> = { id: closed }
+  const hasNothingMore = archive === 'drained' && endIsHere === true && run.proofOf(closing) !== null
+  return hasNothingMore && (await mayLeaveArchive(run)) ? leftArchive(run, await clusterOfRun(run), lost) : {}
 }

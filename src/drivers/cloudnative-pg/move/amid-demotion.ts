@@ -1,59 +1,73 @@
-import type { Progress } from '../../../domain/progress.ts'
 import { runningFor } from '../../../driver/running-for.ts'
-import { kubernetesOf, siteOf } from '../../../driver/site-of-step.ts'
 import { planCommand } from '../../../planning/plan-command.ts'
 import { type Milliseconds, seconds } from '../../../values/duration.ts'
-import { controlData, unavailable } from '../failover/fence.ts'
+import { codes } from '../codes.ts'
+import { readControlData } from '../control-data.ts'
+import { unavailable } from '../failover/stopped-instances.ts'
 import { type ClusterObject, POD, POSTGRES, podOf } from '../objects.ts'
-import { instanceOf, namespaceOf, type Run, touchCluster } from '../where.ts'
+import {
+  type ClusterRun,
+  type Failed,
+  instanceOf,
+  invalidateCluster,
+  kubernetesOf,
+  namespaceOf,
+  siteOf,
+} from '../run.ts'
 
-/** A demotion takes 2 s: only one that lasts is looked at more closely, so that no other is slowed by it. */
+/** A demotion takes 2 s. Only a longer one is examined, so that no other is slowed by it. */
 const LASTS: Milliseconds = seconds(10)
 
-/** With either of them the operator makes its token (parser.go of 1.30, IsShutdown). */
+/** In either of these states the operator makes its token (parser.go of 1.30, IsShutdown). */
 const SHUT_DOWN = ['shut down', 'shut down in recovery']
 
 /**
- * Why a demotion can never end, nor be taken back; null where it may. The operator waits for a PostgreSQL that was shut
- * down in good order (shutdown_wal.go of 1.30, errPostgresNotShutDown), keeps it fenced meanwhile, and its webhook
- * refuses every other direction: one that was killed first is started by nobody, so no shutdown can come (seen in the
- * lab).
+ * Why a demotion can neither end nor be undone; null where it may. The operator waits for a PostgreSQL that was shut
+ * down cleanly (shutdown_wal.go of 1.30, errPostgresNotShutDown), keeps it fenced meanwhile, and its webhook refuses
+ * every other direction. Nothing starts a PostgreSQL that was killed before, so no shutdown can come (seen in the lab).
  */
-export async function neverEnds(run: Run, cluster: ClusterObject): Promise<Progress | null> {
+export async function neverEnds(run: ClusterRun, cluster: ClusterObject): Promise<Failed | null> {
   const state = await stoppedAmid(run, cluster)
   if (state === null || SHUT_DOWN.includes(state)) return null
   const command = run.intent === null ? '' : `: ${planCommand({ ...run.intent, mode: 'failover' })}`
   return {
     is: 'failed',
-    code: 'demotion-cannot-end',
+    code: codes.code['demotion-cannot-end'],
     why: `PostgreSQL of ${cluster.metadata.name} was killed before it was shut down ("${state}"), and its operator, which waits for that shutdown, keeps it stopped: the demotion can neither end nor be taken back`,
-    next: `Only a failover ends it${command}. What it would lose stands in its plan.`,
+    next: `Only a failover ends it${command}. Its plan says what it would lose.`,
   }
 }
 
 /**
- * The name of what keeps a demotion from its end although PostgreSQL was shut down; null where there is none. The
- * operator ships the last segment under a second name, a link that its instance manager makes, and takes away when it
- * is done (remote.go of 1.30, pgArchivePartial). One that died in between leaves it, and every later one gives up in
- * front of it: "file exists", for ever (seen in the lab).
+ * Path of the link that keeps a demotion from its end although PostgreSQL was shut down; null where there is none. The
+ * operator ships the last segment under a second name, a link that its instance manager makes, and removes when it is
+ * done (remote.go of 1.30, pgArchivePartial). An instance manager that dies in between leaves the link, and every later
+ * one fails with "file exists" (seen in the lab).
  */
-export async function leftoverLink(run: Run, cluster: ClusterObject): Promise<string | null> {
+export async function leftoverLink(run: ClusterRun, cluster: ClusterObject): Promise<string | null> {
   const state = await stoppedAmid(run, cluster)
   return state !== null && SHUT_DOWN.includes(state) ? leftover(run, cluster, '-print') : null
 }
 
-/** It is one of two names, so that nothing is lost with it; the operator is made to look again. */
-export async function removeLeftoverLink(run: Run, cluster: ClusterObject): Promise<void> {
+/** Removes one of the two names of a file, so that nothing is lost, and makes the operator look again. */
+export async function removeLeftoverLink(run: ClusterRun, cluster: ClusterObject): Promise<void> {
   const removed = await leftover(run, cluster, '-print -delete')
   if (removed !== null)
     run.context.log.info(
-      `${run.step.id}: ${removed} was left behind by an instance manager that died, and its operator stops in front of it: removed`,
+      `${run.step.id}: ${removed} was left behind by an instance manager that died, and its operator fails at it: removed`,
     )
-  await touchCluster(run)
+  await invalidateCluster(run)
 }
 
-/** Only what is older than the instance manager of now, which may be at work on its own; and only a second name. */
-async function leftover(run: Run, cluster: ClusterObject, then: '-print' | '-print -delete'): Promise<string | null> {
+/**
+ * Only a file with a second name, and only one that is older than the instance manager of now, which may be at work on
+ * its own.
+ */
+async function leftover(
+  run: ClusterRun,
+  cluster: ClusterObject,
+  then: '-print' | '-print -delete',
+): Promise<string | null> {
   const name = cluster.status?.currentPrimary ?? ''
   const pod = (await kubernetesOf(run).get(
     { ...POD, namespace: namespaceOf(run), name },
@@ -79,12 +93,13 @@ interface RunningPod {
 }
 
 /**
- * The state in the control file of a PostgreSQL that its demotion has stopped; null where it runs, or nobody can tell.
- * Asked for first, it stays so.
+ * The state in the control file of a PostgreSQL that its demotion has stopped; null where it runs, or where the state
+ * is unknown. It cannot change any more.
  */
-async function stoppedAmid(run: Run, cluster: ClusterObject): Promise<string | null> {
+async function stoppedAmid(run: ClusterRun, cluster: ClusterObject): Promise<string | null> {
   if (cluster.status?.switchReplicaClusterStatus?.inProgress !== true || runningFor(run) < LASTS) return null
   const instance = await instanceOf(run, cluster)
   if (instance === null || unavailable(instance) === null) return null
-  return (await controlData(run, cluster.status.currentPrimary))?.state ?? null
+  const pod = podOf(namespaceOf(run), cluster.status.currentPrimary ?? '')
+  return (await readControlData(kubernetesOf(run), pod, run))?.state ?? null
 }

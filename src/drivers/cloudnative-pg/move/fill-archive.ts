@@ -1,96 +1,118 @@
-import type { PlannedStep } from '../../../domain/plan.ts'
 import type { SiteName } from '../../../domain/stack.ts'
-import type { Behaviour } from '../../../driver/behaviour.ts'
+import { type Action, type DriverStep, planStep } from '../../../driver/kit/action.ts'
+import { parametersOf, TEXT } from '../../../driver/kit/parameters.ts'
+import type { Proof } from '../../../driver/kit/proofs.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
+import { askSql, type ClusterRun, type OfCluster, remember, sqlOf } from '../run.ts'
+import { clusterShell } from '../shell.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
-import { parameter, plannedStep } from '../steps.ts'
-import { askSql, type Run, sqlOf } from '../where.ts'
 
 /**
- * What a replica receives with the archive_mode of a primary counts as shipped when it is not (walreceiver.c,
- * XLogArchiveForceDone), and a segment that a restart interrupts counts as nothing: its own archive would have a hole
- * before the promotion, over which no older backup could be restored. Users are served meanwhile.
+ * A replica that runs with the archive_mode of a primary marks what it receives as archived although it is not
+ * (walreceiver.c, XLogArchiveForceDone), and gives no mark at all to a segment that a restart interrupts. Its own
+ * archive would have a hole before the promotion, over which no older backup could be restored. Users are served
+ * meanwhile.
  */
-export function fillArchiveStep(component: Database, site: SiteName): PlannedStep {
-  const cluster = clusterOf(component, site)
-  return plannedStep(component, 'fill-archive', site, {
+export const fillArchiveStep = (component: Database, site: SiteName): DriverStep<OfCluster> =>
+  planStep(fillArchive, site, {
     phase: 'PROTECT',
-    title: `Ships what ${cluster} received since it restarted ahead of its promotion, and takes back the setting of that restart`,
+    title: `Ships what ${clusterOf(component, site)} received since it restarted ahead of its promotion, and takes back the setting of that restart`,
     deadline: minutes(5),
     expected: seconds(2),
-    parameters: { cluster },
+    parameters: { cluster: clusterOf(component, site) },
   })
+
+/** What a process remembers of a step that shipped segments: another process ships them once more. */
+export interface Shipped {
+  readonly shipped?: readonly string[]
+}
+interface Filled extends Proof {
+  readonly shipped: readonly string[]
 }
 
-/** The setting goes last: while it is there, something may be missing. */
-export const fillArchive: Behaviour<CloudNativePgSpec> = {
-  async done(run) {
-    const setting = await settingOf(run)
-    if (setting === null) return { is: 'pending', waitingFor: `${parameter(run.step, 'cluster')} to answer` }
-    return setting.ahead
-      ? { is: 'pending', waitingFor: `what ${parameter(run.step, 'cluster')} received meanwhile to be archived` }
-      : { is: 'done', proof: { shipped: shipped.get(run.signal) ?? [] } }
+export const fillArchive: Action<CloudNativePgSpec, OfCluster, Filled> = {
+  name: 'fill-archive',
+  parameters: parametersOf<OfCluster>({ cluster: TEXT }),
+  behaviour: {
+    is: 'plain',
+    /** The setting is removed last: while it is there, something may be missing. */
+    async done(run: ClusterRun<Shipped>) {
+      const { cluster } = run.step.parameters
+      const setting = await settingOf(run)
+      if (setting === null) return { is: 'pending', waitingFor: `${cluster} to answer` }
+      return setting.ahead
+        ? { is: 'pending', waitingFor: `what ${cluster} received meanwhile to be archived` }
+        : { is: 'done', proof: { shipped: run.memory.value?.shipped ?? [] } }
+    },
+    apply: shipReceived,
+    back: { is: 'irreversible' },
   },
-  apply: shipReceived,
+  byHand: {
+    say: (component, step, around) => ({
+      commands: [
+        clusterShell(component, { site: step.site, cluster: step.parameters.cluster }, around).psql(
+          'ALTER SYSTEM RESET archive_mode',
+        ),
+      ],
+      expect:
+        'ALTER SYSTEM. Where Standby had restarted it ahead of its promotion, its own archive begins anew with the base backup below.',
+    }),
+  },
 }
-
-/** What each running step shipped. It lives as long as this process: whoever does not know it ships once more. */
-const shipped = new WeakMap<AbortSignal, readonly string[]>()
 
 export interface Setting {
   readonly inRecovery: boolean
   /** The archive_mode that PostgreSQL runs with. */
   readonly archiveMode: string
-  /**
-   * Whether the one of a restart ahead is written down (`postgresql.auto.conf` stands over what the operator writes).
-   */
+  /** Whether a restart ahead has written its own (`postgresql.auto.conf` overrides what the operator writes). */
   readonly ahead: boolean
 }
 
 /** Null while PostgreSQL does not answer. */
-export async function settingOf(run: Run): Promise<Setting | null> {
+export async function settingOf(run: ClusterRun): Promise<Setting | null> {
   const [row] =
     (await askSql(run, `SELECT pg_is_in_recovery(), current_setting('archive_mode'), EXISTS (${AHEAD});`)) ?? []
   return row === undefined ? null : { inRecovery: row[0] === 't', archiveMode: row[1] ?? '', ahead: row[2] === 't' }
 }
-/** Takes back what a restart ahead has written down. */
+/** Removes the setting that a restart ahead has written. */
 export const FORGET = 'ALTER SYSTEM RESET archive_mode;'
-/** What is left of a restart ahead. */
+/** The setting that a restart ahead has written. */
 const AHEAD = "SELECT FROM pg_file_settings WHERE name = 'archive_mode' AND sourcefile LIKE '%/postgresql.auto.conf'"
 
 /**
- * Hands to the archive_command, one after the other, what counts as shipped and is not, then takes the setting back. A
- * replica that archives again has nothing more to come; one that does not yet is still receiving (`restart-ahead.ts`).
+ * Hands each file that is marked as archived, and is not, to the archive_command, one after the other, then removes the
+ * setting. A replica that archives again has received all of them; one that does not is still receiving
+ * (`restart-ahead.ts`).
  */
-export async function shipReceived(run: Run): Promise<void> {
+export async function shipReceived(run: ClusterRun<Shipped>): Promise<void> {
   await ship(run, FORGET)
 }
 
 /**
- * The same, while more comes: what comes meanwhile is shipped behind the restart to archive_mode `always`, which has to
- * be asked for after this.
+ * The same, while more arrives: what arrives meanwhile is shipped after the restart to archive_mode `always`, which has
+ * to be requested after this.
  */
-export async function shipBeforeRestart(run: Run): Promise<void> {
-  // First, for its time is where the rest begins.
+export async function shipBeforeRestart(run: ClusterRun<Shipped>): Promise<void> {
+  // First: the time of this setting is where the rest begins.
   await sqlOf(run, "ALTER SYSTEM SET archive_mode = 'always';")
   await ship(run, '')
 }
 
-async function ship(run: Run, then: string): Promise<void> {
-  const before = shipped.get(run.signal) ?? []
+async function ship(run: ClusterRun<Shipped>, then: string): Promise<void> {
+  const before = run.memory.value?.shipped ?? []
   const rows = await sqlOf(run, `${shippingWithout(before)}\n${then}`, SHIPPING_LONGEST)
-  shipped.set(run.signal, [...before, ...rows.flatMap(([name]) => name ?? [])])
+  remember<Shipped>(run, { shipped: [...before, ...rows.flatMap(([name]) => name ?? [])] })
 }
 
 /** A segment takes about a second. */
 const SHIPPING_LONGEST = minutes(4)
 
 /**
- * What has a mark of PostgreSQL's (`.done`) from the time in which it archived nothing: segments and histories of
- * timelines, streamed or restored. Where it still runs so, that time began when the setting was written, or with its
- * last start, if that is what is known; where it archives again, it ended with that start, and what was shipped before
- * reaches to when the setting was written. The time of a mark is in seconds: what falls into the same ones is shipped
- * twice, which harms nothing. A primary's own timeline is its archiver's.
+ * Files that PostgreSQL marked as archived (`.done`) while it archived nothing: segments and histories of timelines,
+ * streamed or restored. While it still runs with that mode, the time in question began when the setting was written, or
+ * with its last start if that was earlier. Once it archives again, the time ended with that start, and what was shipped
+ * before reaches to the moment at which the setting was written. Marks have a resolution of seconds: files of the same
+ * second are shipped twice, which does no harm. The own timeline of a primary is left to its archiver.
  */
 const MARKED = `SELECT regexp_replace(name, '[.]done$', '') AS name FROM (
   SELECT name, modification AS marked, pg_postmaster_start_time() AS started,
@@ -102,11 +124,11 @@ const MARKED = `SELECT regexp_replace(name, '[.]done$', '') AS name FROM (
 END`
 
 /**
- * What has no mark at all, although the server is past it. A segment that its primary closes early goes on with zeros.
- * A standby that stops while it receives them asks for the next segment when it is back, for the record that closes
- * this one is replayed: the segment is never ended, thus never marked (xlogrecovery.c, walreceiver.c). PostgreSQL
- * itself archives it only when it removes it, and as a replica with the archive_mode of a primary not even then. A
- * receiver that runs marks what it ends, so what reaches as far as it does is left to it.
+ * Segments without any mark although the server is past them. A segment that its primary closes early ends with zeros.
+ * A standby that stops while it receives them asks for the next segment when it is back, because the record that closes
+ * this one is replayed: the segment is never completed, thus never marked (xlogrecovery.c, walreceiver.c). PostgreSQL
+ * archives such a segment only when it removes it, and a replica with the archive_mode of a primary not even then. A
+ * running receiver marks what it completes, so what it has reached is left to it.
  */
 const UNMARKED = `SELECT name FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'
   AND ('x' || substr(name, 9, 8))::bit(32)::bigint * 4294967296

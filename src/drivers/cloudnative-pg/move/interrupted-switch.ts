@@ -1,41 +1,34 @@
-import type { KubernetesObject } from '../../../clients/kubernetes-client.ts'
-import type { Progress } from '../../../domain/progress.ts'
-import { kubernetesOf } from '../../../driver/site-of-step.ts'
-import { asSeen, onlyAsSeen } from '../../../platform/kubernetes/compare-and-set.ts'
+import { type AsSeen, asSeen, ifUnchanged } from '../../../platform/kubernetes/compare-and-set.ts'
 import { lastWriterOf, pauseOf } from '../../../platform/kubernetes/field-managers.ts'
 import { DIRECTION, leftOfSwitch, OPERATOR, withoutMemory } from '../left-of-switch.ts'
-import { type ClusterObject, clusterRef, FENCE } from '../objects.ts'
-import { parameter } from '../steps.ts'
-import { namespaceOf, type Run } from '../where.ts'
+import { type ClusterObject, FENCE } from '../objects.ts'
+import { type ClusterRun, type Failed, kubernetesOf, refOf } from '../run.ts'
 
 /**
- * Takes away what is left of a demotion, on what was seen; the fence first, for PostgreSQL waits for it, and the memory
- * last, so that whoever dies in between leaves something to be seen. Returns the cluster as it is then.
+ * Clears the remains of a demotion from the Cluster `found`, if it is still as it was `seen`. The fence goes first,
+ * because PostgreSQL waits for that; what the operator remembers goes last, so that a process that dies in between
+ * leaves something to be seen. Returns the precondition of the next change.
  */
-export async function clearSwitch(run: Run, seen: ClusterObject): Promise<KubernetesObject> {
-  const ref = clusterRef(namespaceOf(run), parameter(run.step, 'cluster'))
+export async function clearSwitch(run: ClusterRun, seen: AsSeen, found: ClusterObject): Promise<AsSeen> {
   const kubernetes = kubernetesOf(run)
-  const fenced = seen.metadata.annotations?.[FENCE] !== undefined
+  const fenced = found.metadata.annotations?.[FENCE] !== undefined
   run.context.log.info(
-    `${run.step.id}: clears what is left of a demotion on ${seen.metadata.name}: ${leftOfSwitch(seen) ?? 'nothing'}`,
+    `${run.step.id}: clears what is left of a demotion on ${found.metadata.name}: ${leftOfSwitch(found) ?? 'nothing'}`,
   )
   const unfenced = fenced
-    ? await kubernetes.patch(ref, { metadata: { annotations: { [FENCE]: null } } }, onlyAsSeen(run))
-    : seen
+    ? await kubernetes.patch(refOf(run), { metadata: { annotations: { [FENCE]: null } } }, ifUnchanged(run, seen))
+    : found
   const conditions = withoutMemory((unfenced as ClusterObject).status?.conditions ?? [])
-  const options = { ...onlyAsSeen({ ...run, restsOn: asSeen(unfenced) }), subresource: 'status' } as const
-  return kubernetes.patch(ref, { status: { switchReplicaClusterStatus: { inProgress: false }, conditions } }, options)
+  const status = { switchReplicaClusterStatus: { inProgress: false }, conditions }
+  const options = { ...ifUnchanged(run, asSeen(unfenced)), subresource: 'status' } as const
+  return asSeen(await kubernetes.patch(refOf(run), { status }, options))
 }
 
 /**
- * A direction that this run has given, and that somebody else has written back; or (`when`) writes just before it is
- * given.
+ * The failure of a step whose direction another writer has changed back; `when` is `before` where that happened just
+ * before this run gave it.
  */
-export function directionReverted(
-  cluster: ClusterObject,
-  wanted: string,
-  when: 'after' | 'before' = 'after',
-): Progress {
+export function directionReverted(cluster: ClusterObject, wanted: string, when: 'after' | 'before' = 'after'): Failed {
   const name = cluster.metadata.name
   const who = lastWriterOf(cluster, DIRECTION)
   const value = cluster.spec.replica?.primary ?? 'nothing'

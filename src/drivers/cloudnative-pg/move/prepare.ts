@@ -1,21 +1,33 @@
-import type { Intent, PlannedStep } from '../../../domain/plan.ts'
-import type { Progress } from '../../../domain/progress.ts'
-import type { SiteName } from '../../../domain/stack.ts'
-import type { Behaviour } from '../../../driver/behaviour.ts'
-import { siteOf } from '../../../driver/site-of-step.ts'
+import type { Intent } from '../../../domain/plan.ts'
+import { type Action, type DriverStep, planStep } from '../../../driver/kit/action.ts'
+import type { Seen } from '../../../driver/kit/behaviour.ts'
+import { parametersOf, TEXT } from '../../../driver/kit/parameters.ts'
+import type { Proof } from '../../../driver/kit/proofs.ts'
+import { KUBERNETES } from '../../../platform/kubernetes/key.ts'
 import { formatLsn, parseLsn, segmentsBetween } from '../../../systems/postgres/wal.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
+import { codes } from '../codes.ts'
 import { CLUSTER, type InstanceStatus } from '../objects.ts'
+import {
+  clusterOfRun,
+  type DatabaseRun,
+  type Failed,
+  instanceOf,
+  namespaceOf,
+  type OfCluster,
+  peerOf,
+  siteNamed,
+  siteOf,
+} from '../run.ts'
+import { clusterShell, shipByHand } from '../shell.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
-import { parameter, plannedStep } from '../steps.ts'
-import { clusterOfRun, instanceOf, namespaceOf, peerOf, type Run } from '../where.ts'
 import { lackOfRoom, roomOf } from './room-for-wal.ts'
-import { hasShipped, type Mark, shippedMark, shipWal } from './ship-wal.ts'
+import { hasShipped, type Mark, type Marked, shippedMark, shipWal } from './ship-wal.ts'
 
-/** What can be written out before users notice anything is written out now: the shutdown has less to ship. */
-export function checkpointStep(component: Database, intent: Intent): PlannedStep {
+/** Pages that can be written out before users notice anything are written out now: the shutdown has less to ship. */
+export function checkpointStep(component: Database, intent: Intent): DriverStep<OfCheckpoint> {
   const [from, to] = [clusterOf(component, intent.from), clusterOf(component, intent.to)]
-  return plannedStep(component, 'checkpoint', intent.from, {
+  return planStep(checkpoint, intent.from, {
     phase: 'PREFLIGHT',
     title: `Writes out and ships what ${from} holds in memory, and waits until ${to} has replayed it and is close behind: its shutdown is short, and the way to ${to} is proven`,
     deadline: minutes(5),
@@ -24,84 +36,101 @@ export function checkpointStep(component: Database, intent: Intent): PlannedStep
   })
 }
 
-export const checkpoint: Behaviour<CloudNativePgSpec> = {
-  async done(run) {
-    const mark = shippedMark(run)
-    if (mark === null) return { is: 'pending', waitingFor: 'a checkpoint' }
-    const follower = parameter(run.step, 'follower')
-    const [primary, replica] = await Promise.all([
-      clusterOfRun(run).then((cluster) => instanceOf(run, cluster)),
-      peerOf(run, parameter(run.step, 'followerSite'), follower),
-    ])
-    const progress = shippedAndClose(mark, primary, replica, follower)
-    if (progress.is !== 'done') return progress
-    const [room] = await Promise.all([findRoom(run, mark, primary, replica), proveWrites(run)])
-    return room.is === 'done' ? { is: 'done', proof: { ...progress.proof, ...room.proof } } : room
+type OfCheckpoint = OfCluster & {
+  /** metadata.name of the Cluster that is to be promoted. */
+  readonly follower: string
+  readonly followerSite: string
+}
+interface ShippedAndClose extends Proof {
+  readonly lastArchivedWal: string | null
+  /** Position of the follower. */
+  readonly replayed: string | null
+  readonly segmentsBehind: number
+}
+interface Prepared extends ShippedAndClose {
+  /** Bytes, by Cluster; without those of which it is unknown. */
+  readonly freeForWal: Readonly<Record<string, number>>
+}
+type Run = DatabaseRun<OfCheckpoint, Marked>
+
+export const checkpoint: Action<CloudNativePgSpec, OfCheckpoint, Prepared> = {
+  name: 'checkpoint',
+  parameters: parametersOf<OfCheckpoint>({ cluster: TEXT, follower: TEXT, followerSite: TEXT }),
+  behaviour: {
+    is: 'plain',
+    async done(run: Run) {
+      const mark = shippedMark(run)
+      if (mark === null) return { is: 'pending', waitingFor: 'a checkpoint' }
+      const { follower, followerSite } = run.step.parameters
+      const [primary, replica] = await Promise.all([
+        clusterOfRun(run).then((cluster) => instanceOf(run, cluster)),
+        peerOf(run, followerSite, follower),
+      ])
+      const progress = shippedAndClose(mark, primary, replica, follower)
+      if (progress.is !== 'done') return progress
+      const [room] = await Promise.all([findRoom(run, mark, primary, replica), proveWrites(run)])
+      return room.is === 'done' ? { is: 'done', proof: { ...progress.proof, ...room.proof } } : room
+    },
+    apply: (run: Run) => shipWal(run),
+    back: { is: 'leaves-nothing', because: 'a checkpoint more is an event of every day' },
   },
-  apply: shipWal,
+  byHand: {
+    say: (component, step, around) =>
+      shipByHand(clusterShell(component, { site: step.site, cluster: step.parameters.cluster }, around)),
+  },
 }
 
 /**
- * Whether both volumes have room for what the move writes: a PostgreSQL that restarts on a full one would not come up.
+ * Whether both volumes have room for what the move writes: a PostgreSQL that restarts on a full one would not start.
  */
 async function findRoom(
   run: Run,
   mark: Mark,
   primary: InstanceStatus | null,
   replica: InstanceStatus | null,
-): Promise<Progress> {
+): Promise<Failed | { readonly is: 'done'; readonly proof: Pick<Prepared, 'freeForWal'> }> {
   const rooms = await Promise.all(
-    endsOf(run).map(({ site, cluster }) => roomOf(run.context.kubernetes(site), namespaceOf(run), cluster, run.signal)),
+    endsOf(run).map(({ site, cluster }) =>
+      roomOf(run.context.platform(KUBERNETES, site), namespaceOf(run), cluster, run.signal),
+    ),
   )
+  const known = rooms.flatMap((room) => room ?? [])
   const [ahead, replayed] = [parseLsn(primary?.currentLsn) ?? 0n, parseLsn(replica?.replayLsn) ?? 0n]
   const behind = segmentsBetween(replayed, ahead, mark.segments)
-  for (const room of rooms) {
-    const why = room === null ? null : lackOfRoom(room, behind, mark.segments)
-    if (why !== null)
-      return {
-        is: 'failed',
-        code: 'volume-too-full',
-        why,
-        next: 'Enlarge the volume, or make room on it, and plan again.',
-      }
-  }
-  return {
-    is: 'done',
-    proof: {
-      freeForWal: Object.fromEntries(rooms.flatMap((room) => (room === null ? [] : [[room.cluster, room.walBytes]]))),
-    },
-  }
+  const [why] = known.flatMap((room) => lackOfRoom(room, behind, mark.segments) ?? [])
+  if (why !== undefined)
+    return {
+      is: 'failed',
+      code: codes.code['volume-too-full'],
+      why,
+      next: 'Enlarge the volume, or make room on it, and plan again.',
+    }
+  const freeForWal = Object.fromEntries(known.map(({ cluster, walBytes }) => [cluster, walBytes]))
+  return { is: 'done', proof: { freeForWal } }
 }
 
-const endsOf = (run: Run) => [
-  { site: siteOf(run), cluster: parameter(run.step, 'cluster') },
-  { site: siteNamed(run, parameter(run.step, 'followerSite')), cluster: parameter(run.step, 'follower') },
-]
+function endsOf(run: Run) {
+  const { cluster, follower, followerSite } = run.step.parameters
+  return [
+    { site: siteOf(run), cluster },
+    { site: siteNamed(run, followerSite), cluster: follower },
+  ]
+}
 
 /**
- * Asks both sites to try the writes of this move, as a dry run: a right that is lacking, or a webhook of an operator
- * that does not answer, is known while users are still served. Throws what stands against them.
+ * Tries the writes of this move on both sites, as a dry run: a lacking right, or a webhook of an operator that does not
+ * answer, is found while users are still served. Throws the error of the server.
  */
 async function proveWrites(run: Run): Promise<void> {
   await Promise.all(
     endsOf(run).map(async ({ site, cluster }) => {
-      const object = {
-        apiVersion: CLUSTER.apiVersion,
-        kind: CLUSTER.kind,
-        metadata: { name: cluster, namespace: namespaceOf(run) },
-        spec: {},
-      }
+      const { apiVersion, kind } = CLUSTER
+      const object = { apiVersion, kind, metadata: { name: cluster, namespace: namespaceOf(run) }, spec: {} }
       await run.context
-        .kubernetes(site)
+        .platform(KUBERNETES, site)
         .apply(object, { dryRun: true, fieldManager: 'standby-probe', signal: run.signal })
     }),
   )
-}
-
-function siteNamed(run: Run, name: string): SiteName {
-  const site = run.context.stack.sites.find((one) => one.name === name)?.name
-  if (site === undefined) throw new Error(`${run.step.id} names no site of the stack: ${name}`)
-  return site
 }
 
 /**
@@ -113,7 +142,7 @@ export function shippedAndClose(
   primary: InstanceStatus | null,
   replica: InstanceStatus | null,
   follower: string,
-): Progress {
+): Seen<ShippedAndClose, never> {
   if (primary === null || !hasShipped(primary.lastArchivedWAL, mark))
     return { is: 'pending', waitingFor: `the archive to take the WAL up to ${formatLsn(mark.at)}` }
   const replayed = parseLsn(replica?.replayLsn)
@@ -136,8 +165,8 @@ export function shippedAndClose(
 }
 
 /**
- * How far behind the follower may be when users are shut out: the segment that is being filled, and one on its way
- * through the archive. A link that is slower than the writes never lets it come so close, and the move ends here,
- * before anybody noticed (measured: 3 min of closed doors).
+ * Segments that the follower may be behind when traffic is closed: the one that is being filled, and one on its way
+ * through the archive. Over a link that is slower than the writes it never comes so close, and the move ends here,
+ * before users notice (otherwise measured: 3 min of closed traffic).
  */
 const CLOSE = 2

@@ -1,29 +1,27 @@
-import type { Intent, PlannedStep } from '../../../domain/plan.ts'
-import type { Behaviour } from '../../../driver/behaviour.ts'
-import { asSeen } from '../../../platform/kubernetes/compare-and-set.ts'
+import type { Intent } from '../../../domain/plan.ts'
+import { type Action, type DriverStep, planStep } from '../../../driver/kit/action.ts'
+import type { Seen } from '../../../driver/kit/behaviour.ts'
+import { parametersOf, TEXT } from '../../../driver/kit/parameters.ts'
+import type { Proof } from '../../../driver/kit/proofs.ts'
+import { type AsSeen, asSeen } from '../../../platform/kubernetes/compare-and-set.ts'
 import { controllersOf, lastWriterOf, pauseOf } from '../../../platform/kubernetes/field-managers.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
 import { DIRECTION, OPERATOR } from '../left-of-switch.ts'
 import type { ClusterObject } from '../objects.ts'
+import { clusterOfRun, type DatabaseRun, invalidateCluster, patchCluster } from '../run.ts'
+import { clusterShell } from '../shell.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
-import { parameter, plannedStep } from '../steps.ts'
-import { clusterOfRun, patchAsSeen, type Run, touchCluster } from '../where.ts'
+import type { OfDemotion } from './demote.ts'
 
 /**
- * A self-heal of Argo CD looks at what changed after 5 s (`--self-heal-timeout-seconds`); two more for its write to
- * arrive.
+ * Where another controller manages the active cluster: a harmless change of `spec.replica`, and a look whether it
+ * stays, while users are still served. The source that a primary would follow has no effect until it is demoted: no pod
+ * restarts, and nothing is sent to PostgreSQL. The schema demands the field, so a controller that manages
+ * `spec.replica` manages it too.
  */
-const LOOK: number = seconds(7)
-const SOURCE = ['spec', 'replica', 'source'] as const
-
-/**
- * Where somebody else keeps the active cluster: a harmless change of `spec.replica`, and a look whether it stays, while
- * users are still served. Whom a primary would follow says nothing to it until it is demoted: no pod restarts, and
- * PostgreSQL is told nothing. The schema demands the field, so whoever keeps `spec.replica` keeps it too.
- */
-export function secondLookStep(component: Database, intent: Intent): PlannedStep {
+export function secondLookStep(component: Database, intent: Intent): DriverStep<OfDemotion> {
   const [from, to] = [clusterOf(component, intent.from), clusterOf(component, intent.to)]
-  return plannedStep(component, 'second-look', intent.from, {
+  return planStep(secondLook, intent.from, {
     phase: 'PREPARE',
     title: `Looks for 7 s, where another controller keeps ${from}, whether it takes back a harmless change of spec.replica`,
     deadline: minutes(1),
@@ -32,60 +30,90 @@ export function secondLookStep(component: Database, intent: Intent): PlannedStep
   })
 }
 
-export const secondLook: Behaviour<CloudNativePgSpec> = {
-  async done(run) {
-    const cluster = await clusterOfRun(run)
-    const asked = askedOf.get(run.signal)
-    const others = controllersOf(cluster, DIRECTION, OPERATOR).map(({ who }) => who)
-    if (asked === undefined) {
-      return others.length === 0
-        ? { is: 'done', proof: { others } }
-        : {
-            is: 'pending',
-            waitingFor: 'a harmless change',
-            restsOn: { ...asSeen(cluster), source: otherSource(run, cluster) },
-          }
-    }
-    const { name } = cluster.metadata
-    if (cluster.spec.replica?.source !== asked.source)
+interface Kept extends Proof {
+  /** Other controllers that manage the direction. */
+  readonly others: string[]
+  readonly takenBack?: false
+}
+interface Restored extends Proof {
+  readonly source: string | null
+}
+/** `source`: the value to be written. */
+type Due = AsSeen & { readonly source?: string }
+/** What this process has written, and when (ms since the epoch). A process that resumes a run writes anew. */
+interface Written {
+  readonly source: string
+  readonly at: number
+}
+type Run = DatabaseRun<OfDemotion, Written>
+
+export const secondLook: Action<CloudNativePgSpec, OfDemotion, Kept> = {
+  name: 'second-look',
+  parameters: parametersOf<OfDemotion>({ cluster: TEXT, successor: TEXT }),
+  behaviour: {
+    is: 'versioned',
+    async done(run: Run) {
+      const cluster = await clusterOfRun(run)
+      const written = run.memory.value
+      const others = controllersOf(cluster, DIRECTION, OPERATOR).map(({ who }) => who)
+      if (written !== undefined) return hasStayed(run, cluster, written, others)
+      if (others.length === 0) return { is: 'done', proof: { others } }
+      const due = { ...asSeen(cluster), source: otherSource(run, cluster) }
+      return { is: 'pending', waitingFor: 'a harmless change', due }
+    },
+    async apply(run: Run, seen: Due) {
+      const source = String(seen.source)
+      await patchCluster(run, seen, { spec: { replica: { source } } })
+      run.memory.set({ source, at: run.context.clock.now().getTime() })
+    },
+    invalidate: invalidateCluster,
+    back: {
+      /** A demotion writes the source anew; only a move that is undone has to leave it as a deploy does. */
+      undo: (run: Run, seen: Due) =>
+        patchCluster(run, seen, { spec: { replica: { source: run.step.parameters.successor } } }),
+      async undone(run: Run): Promise<Seen<Restored, Due>> {
+        const cluster = await clusterOfRun(run)
+        const { name } = cluster.metadata
+        const { primary, source } = cluster.spec.replica ?? {}
+        if (primary !== name || source !== name) return { is: 'done', proof: { source: source ?? null } }
+        const waitingFor = `spec.replica.source of ${name} to be another cluster again`
+        return { is: 'pending', waitingFor, due: asSeen(cluster) }
+      },
+    },
+  },
+  byHand: {
+    say(component, step, around) {
+      const { cluster } = step.parameters
+      const { kubectl } = clusterShell(component, { site: step.site, cluster }, around)
       return {
-        is: 'failed',
-        code: 'reverted-by-others',
-        why: `${lastWriterOf(cluster, SOURCE)} has changed spec.replica.source of ${name} back to ${cluster.spec.replica?.source ?? 'nothing'}, a moment after it was set to ${asked.source}: it would take back the move as well. Users noticed nothing`,
-        next: `${pauseOf(cluster, DIRECTION, OPERATOR)}, then make a new plan. docs/gitops.md says how both live together.`,
+        commands: [`${kubectl} get cluster ${cluster} --show-managed-fields -o yaml   # who writes spec.replica?`],
+        expect:
+          'No manager but kubectl, Standby and the operator. Any other one there (Argo CD, Flux) is paused first: it would take back what follows.',
       }
-    const left = asked.at + LOOK - run.context.clock.now().getTime()
-    return left > 0
-      ? { is: 'pending', waitingFor: `${others.join(', ')} to take back a harmless change of ${name}, or not` }
-      : { is: 'done', proof: { others, takenBack: false } }
+    },
   },
-  async apply(run) {
-    const source = String(run.restsOn?.source)
-    await patchAsSeen(run, { spec: { replica: { source } } })
-    askedOf.set(run.signal, { source, at: run.context.clock.now().getTime() })
-  },
-  /** The demotion says anew whom to follow; only what is taken back has to be as a deploy leaves it. */
-  async undo(run) {
-    await patchAsSeen(run, { spec: { replica: { source: parameter(run.step, 'successor') } } })
-  },
-  async undone(run) {
-    const cluster = await clusterOfRun(run)
-    const { name } = cluster.metadata
-    const { primary, source } = cluster.spec.replica ?? {}
-    return primary === name && source === name
-      ? {
-          is: 'pending',
-          waitingFor: `spec.replica.source of ${name} to be another cluster again`,
-          restsOn: asSeen(cluster),
-        }
-      : { is: 'done', proof: { source: source ?? null } }
-  },
-  touch: touchCluster,
 }
 
-/** What this process has asked for, by its running step; whoever continues a run asks anew. */
-const askedOf = new WeakMap<AbortSignal, { readonly source: string; readonly at: number }>()
+/** Argo CD heals 5 s after a change (`--self-heal-timeout-seconds`); two more seconds for its write to arrive. */
+const LOOK: number = seconds(7)
+const SOURCE = ['spec', 'replica', 'source'] as const
 
-/** Both stand among the external clusters of every site. */
+/** Whether the harmless change has stayed for long enough. */
+function hasStayed(run: Run, cluster: ClusterObject, written: Written, others: string[]): Seen<Kept, never> {
+  const { name } = cluster.metadata
+  const { source = 'nothing' } = cluster.spec.replica ?? {}
+  if (source !== written.source)
+    return {
+      is: 'failed',
+      code: 'reverted-by-others',
+      why: `${lastWriterOf(cluster, SOURCE)} has changed spec.replica.source of ${name} back to ${source}, a moment after it was set to ${written.source}: it would take back the move as well. Users noticed nothing`,
+      next: `${pauseOf(cluster, DIRECTION, OPERATOR)}, then make a new plan. docs/gitops.md says how both live together.`,
+    }
+  return run.context.clock.now().getTime() < written.at + LOOK
+    ? { is: 'pending', waitingFor: `${others.join(', ')} to take back a harmless change of ${name}, or not` }
+    : { is: 'done', proof: { others, takenBack: false } }
+}
+
+/** Both clusters are among the external clusters of every site. */
 const otherSource = (run: Run, { metadata, spec }: ClusterObject): string =>
-  spec.replica?.source === metadata.name ? parameter(run.step, 'successor') : metadata.name
+  spec.replica?.source === metadata.name ? run.step.parameters.successor : metadata.name

@@ -1,5 +1,5 @@
 import type { Intent } from '../../../domain/plan.ts'
-import { type Action, type DriverStep, planStep } from '../../../driver/kit/action.ts'
+import { type Action, type DriverStep, planStep, stepOf } from '../../../driver/kit/action.ts'
 import type { Plain } from '../../../driver/kit/behaviour.ts'
 import { parametersOf, TEXT } from '../../../driver/kit/parameters.ts'
 import type { Proof } from '../../../driver/kit/proofs.ts'
@@ -24,11 +24,11 @@ import { isObject, type JsonObject } from '../../../values/json.ts'
 import { parseStrictly } from '../../../values/strict-json.ts'
 import { codes } from '../codes.ts'
 import { readControlData } from '../control-data.ts'
+import { fence } from '../failover/fence.ts'
 import { podOf, primaryPod, readCluster, runSql } from '../objects.ts'
 import { type DatabaseRun, kubernetesOf, namespaceOf, siteNamed, siteOf } from '../run.ts'
 import { clusterShell } from '../shell.ts'
 import { archiveFolder, type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
-import { stepId } from '../steps.ts'
 
 export type KeepEvidence = {
   readonly cluster: string
@@ -58,7 +58,7 @@ export function keepEvidenceStep(
   const cluster = clusterOf(component, intent.to)
   return planStep(keepEvidence, intent.to, {
     phase: 'FINAL_SYNC',
-    needs: [{ id: stepId(component, 'fence', intent.to) }],
+    needs: [stepOf(component, fence, intent.to)],
     title: `Copies the WAL that only ${cluster} has into the archive of ${intent.from}, and counts the committed rows in it per table`,
     deadline: minutes(15),
     expected: seconds(5),

@@ -3,8 +3,10 @@ import type { Intent, PlannedStep } from '../../../domain/plan.ts'
 import { type DriverStep, stepOf } from '../../../driver/kit/action.ts'
 import { backupSteps } from '../backup/backup.ts'
 import { fenceStep } from '../failover/fence.ts'
-import { followStep, scheduleStep, settleStep } from '../move/after-move.ts'
-import { takeAlongStep } from '../move/redirect.ts'
+import { archiveCheckpointStep } from '../move/archive-checkpoint.ts'
+import { followStep } from '../move/follow.ts'
+import { redirect, takeAlongStep } from '../move/redirect.ts'
+import { scheduleSteps } from '../move/schedule.ts'
 import type { CloudNativePgState } from '../observe.ts'
 import { clusterOf, type Database, firstServerName, follows, nextServerName, siteOfCluster } from '../spec.ts'
 import { keepEvidenceStep } from './keep-evidence.ts'
@@ -41,17 +43,17 @@ export function rejoinSteps(
           removeClusterStep(component, intent, former.uid),
         ]
   const removed = clearing.length === 0 ? [] : [stepOf(component, removeCluster, intent.to)]
-  const along = leftBehind ? [takeAlongStep(component, intent)] : []
-  const settled = settleStep(component, intent.from, '', 'GREEN')
+  const redirected = leftBehind ? [stepOf(component, redirect, intent.to)] : []
+  const cloned = stepOf(component, clone, intent.to)
   return [
     ...clearing,
     publishServerNameStep(component, intent, serverName),
-    ...along,
-    cloneStep(component, intent, serverName, [...removed, ...along]),
-    { ...settled, needs: [stepOf(component, clone, intent.to).id] },
+    ...(leftBehind ? [takeAlongStep(component, intent)] : []),
+    cloneStep(component, intent, serverName, [...removed, ...redirected]),
+    archiveCheckpointStep(component, intent.from, null, { phase: 'GREEN', needs: [cloned] }),
     followStep(component, intent.to, intent.from, 'GREEN'),
     ...(follows(component) === 'archive-and-streaming' ? [refreshStreamingStep(component, intent)] : []),
-    ...(component.spec.schedule === undefined ? [] : [scheduleStep(component, intent.to, true)]),
+    ...scheduleSteps(component, intent.to, true),
     ...backupSteps(component, intent.from),
   ]
 }

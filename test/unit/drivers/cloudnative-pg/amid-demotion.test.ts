@@ -3,15 +3,17 @@ import type { KubernetesObject } from '../../../../src/clients/kubernetes-client
 import type { Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
 import type { StepRun } from '../../../../src/driver/behaviour.ts'
-import { demote, demoteStep } from '../../../../src/drivers/cloudnative-pg/move/demote.ts'
+import * as move from '../../../../src/drivers/cloudnative-pg/move/demote.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import { seconds } from '../../../../src/values/duration.ts'
 import { undoAsSeen } from '../../../support/act-as-seen.ts'
 import { cluster, controlFile } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
+import { behaviourOf, planned } from './of-kit.ts'
 
 const intent: Intent = { mode: 'switchover', from: 'dc-a' as SiteName, to: 'dc-b' as SiteName }
 const database = theDatabase()
+const demote = behaviourOf(move.demote)
 const BEGUN = Date.parse('2026-11-26T03:00:00Z')
 const GONE = {
   mightBeUnavailable: true,
@@ -58,7 +60,7 @@ function around({ state, says = GONE, after = seconds(10), linkAt, managerSince 
     patch: async (_: unknown, patch: object) => patches.push(patch),
   }
   const run = {
-    step: demoteStep(database, intent),
+    step: planned(database, move.demoteStep(database, intent)),
     component: database,
     intent,
     context: {

@@ -11,6 +11,7 @@ import { TOUCHED } from '../../../../src/platform/kubernetes/compare-and-set.ts'
 import { applyAsSeen, undoAsSeen } from '../../../support/act-as-seen.ts'
 import { cluster, primary } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
+import { planned } from './of-kit.ts'
 
 const intent: Intent = { mode: 'switchover', from: 'dc-a' as SiteName, to: 'dc-b' as SiteName }
 const database = theDatabase()
@@ -18,7 +19,7 @@ const stack = databaseStack(database)
 const rejoin: Intent = { ...intent, mode: 'rejoin' }
 const steps = [
   ...(cloudNativePg.move?.(database, {}, intent, stack) ?? []),
-  fenceStep(database, intent.from),
+  planned(database, fenceStep(database, intent.from)),
   ...(cloudNativePg.rejoin?.(database, {}, rejoin, stack) ?? []),
 ]
 const token = Buffer.from(

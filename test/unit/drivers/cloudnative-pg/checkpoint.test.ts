@@ -3,13 +3,15 @@ import type { KubernetesClient, KubernetesObject } from '../../../../src/clients
 import type { Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
 import type { StepRun } from '../../../../src/driver/behaviour.ts'
-import { checkpoint, checkpointStep } from '../../../../src/drivers/cloudnative-pg/move/prepare.ts'
+import * as move from '../../../../src/drivers/cloudnative-pg/move/prepare.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import { siteError } from '../../../../src/errors/standby-error.ts'
 import { cluster, primary, replica } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
+import { behaviourOf, planned } from './of-kit.ts'
 
 const database = theDatabase()
+const checkpoint = behaviourOf(move.checkpoint)
 const stack = databaseStack(database)
 const intent: Intent = { mode: 'switchover', from: 'dc-a' as SiteName, to: 'dc-b' as SiteName }
 
@@ -48,7 +50,7 @@ async function prepared(
     }
   }
   const run = {
-    step: checkpointStep(database, intent),
+    step: planned(database, move.checkpointStep(database, intent)),
     component: database,
     intent,
     context: { stack, kubernetes: kubernetesOf, clock: { now: () => new Date() } },

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { unavailable } from '../../../../src/drivers/cloudnative-pg/failover/fence.ts'
+import { unavailable } from '../../../../src/drivers/cloudnative-pg/failover/stopped-instances.ts'
 import { parseControlData } from '../../../../src/systems/postgres/control-data.ts'
 import { missingIn } from '../../../../src/systems/postgres/decode-divergence.ts'
 import { divergenceIn } from '../../../../src/systems/postgres/divergent-wal.ts'

@@ -5,14 +5,16 @@ import type { AcceptedLoss } from '../../../../src/domain/accepted-loss.ts'
 import type { Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
 import type { StepRun } from '../../../../src/driver/behaviour.ts'
-import { drainArchive, drainStep } from '../../../../src/drivers/cloudnative-pg/failover/drain-archive.ts'
+import * as failover from '../../../../src/drivers/cloudnative-pg/failover/drain-archive.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import type { SegmentBytes } from '../../../../src/systems/postgres/wal.ts'
 import { cluster, MB16, replica, segmentsOf } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
+import { behaviourOf, planned } from './of-kit.ts'
 
 const intent: Intent = { mode: 'failover', from: 'dc-a' as SiteName, to: 'dc-b' as SiteName }
 const database = theDatabase()
+const drainArchive = behaviourOf(failover.drainArchive)
 const stack = databaseStack(database)
 const wal = (number: number) => `00000003000000000000000${number}`
 
@@ -68,7 +70,10 @@ function drain(
   }
   const now = { at: new Date(Date.parse('2026-11-21T06:00:00Z') + (options.seconds ?? 0) * 1_000) }
   const run = {
-    step: drainStep(database, intent, upstream, options.segments === undefined ? MB16 : options.segments),
+    step: planned(
+      database,
+      failover.drainStep(database, intent, upstream, options.segments === undefined ? MB16 : options.segments),
+    ),
     component: database,
     intent: { ...intent, acceptLoss: options.acceptLoss ?? 0 },
     context: {

@@ -3,16 +3,18 @@ import type { KubernetesClient, KubernetesObject } from '../../../../src/clients
 import type { Intent, Mode } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
 import type { StepRun } from '../../../../src/driver/behaviour.ts'
-import { fence, fenceStep, fenceSteps } from '../../../../src/drivers/cloudnative-pg/failover/fence.ts'
+import * as failover from '../../../../src/drivers/cloudnative-pg/failover/fence.ts'
 import type { InstanceStatus } from '../../../../src/drivers/cloudnative-pg/objects.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import { siteError } from '../../../../src/errors/standby-error.ts'
 import { seconds } from '../../../../src/values/duration.ts'
 import { cluster, controlFile } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
+import { behaviourOf, planned } from './of-kit.ts'
 
 const intent: Intent = { mode: 'failover', from: 'dc-a' as SiteName, to: 'dc-b' as SiteName }
 const database = theDatabase()
+const fence = behaviourOf(failover.fence)
 const stack = databaseStack(database)
 const BEGUN = Date.parse('2026-11-21T06:00:00Z')
 const STOPPED = 'dial unix /controller/run/.s.PGSQL.5432: connect: no such file or directory'
@@ -79,7 +81,7 @@ function around(what: Around): StepRun<CloudNativePgSpec> {
   }
   const log = { info: () => undefined, warning: () => undefined, debug: () => undefined }
   return {
-    step: fenceStep(database, intent.from),
+    step: planned(database, failover.fenceStep(database, intent.from)),
     component: database,
     intent: { ...intent, mode },
     context: { stack, log, kubernetes: () => kubernetes, clock: { now: () => new Date(BEGUN + after) } },
@@ -187,7 +189,7 @@ test('a fence leaves a cluster alone that a rejoin made anew under the same name
   const made = { ...cluster('pg-dc-a'), metadata: { ...cluster('pg-dc-a').metadata, uid: 'of-the-new-one' } }
   const kubernetes = { get: async () => made, list: async () => [] }
   const run = {
-    step: fenceStep(theDatabase(), 'dc-a' as SiteName, 'of-the-old-one'),
+    step: planned(theDatabase(), failover.fenceStep(theDatabase(), 'dc-a' as SiteName, 'of-the-old-one')),
     component: theDatabase(),
     context: { kubernetes: () => kubernetes },
     signal: AbortSignal.timeout(1_000),
@@ -197,7 +199,7 @@ test('a fence leaves a cluster alone that a rejoin made anew under the same name
 
 describe('a Cluster that is gone', () => {
   test('is fenced in a failover all the same: the step proves that nothing of it runs', () => {
-    expect(fenceSteps(database, { 'dc-a': { kind: 'absent', why: '' } }, intent)).toMatchObject([
+    expect(failover.fenceSteps(database, { 'dc-a': { kind: 'absent', why: '' } }, intent)).toMatchObject([
       { fence: 'database', site: 'dc-a' },
     ])
   })

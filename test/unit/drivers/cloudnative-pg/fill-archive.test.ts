@@ -8,16 +8,18 @@ import type { KubernetesClient, KubernetesObject } from '../../../../src/clients
 import type { SiteName } from '../../../../src/domain/stack.ts'
 import {
   fillArchiveStep,
+  type Shipped,
   shipBeforeRestart,
   shipReceived,
 } from '../../../../src/drivers/cloudnative-pg/move/fill-archive.ts'
-import type { Run } from '../../../../src/drivers/cloudnative-pg/where.ts'
+import type { ClusterRun } from '../../../../src/drivers/cloudnative-pg/run.ts'
 import { holesIn } from '../../../../src/systems/postgres/wal.ts'
 import { eventually } from '../../../support/eventually.ts'
 import { IDENTITY, IDENTITY_OPTIONS, PROGRAMS } from '../../../support/postgres.ts'
 import { freePorts } from '../../../support/server-process.ts'
 import { cluster, MB16 } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
+import { planned } from './of-kit.ts'
 
 /** Removed after the servers that live in it. */
 const folder = mkdtempSync(join(tmpdir(), 'standby-test-'))
@@ -201,7 +203,7 @@ async function expectOneMoreUnmarked(after: () => Promise<void>): Promise<void> 
 }
 
 /** A step on the replica, whose pod is a process of this machine. */
-function stepOnReplica(): Run {
+function stepOnReplica(): ClusterRun<Shipped> {
   const database = theDatabase()
   const kubernetes: Partial<KubernetesClient> = {
     site: 'dc-b',
@@ -212,12 +214,22 @@ function stepOnReplica(): Run {
       stderr: '',
     }),
   }
+  let shipped: Shipped | undefined
   return {
-    step: fillArchiveStep(database, 'dc-b' as SiteName),
+    step: planned(database, fillArchiveStep(database, 'dc-b' as SiteName)),
     component: database,
-    context: { stack: databaseStack(database), kubernetes: () => kubernetes },
+    site: 'dc-b',
+    context: { stack: databaseStack(database), platform: () => kubernetes },
     signal: new AbortController().signal,
-  } as unknown as Run
+    memory: {
+      get value() {
+        return shipped
+      },
+      set(value: Shipped) {
+        shipped = value
+      },
+    },
+  } as unknown as ClusterRun<Shipped>
 }
 
 test('a replica that restarted ahead and is taken back has no hole in its archive, however much comes meanwhile', async () => {

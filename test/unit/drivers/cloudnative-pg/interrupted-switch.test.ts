@@ -4,15 +4,17 @@ import type { Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
 import type { StepRun } from '../../../../src/driver/behaviour.ts'
 import { leftOfSwitch } from '../../../../src/drivers/cloudnative-pg/left-of-switch.ts'
-import { demote, demoteStep } from '../../../../src/drivers/cloudnative-pg/move/demote.ts'
+import * as move from '../../../../src/drivers/cloudnative-pg/move/demote.ts'
 import { FENCE } from '../../../../src/drivers/cloudnative-pg/objects.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import { applyAsSeen, undoAsSeen } from '../../../support/act-as-seen.ts'
 import { cluster, primary } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
+import { behaviourOf, planned } from './of-kit.ts'
 
 const intent: Intent = { mode: 'switchover', from: 'dc-a' as SiteName, to: 'dc-b' as SiteName }
 const database = theDatabase()
+const demote = behaviourOf(move.demote)
 const READY = { type: 'Ready', status: 'True' }
 const MEMORY = ['ReplicaClusterDesignatedPrimaryTransition', 'ReplicaClusterFencing', 'ReplicaClusterSwitch'].map(
   (type) => ({
@@ -59,7 +61,7 @@ function around(live: ReturnType<typeof cluster>, applied = false) {
     log: { info: () => undefined, debug: () => undefined, warning: () => undefined },
   }
   const signal = AbortSignal.timeout(5_000)
-  const step = demoteStep(database, intent)
+  const step = planned(database, move.demoteStep(database, intent))
   const run = {
     step,
     component: database,

@@ -205,7 +205,7 @@ test('a failover gives the archive back that a switchover left before its site w
 
 describe('behind a move', () => {
   const follower = { replica: { self: 'pg-dc-a', primary: 'pg-dc-b', source: 'pg-dc-b' }, externalClusters: WITHOUT_B }
-  const settled = { 'database.settle@dc-b': { settledLsn: '0/9000000' } }
+  const settled = { 'database.archive-checkpoint@dc-b': { settledLsn: '0/9000000' } }
   test('the old side asks the archive again when it follows', async () => {
     const { look, patches } = around('follow', 'dc-a', { live: follower, proofs: settled })
     expect(await look()).toMatchObject({ is: 'pending', waitingFor: 'pg-dc-a to ask the archive again' })

@@ -84,7 +84,7 @@ describe('the steps of a failover', () => {
     expect(FENCE_LEVELS).toContain('archive')
   })
   test('end with a backup of the new history, and with a word in the witness about the old one', () => {
-    for (const action of ['mark-fork', 'settle', 'backup', 'manifest'])
+    for (const action of ['mark-fork', 'archive-checkpoint', 'backup', 'manifest'])
       expect(step(move(lost()), action)?.phase).toBe('PROTECT')
     expect(step(move(lost()), 'follow')).toBeUndefined()
   })

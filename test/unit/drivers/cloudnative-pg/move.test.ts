@@ -129,7 +129,7 @@ describe('the steps of a switchover', () => {
   test('the used token never stays, the archiver is woken, and the new side gets its own backup with a manifest', () => {
     for (const id of [
       'database.clear-token@dc-b',
-      'database.settle@dc-b',
+      'database.archive-checkpoint@dc-b',
       'database.backup@dc-b',
       'database.manifest@dc-b',
       'database.follow@dc-a',

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { StepRun } from '../../../../src/driver/behaviour.ts'
 import type { DriverContext } from '../../../../src/driver/context.ts'
-import { markFork } from '../../../../src/drivers/cloudnative-pg/failover/forks.ts'
+import { markFork } from '../../../../src/drivers/cloudnative-pg/failover/mark-fork.ts'
 import { partedBy } from '../../../../src/drivers/cloudnative-pg/failover/parted.ts'
 import type { InstanceStatus } from '../../../../src/drivers/cloudnative-pg/objects.ts'
 import type { ForkRecord } from '../../../../src/systems/postgres/fork-records.ts'
@@ -10,6 +10,7 @@ import { recordsIn } from '../../../../src/witness/records-in-store.ts'
 import { type MemoryStore, memoryStore } from '../../../support/memory-store.ts'
 import { cluster } from './cluster-states.ts'
 import { theDatabase } from './database-stack.ts'
+import { behaviourOf } from './of-kit.ts'
 
 const database = theDatabase()
 const [OLD, NEW] = ['7000000000000000001', '7000000000000000002']
@@ -107,10 +108,11 @@ describe('the record of a fork', () => {
         step: { id: 'mark-fork', parameters },
         component: database,
         context: contextOf(store),
+        signal: new AbortController().signal,
         begunAt,
         proofOf,
       }
-      await markFork.apply?.(run as unknown as StepRun<typeof database.spec>)
+      await behaviourOf(markFork).apply?.(run as unknown as StepRun<typeof database.spec>)
       return store.documents.get(keyOf({ serverName: 'pg-dc-a-g0', at: begunAt }))?.body
     }
     expect(await markedAfter(fork.at, OLD)).toEqual({ ...fork, systemId: OLD })

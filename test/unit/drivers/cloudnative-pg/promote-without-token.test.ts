@@ -4,7 +4,7 @@ import type { Intent, PlannedStep } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
 import type { StepRun } from '../../../../src/driver/behaviour.ts'
 import { cloudNativePg } from '../../../../src/drivers/cloudnative-pg/driver.ts'
-import { countedLoss } from '../../../../src/drivers/cloudnative-pg/failover/loss.ts'
+import { measuredLoss } from '../../../../src/drivers/cloudnative-pg/failover/measured-loss.ts'
 import { PLUGIN } from '../../../../src/drivers/cloudnative-pg/objects.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import type { JsonObject } from '../../../../src/values/json.ts'
@@ -138,7 +138,13 @@ describe('a promotion without a token', () => {
 describe('the loss that is counted', () => {
   const drained = { 'database.drain-archive@dc-b': { lastCommitAt: '2026-11-21T05:59:58.000Z' } }
   const count = (proofs: Record<string, JsonObject>, forkedAt = '0/9000000') =>
-    countedLoss(around(follower(), proofs).run, forkedAt)
+    measuredLoss(
+      {
+        ...around(follower(), proofs).run,
+        proofOf: ({ id }: { readonly id: string }) => proofs[id] ?? null,
+      } as unknown as Parameters<typeof measuredLoss>[0],
+      forkedAt,
+    )
   test('is exact against a primary that was fenced', () => {
     const fenced = { 'database.fence@dc-a': { endedAt: '0/9000100', fencedAt: '2026-11-21T06:00:01Z' } }
     expect(count({ ...drained, ...fenced })).toMatchObject({ bytes: [256, 256], seconds: [0, 3] })

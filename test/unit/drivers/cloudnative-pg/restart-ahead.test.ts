@@ -142,7 +142,7 @@ describe('a replica that is to be promoted', () => {
     await look()
     expect(await look()).toEqual({ is: 'done', proof: { ahead: false } })
     expect(sent).toEqual(asked)
-    expect(warnings).toEqual([expect.stringContaining('users wait for a restart behind the promotion')])
+    expect(warnings).toEqual([expect.stringContaining('users wait for a restart after the promotion')])
   })
 })
 

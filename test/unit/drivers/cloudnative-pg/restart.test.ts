@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import type { KubernetesClient, KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
 import type { StepRun } from '../../../../src/driver/behaviour.ts'
-import { restart, restartStep } from '../../../../src/drivers/cloudnative-pg/move/restart.ts'
+import * as move from '../../../../src/drivers/cloudnative-pg/move/restart.ts'
 import { type InstanceStatus, RESTARTING_IN_PLACE } from '../../../../src/drivers/cloudnative-pg/objects.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import { siteError } from '../../../../src/errors/standby-error.ts'
@@ -10,8 +10,10 @@ import { TOUCHED } from '../../../../src/platform/kubernetes/compare-and-set.ts'
 import { applyAsSeen } from '../../../support/act-as-seen.ts'
 import { cluster, primary } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
+import { behaviourOf, planned } from './of-kit.ts'
 
 const database = theDatabase()
+const restart = behaviourOf(move.restart)
 const NO_CONNECTION = 2
 
 interface Promoted {
@@ -66,7 +68,7 @@ function promoted(state: Promoted) {
     },
   }
   const run = {
-    step: restartStep(database, 'dc-b' as SiteName, 'database.promote@dc-b'),
+    step: planned(database, move.restartStep(database, 'dc-b' as SiteName, { id: 'database.promote@dc-b' })),
     component: database,
     context: {
       stack: databaseStack(database),

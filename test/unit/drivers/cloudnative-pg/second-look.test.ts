@@ -3,15 +3,17 @@ import type { KubernetesObject } from '../../../../src/clients/kubernetes-client
 import type { Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
 import type { StepRun } from '../../../../src/driver/behaviour.ts'
-import { secondLook, secondLookStep } from '../../../../src/drivers/cloudnative-pg/move/second-look.ts'
+import * as move from '../../../../src/drivers/cloudnative-pg/move/second-look.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import { applyAsSeen, undoAsSeen } from '../../../support/act-as-seen.ts'
 import { toyClock } from '../../../support/toy-stack.ts'
 import { cluster } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
+import { behaviourOf, planned } from './of-kit.ts'
 
 const intent: Intent = { mode: 'switchover', from: 'dc-a' as SiteName, to: 'dc-b' as SiteName }
 const database = theDatabase()
+const secondLook = behaviourOf(move.secondLook)
 const writtenBy = (manager: string): object => ({
   manager,
   time: '2026-11-29T12:00:04Z',
@@ -51,7 +53,13 @@ function around(managers: readonly string[], replica: Record<string, string> = {
   const clock = toyClock()
   const context = { stack: databaseStack(database), kubernetes: () => kubernetes, clock }
   const begun = (): StepRun<CloudNativePgSpec> => {
-    const run = { step: secondLookStep(database, intent), component: database, intent, context, proofOf: () => null }
+    const run = {
+      step: planned(database, move.secondLookStep(database, intent)),
+      component: database,
+      intent,
+      context,
+      proofOf: () => null,
+    }
     const signal = AbortSignal.timeout(5_000)
     return {
       ...run,

@@ -109,9 +109,11 @@ describe('the third site of a move', () => {
   test('follows the new active one once that one has settled; after a failover, once the end of the old history is on record', () => {
     const steps = (mode: Mode) => cloudNativePg.follow?.(database, dcC, intent(mode), stack) ?? []
     expect(steps('switchover')).toMatchObject([
-      { id: 'database.redirect@dc-c', phase: 'PROTECT', needs: ['database.settle@dc-b'] },
+      { id: 'database.redirect@dc-c', phase: 'PROTECT', needs: ['database.archive-checkpoint@dc-b'] },
     ])
-    expect(steps('failover')).toMatchObject([{ needs: ['database.settle@dc-b', 'database.mark-fork@dc-a'] }])
+    expect(steps('failover')).toMatchObject([
+      { needs: ['database.archive-checkpoint@dc-b', 'database.mark-fork@dc-a'] },
+    ])
     const planned = ids(cloudNativePg.move?.(database, {}, intent('failover'), stack) ?? [])
     for (const need of steps('failover')[0]?.needs ?? []) expect(planned).toContain(need)
   })

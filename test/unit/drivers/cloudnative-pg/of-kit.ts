@@ -1,0 +1,20 @@
+import type { PlannedStep } from '../../../../src/domain/plan.ts'
+import type { Behaviour } from '../../../../src/driver/behaviour.ts'
+import type { AnyAction, DriverStep } from '../../../../src/driver/kit/action.ts'
+import { adaptedActions, asPlannedSteps } from '../../../../src/driver/kit/adapter.ts'
+import { around } from '../../../../src/driver/kit/around.ts'
+import type { CloudNativePgSpec, Database } from '../../../../src/drivers/cloudnative-pg/spec.ts'
+
+/** How the engine runs an action. */
+export function behaviourOf(action: AnyAction<CloudNativePgSpec>): Behaviour<CloudNativePgSpec> {
+  const behaviour = adaptedActions([action], around).behaviours[action.name]
+  if (behaviour === undefined) throw new Error(`no behaviour of ${action.name}`)
+  return behaviour
+}
+
+/** A step as the plan has it. */
+export function planned(database: Database, step: DriverStep): PlannedStep {
+  const [made] = asPlannedSteps(database, [step])
+  if (made === undefined) throw new Error(`${step.action} is not planned`)
+  return made
+}
