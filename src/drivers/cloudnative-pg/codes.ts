@@ -1,4 +1,7 @@
+import type { Finding } from '../../domain/plan.ts'
+import type { Component, SiteName } from '../../domain/stack.ts'
 import { declareCodes } from '../../driver/kit/codes.ts'
+import type { AnyReasonCode } from '../../errors/reason-codes.ts'
 
 /** The reason codes that this driver alone uses. */
 export const codes = declareCodes('Database', {
@@ -73,3 +76,22 @@ export const codes = declareCodes('Database', {
   'backup-old': 'The last backup is older than the objective.',
   'no-backup': 'There is no completed backup.',
 })
+
+type OwnCode = keyof typeof codes.table
+/** A finding of this component at one site, by a code of this driver or of the core. */
+export type Say = (code: OwnCode | AnyReasonCode, severity: Finding['severity'], what: string, next?: string) => Finding
+
+export const sayAt =
+  ({ name }: Pick<Component, 'name'>, site: SiteName): Say =>
+  (code, severity, what, next) => ({
+    code: codeOf(code),
+    severity,
+    component: name,
+    site,
+    what,
+    ...(next === undefined ? {} : { next }),
+  })
+
+const isOwn = (code: OwnCode | AnyReasonCode): code is OwnCode => Object.hasOwn(codes.table, code)
+/** A code of this driver by its name; a code of the core as it is. */
+export const codeOf = (code: OwnCode | AnyReasonCode): AnyReasonCode => (isOwn(code) ? codes.code[code] : code)

@@ -1,12 +1,15 @@
 import type { Sandbox } from '../../domain/restore-test.ts'
 import type { SiteName } from '../../domain/stack.ts'
+import type { SqlRows } from '../../driver/context.ts'
 import type { Driver } from '../../driver/driver.ts'
 import type { AnyAction } from '../../driver/kit/action.ts'
-import { adaptedActions, asPlannedSteps } from '../../driver/kit/adapter.ts'
+import { adaptedSiteDriver } from '../../driver/kit/adapter.ts'
 import { around } from '../../driver/kit/around.ts'
-import type { JsonObject } from '../../values/json.ts'
+import type { SiteDriver } from '../../driver/kit/capabilities.ts'
+import type { KitContext } from '../../driver/kit/context.ts'
+import { KUBERNETES } from '../../platform/kubernetes/key.ts'
 import { accessOf, claimsOf, problemsOf } from './access.ts'
-import { assessClusters } from './assess/assess.ts'
+import { assessStatus, assessSwitchover } from './assess/assess.ts'
 import { assessFailover, assessRejoin } from './assess/assess-lost-site.ts'
 import { livenessSignalsOf } from './assess/liveness-signals.ts'
 import { backupSteps } from './backup/backup.ts'
@@ -50,7 +53,7 @@ import { refreshStreaming } from './rejoin/refresh-streaming.ts'
 import { rejoinSteps } from './rejoin/rejoin.ts'
 import { removeCluster } from './rejoin/remove-cluster.ts'
 import { assessReopen, reopenSteps, unfence } from './reopen.ts'
-import { type CloudNativePgSpec, cloudNativePgSchema, clusterOf } from './spec.ts'
+import { type CloudNativePgSpec, cloudNativePgSchema, clusterOf, type Database } from './spec.ts'
 
 const actions: readonly AnyAction<CloudNativePgSpec>[] = [
   checkpoint,
@@ -84,69 +87,54 @@ const actions: readonly AnyAction<CloudNativePgSpec>[] = [
 ]
 
 /**
- * PostgreSQL on both sites, run by CloudNativePG: it moves by demotion and promotion token, and loses nothing; a lost
- * site is replaced without.
+ * PostgreSQL on all sites, run by CloudNativePG. It moves by demotion and promotion token, and loses nothing; a lost
+ * site is replaced without a token.
  */
-export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
+const kit: SiteDriver<CloudNativePgSpec, CloudNativePgState> = {
   kind: 'cloudnative-pg',
-  codes,
   scope: 'site',
+  standsOn: KUBERNETES.platform,
   schema: cloudNativePgSchema,
-  files: (component) =>
-    component.spec.cluster === undefined ? [] : [{ path: component.spec.cluster.file, is: 'mapping' }],
-  fileProblems: (component, stack) =>
-    component.spec.cluster === undefined ? Promise.resolve([]) : userSpecProblems(component, stack),
+  codes,
+  files: ({ spec }) => (spec.cluster === undefined ? [] : [{ path: spec.cluster.file, is: 'mapping' }]),
+  fileProblems: async (component, stack) =>
+    component.spec.cluster === undefined ? [] : userSpecProblems(component, stack),
   claims: claimsOf,
   validate: problemsOf,
-  reaches: () => ['database', 'archive'],
   access: accessOf,
-  async observe(component, site, context) {
-    if (site === null) return { kind: 'absent', why: 'a database belongs to a site' }
-    return observeCluster(component, site, around(context))
+  observe: observeCluster,
+  assess: {
+    status: assessStatus,
+    moves: { switchover: assessSwitchover, failover: assessFailover, rejoin: assessRejoin, reopen: assessReopen },
+    gaps: (_component, states, activeSite, now) => gapsOf(states, activeSite, now),
   },
-  assess(component, states, intent, assessment) {
-    if (intent?.mode === 'failover') return assessFailover(component, states, intent, assessment)
-    if (intent?.mode === 'rejoin') return assessRejoin(component, states, intent, assessment)
-    if (intent?.mode === 'reopen') return assessReopen(component, states, intent, assessment)
-    return assessClusters(component, states, intent, assessment)
+  deploys: { deploy: deployCluster },
+  moves: {
+    switchover: (component, _states, intent) => switchoverSteps(component, intent),
+    failover: failoverSteps,
+    rejoin: rejoinSteps,
+    reopen: reopenSteps,
+    follow: followerSteps,
+    keeps: keptData,
   },
-  gaps: (_component, states, activeSite, now) => gapsOf(states, activeSite, now),
-  deploy: async (component, site, deployment, context) =>
-    site === null ? [] : deployCluster(component, site, deployment, around(context)),
-  move: (component, states, intent) =>
-    asPlannedSteps(
-      component,
-      intent.mode === 'failover' ? failoverSteps(component, states, intent) : switchoverSteps(component, intent),
-    ),
-  follow: (component, follower, intent) => asPlannedSteps(component, followerSteps(component, follower, intent)),
-  ahead: followersAhead,
-  fence: (component, states, intent) => asPlannedSteps(component, fenceSteps(component, states, intent)),
-  rejoin: (component, states, intent) => asPlannedSteps(component, rejoinSteps(component, states, intent)),
-  reopen: (component, states, intent) => asPlannedSteps(component, reopenSteps(component, states, intent)),
-  sees: livenessSignalsOf,
-  loss: predictedLoss,
-  keeps: keptData,
-  backup: (component, _states, site) => asPlannedSteps(component, backupSteps(component, site)),
-  ...adaptedActions(actions, around),
-  async restoreTest(component, source, sandbox, context) {
-    const { endpoint, ...report } = await testRestore(component, source, sandbox, around(context))
-    return endpoint === undefined ? report : { ...report, endpoint: endpoint as unknown as JsonObject }
-  },
-  async sql(component, at, query, context) {
-    const sandboxed = isSandbox(at)
-    const kubernetes = context.kubernetes(sandboxed ? at.site : at)
-    const [namespace, cluster] = sandboxed
-      ? [at.namespace, restoredCluster(component)]
-      : [component.spec.namespace, clusterOf(component, at)]
-    const pod = await primaryPod(kubernetes, namespace, cluster, context.signal)
-    return runSql(
-      kubernetes,
-      pod,
-      component.spec.database,
-      `SET default_transaction_read_only = on;\n${query};`,
-      context.signal,
-    )
-  },
+  fences: { levels: () => ['database', 'archive'], steps: fenceSteps },
+  liveness: { signals: livenessSignalsOf },
+  losses: { loss: predictedLoss, ahead: followersAhead },
+  backups: { backup: (component, _states, site) => backupSteps(component, site), restoreTest: testRestore },
+  database: { sql },
+  actions,
 }
 
-const isSandbox = (at: SiteName | Sandbox): at is Sandbox => typeof at !== 'string'
+export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = adaptedSiteDriver(kit, around)
+
+/** Rows of a read-only query on the primary of a site, or on a restored copy in a sandbox. */
+async function sql(component: Database, at: SiteName | Sandbox, query: string, context: KitContext): Promise<SqlRows> {
+  const sandboxed = typeof at !== 'string'
+  const kubernetes = context.platform(KUBERNETES, sandboxed ? at.site : at)
+  const [namespace, cluster] = sandboxed
+    ? [at.namespace, restoredCluster(component)]
+    : [component.spec.namespace, clusterOf(component, at)]
+  const pod = await primaryPod(kubernetes, namespace, cluster, context.signal)
+  const readOnly = `SET default_transaction_read_only = on;\n${query};`
+  return runSql(kubernetes, pod, component.spec.database, readOnly, context.signal)
+}

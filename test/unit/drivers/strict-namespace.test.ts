@@ -6,6 +6,7 @@ import type { Progress } from '../../../src/domain/progress.ts'
 import type { Sandbox } from '../../../src/domain/restore-test.ts'
 import type { SiteName } from '../../../src/domain/stack.ts'
 import type { StepRun } from '../../../src/driver/behaviour.ts'
+import { codes } from '../../../src/drivers/cloudnative-pg/codes.ts'
 import { refusedBootstrap } from '../../../src/drivers/cloudnative-pg/deploy/failed-bootstrap.ts'
 import { guardManifests } from '../../../src/drivers/guard/manifests.ts'
 import type { GuardComponent } from '../../../src/drivers/guard/spec.ts'
@@ -241,7 +242,7 @@ describe('a namespace whose quota is used up', () => {
     }
     await kubernetes.apply(job, { signal })
     const at = { kubernetes, namespace: 'full', cluster: 'pg-dc-a' }
-    const ask = () => refusedBootstrap(at, 'database-bootstrap-failed', signal)
+    const ask = () => refusedBootstrap(at, codes.code['database-bootstrap-failed'], signal)
     expect(await told(ask)).toMatchObject({
       waitingFor: expect.stringMatching(/pg-dc-a-1-initdb of pg-dc-a.*exceeded quota/),
     })

@@ -1,7 +1,7 @@
 import type { Finding } from '../../../domain/plan.ts'
-import type { Say } from '../../../driver/say.ts'
 import { parseLsn, parseSegment, segmentsBetween } from '../../../systems/postgres/wal.ts'
 import { type Milliseconds, minutes } from '../../../values/duration.ts'
+import type { Say } from '../codes.ts'
 import type { CloudNativePgState } from '../observe.ts'
 
 /** Whether a cluster ships its WAL, and can ask for that of the other one. Pure. */

@@ -1,5 +1,5 @@
 import type { Finding } from '../../../domain/plan.ts'
-import type { Say } from '../../../driver/say.ts'
+import type { Say } from '../codes.ts'
 import type { CloudNativePgState } from '../observe.ts'
 
 /** What keeps one cluster from serving, or this driver from judging it. Pure. */

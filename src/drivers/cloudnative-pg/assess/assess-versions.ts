@@ -1,5 +1,5 @@
 import type { Finding } from '../../../domain/plan.ts'
-import type { Say } from '../../../driver/say.ts'
+import type { Say } from '../codes.ts'
 import type { CloudNativePgState } from '../observe.ts'
 
 /** Before 1.26 there are no archive plugins, and Barman that it would accept. */

@@ -1,10 +1,10 @@
 import type { BySite } from '../../../domain/observed.ts'
 import type { Finding, Intent } from '../../../domain/plan.ts'
 import type { Assessment } from '../../../driver/assessment.ts'
-import { sayAt } from '../../../driver/say.ts'
 import { partedText } from '../../../systems/postgres/fork-records.ts'
 import { farthestSegments, gapBetween, segmentBytesOfPair } from '../../../systems/postgres/server-position.ts'
 import { parseLsn, parseSegment, type SegmentBytes } from '../../../systems/postgres/wal.ts'
+import { sayAt } from '../codes.ts'
 import type { InstanceStatus } from '../objects.ts'
 import type { CloudNativePgState } from '../observe.ts'
 import { positionOf } from '../position.ts'
@@ -13,17 +13,30 @@ import { ofSettingsOfPair, segmentsUnknown } from './assess-settings.ts'
 import { findingsOfSite } from './assess-site.ts'
 import { FOR_STATUS, FOR_SWITCHOVER } from './severities.ts'
 
-/** What stands against a switchover; for a status (no intent), what is wrong. Pure. */
-export function assessClusters(
+/** What is wrong with the clusters of all sites as they stand. Pure. */
+export const assessStatus = (
+  component: Database,
+  states: BySite<CloudNativePgState>,
+  assessment: Assessment,
+): Finding[] => findingsOfAll(component, states, null, assessment)
+
+/** What stands against a switchover. Pure. */
+export const assessSwitchover = (
+  component: Database,
+  states: BySite<CloudNativePgState>,
+  intent: Intent,
+  assessment: Assessment,
+): Finding[] => findingsOfAll(component, states, intent, assessment)
+
+function findingsOfAll(
   component: Database,
   states: BySite<CloudNativePgState>,
   intent: Intent | null,
   assessment: Assessment,
 ): Finding[] {
-  const sites = assessment.stack.sites.map((site) => site.name)
   const severities = intent === null ? FOR_STATUS : FOR_SWITCHOVER
   return [
-    ...sites.flatMap((site) => findingsOfSite(component, site, states, severities, assessment)),
+    ...assessment.stack.sites.flatMap(({ name }) => findingsOfSite(component, name, states, severities, assessment)),
     ...ofPair(component, states, intent, assessment),
   ]
 }

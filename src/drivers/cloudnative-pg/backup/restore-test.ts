@@ -10,6 +10,7 @@ import { judgeAge, judgeCatalogue, judgeDuration, judgeRestored } from '../../..
 import { newestManifest } from '../../../systems/postgres/restore-manifest.ts'
 import { deadlineAfter } from '../../../waiting/deadline.ts'
 import { waitUntilDone } from '../../../waiting/wait-until.ts'
+import { codes } from '../codes.ts'
 import { failedBootstrap, refusedBootstrap, stuckBootstrap } from '../deploy/failed-bootstrap.ts'
 import type { Archive } from '../deploy/manifests.ts'
 import { forkOf } from '../failover/forks.ts'
@@ -108,10 +109,11 @@ async function archiveToTest(
   const serverName = (there === null ? null : serverNameOf(there)) ?? known
   const like = here ?? there
   if (serverName === null || like === null)
-    throw siteError(
+    throw codes.error(
       'no-cluster',
       `neither ${source} nor ${sandbox.site} says where ${clusterOf(component, source)} archives`,
       {
+        retry: 'never',
         where: `${source} ${component.spec.namespace}/Cluster/${clusterOf(component, source)}`,
         next: 'Deploy the stack, then test its backups.',
       },
@@ -126,10 +128,11 @@ async function archiveToTest(
 async function refuseForked(component: Database, archive: Archive, context: KitContext): Promise<void> {
   const fork = await forkOf(component, archive.serverName, context)
   if (fork === null) return
-  throw siteError(
+  throw codes.error(
     'archive-forked',
     `the failover of ${fork.at} to ${fork.successor} cut off the history in ${archive.serverName}${fork.forkedAt === '' ? '' : ` at ${fork.forkedAt}`}`,
     {
+      retry: 'never',
       where: `${archive.location.bucket}/${archive.location.prefix}${incarnationFolder(component, archive.serverName)}`,
       next: 'Its newest state must not be restored. Test the backups of the active site; rejoin this one.',
     },

@@ -1,5 +1,5 @@
 import type { SiteName } from '../../../domain/stack.ts'
-import { siteError } from '../../../errors/standby-error.ts'
+import { codes } from '../codes.ts'
 import { forkOf } from '../failover/forks.ts'
 import { serverNameOf } from '../objects.ts'
 import { clusterOf, firstServerName } from '../spec.ts'
@@ -42,7 +42,8 @@ async function nameOfNext(place: Place, site: SiteName, knownAs: string | null):
   if (archive.is === 'read') return unusedName({ cluster, archive, knownAs, expected })
   // What another site will be called is only written down here: its own deploy looks again.
   if (site !== place.site) return knownAs ?? firstServerName(cluster)
-  throw siteError('archive-unread', `it is unknown what the archive of ${cluster} on ${site} holds: ${archive.why}`, {
+  throw codes.error('archive-unread', `it is unknown what the archive of ${cluster} on ${site} holds: ${archive.why}`, {
+    retry: 'never',
     where: `${site} ${component.spec.archive.store}`,
     next: 'Bring the object store of the site to answer, and deploy again.',
   })

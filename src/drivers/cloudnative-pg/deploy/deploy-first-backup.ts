@@ -4,6 +4,7 @@ import { KUBERNETES } from '../../../platform/kubernetes/key.ts'
 import { newestBackup } from '../../../systems/postgres/barman-archive.ts'
 import { minutes } from '../../../values/duration.ts'
 import { type BackupObject, backupsIn, completedBackups } from '../backup/completed-backups.ts'
+import { codes } from '../codes.ts'
 import { BACKUP, type ClusterObject, readCluster, serverNameOf } from '../objects.ts'
 import { clusterOf, firstServerName, incarnationFolder } from '../spec.ts'
 import { backupManifest } from './manifests.ts'
@@ -52,7 +53,7 @@ export function firstBackupUnit(place: Place): DeployUnit {
       return phaseOf(found) === 'failed'
         ? {
             is: 'failed',
-            code: 'backup-failed',
+            code: codes.code['backup-failed'],
             why: found?.status?.error ?? 'the backup failed',
             next: `kubectl -n ${namespace} describe backup ${name}`,
           }

@@ -9,6 +9,7 @@ import { type DeclaredObject, objectsUnit } from '../../../platform/kubernetes/d
 import { KUBERNETES } from '../../../platform/kubernetes/key.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
 import type { JsonObject } from '../../../values/json.ts'
+import { codes } from '../codes.ts'
 import { type ClusterObject, HEALTHY, readCluster } from '../objects.ts'
 import { archiveMethod, clusterOf, type Database, follows, otherSites } from '../spec.ts'
 import { adopting } from './adopt-cluster.ts'
@@ -247,7 +248,7 @@ export async function clusterIsReady(place: Place, signal: AbortSignal): Promise
   if (phase.startsWith('Cluster is unrecoverable') || phase === 'Invalid cluster definition')
     return {
       is: 'failed',
-      code: 'cluster-unrecoverable',
+      code: codes.code['cluster-unrecoverable'],
       why: `${name}: ${phase} ${phaseReason}`,
       next: `kubectl -n ${component.spec.namespace} describe cluster ${name}`,
     }
@@ -258,11 +259,11 @@ export async function clusterIsReady(place: Place, signal: AbortSignal): Promise
     if (failed !== null && failed.pods > 1)
       return {
         is: 'failed',
-        code: 'database-bootstrap-failed',
+        code: codes.code['database-bootstrap-failed'],
         why: `${failed.pod} failed: ${failed.log}`,
         next: `Mend the cause, delete what was begun (kubectl -n ${component.spec.namespace} delete cluster ${name}), and go on: resume the run, or deploy again.`,
       }
-    const refused = await refusedBootstrap(at, 'database-bootstrap-failed', signal)
+    const refused = await refusedBootstrap(at, codes.code['database-bootstrap-failed'], signal)
     if (refused !== null) return refused
     const stuck = await stuckBootstrap(at, signal)
     return { is: 'pending', waitingFor: `${name}: ${phase}${stuck === null ? '' : ` (${stuck})`}` }

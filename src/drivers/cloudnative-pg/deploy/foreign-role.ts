@@ -1,6 +1,7 @@
 import { siteError } from '../../../errors/standby-error.ts'
 import { KUBERNETES } from '../../../platform/kubernetes/key.ts'
 import { partedText } from '../../../systems/postgres/fork-records.ts'
+import { codes } from '../codes.ts'
 import { forkOf } from '../failover/forks.ts'
 import { partedBy } from '../failover/parted.ts'
 import { type ClusterObject, readInstance, serverNameOf } from '../objects.ts'
@@ -27,15 +28,17 @@ export async function isLeftBehind(place: Place, live: ClusterObject | null, act
   if (instance?.isPrimary === true) return false
   const fork = await partedBy(component, live, instance, context)
   if (fork !== null)
-    throw siteError('history-forked', partedText(name, instance?.replayLsn, fork), {
+    throw codes.error('history-forked', partedText(name, instance?.replayLsn, fork), {
+      retry: 'never',
       where,
       next: `It must be cloned anew: standby failover plan --mode rejoin --to ${site}. Nothing was changed.`,
     })
   if (instance?.replayLsn === undefined)
-    throw siteError(
+    throw codes.error(
       'database-not-answering',
       `${name} follows ${followed}, not ${active}, and does not say how far it is`,
       {
+        retry: 'never',
         where,
         next: `Bring it up, then deploy again, or rejoin ${site}. Nothing was changed.`,
       },
@@ -52,10 +55,11 @@ export async function refuseForeignRole(place: Place, live: ClusterObject | null
   const serverName = serverNameOf(live)
   const fork = serverName === null ? null : await forkOf(place.component, serverName, place.context)
   if (fork !== null)
-    throw siteError(
+    throw codes.error(
       'archive-forked',
       `${name} is the former primary: the failover of ${fork.at} to ${fork.successor} cut its history off`,
       {
+        retry: 'never',
         where,
         next: `Rejoin ${place.site}: it is cloned anew. Nothing was changed.`,
       },

@@ -1,9 +1,9 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import type { KubernetesClient } from '../../../clients/kubernetes-client.ts'
 import type { KitContext } from '../../../driver/kit/context.ts'
-import { inputError } from '../../../errors/standby-error.ts'
 import { KUBERNETES } from '../../../platform/kubernetes/key.ts'
 import { canonicalJson } from '../../../values/json.ts'
+import { codes } from '../codes.ts'
 import { SECRET } from '../objects.ts'
 import type { Database } from '../spec.ts'
 
@@ -46,10 +46,12 @@ export async function assertSecretsMatch(component: Database, context: KitContex
   )
   const found = problems.filter((problem) => problem !== null)
   if (found.length === 0) return
-  throw inputError(
+  throw codes.error(
     'database-secrets-differ',
     `the Secrets of ${component.name} must exist with the same content on every site: ${found.join('; ')}`,
     {
+      retry: 'never',
+      mustAct: 'input',
       where: `components.${component.name}.secrets`,
       next: 'Nothing was changed. Create them (kubernetes.io/basic-auth, keys username and password), equal on every site.',
     },

@@ -7,6 +7,7 @@ import { isOwnedBy, ownedBy } from '../../../platform/kubernetes/declared-object
 import { KUBERNETES } from '../../../platform/kubernetes/key.ts'
 import { manifestDocument } from '../../../systems/postgres/restore-manifest.ts'
 import { backupsIn } from '../backup/completed-backups.ts'
+import { codeOf } from '../codes.ts'
 import { forkOf } from '../failover/forks.ts'
 import { CLUSTER, type ClusterObject, followsAnother } from '../objects.ts'
 import { archiveFolder, clusterOf, type Database } from '../spec.ts'
@@ -21,7 +22,7 @@ export async function beginningAt(place: Place): Promise<Beginning> {
   if (beginning.do !== 'refuse') return beginning
   const { component, site } = place
   const { code, what, next } = beginning
-  throw siteError(code, what, {
+  throw siteError(codeOf(code), what, {
     where: `${site} ${component.spec.namespace}/Cluster/${clusterOf(component, site)}`,
     next,
   })

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { parse } from 'yaml'
 import type { Stack } from '../../../domain/stack.ts'
-import { inputError } from '../../../errors/standby-error.ts'
 import type { JsonObject } from '../../../values/json.ts'
+import { codes } from '../codes.ts'
 import type { Database } from '../spec.ts'
 
 /** The user's own Cluster spec; empty when none is declared. Throws `database-values-invalid` that names the file. */
@@ -11,7 +11,8 @@ export async function readUserSpec(component: Database, stack: Stack): Promise<J
   const file = component.spec.cluster?.file
   if (file === undefined) return {}
   const path = resolve(stack.source.directory, file)
-  const invalid = (why: string): Error => inputError('database-values-invalid', `${file} ${why}`, { where: path })
+  const invalid = (why: string): Error =>
+    codes.error('database-values-invalid', `${file} ${why}`, { retry: 'never', mustAct: 'input', where: path })
   const text = await readFile(path, 'utf8').catch((error: Error) => {
     throw invalid(`cannot be read: ${error.message}`)
   })

@@ -1,5 +1,5 @@
 import type { BySite } from '../../../domain/observed.ts'
-import type { Intent, PlannedStep } from '../../../domain/plan.ts'
+import type { Intent } from '../../../domain/plan.ts'
 import { type DriverStep, stepOf } from '../../../driver/kit/action.ts'
 import { backupSteps } from '../backup/backup.ts'
 import { archiveCheckpointStep } from '../move/archive-checkpoint.ts'
@@ -18,11 +18,7 @@ import { promoteLostStep, promoteWithoutToken } from './promote-without-token.ts
  * What is done on `intent.to`, and with what the lost site left elsewhere: no step acts on the lost site or waits for
  * it. The archive is closed first, so that nothing is added to it once it is drained. Pure.
  */
-export function failoverSteps(
-  component: Database,
-  states: BySite<CloudNativePgState>,
-  intent: Intent,
-): (PlannedStep | DriverStep)[] {
+export function failoverSteps(component: Database, states: BySite<CloudNativePgState>, intent: Intent): DriverStep[] {
   const [from, to] = [states[intent.from], states[intent.to]]
   const here = to?.kind === 'answering' ? to.state : null
   const upstream = here?.upstream?.cluster === clusterOf(component, intent.from) ? here.upstream : null

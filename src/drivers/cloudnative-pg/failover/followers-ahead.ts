@@ -1,6 +1,7 @@
 import type { BySite } from '../../../domain/observed.ts'
 import type { Finding, Intent } from '../../../domain/plan.ts'
 import { reachedBy } from '../../../systems/postgres/server-position.ts'
+import { codes } from '../codes.ts'
 import type { CloudNativePgState } from '../observe.ts'
 import { positionOf } from '../position.ts'
 import { clusterOf, type Database } from '../spec.ts'
@@ -46,7 +47,7 @@ function reachedOf(lost: string, states: BySite<CloudNativePgState>, site: strin
  */
 export const followersAhead = (component: Database, states: BySite<CloudNativePgState>, intent: Intent): Finding[] =>
   farther(component, states, intent).map(({ site, bytes }) => ({
-    code: 'another-site-ahead',
+    code: codes.code['another-site-ahead'],
     severity: 'warning',
     component: component.name,
     site,

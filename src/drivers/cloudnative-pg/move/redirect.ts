@@ -1,4 +1,4 @@
-import type { Intent, PlannedStep } from '../../../domain/plan.ts'
+import type { Intent } from '../../../domain/plan.ts'
 import type { SiteName } from '../../../domain/stack.ts'
 import { type Action, type DriverStep, planStep, stepOf } from '../../../driver/kit/action.ts'
 import type { Seen } from '../../../driver/kit/behaviour.ts'
@@ -35,7 +35,7 @@ import { type Following, hasFollowed } from './follow.ts'
  * Of a site that is neither end of a move. After a rejoin it learns where the site that came back archives, and how it
  * is streamed from.
  */
-export function followerSteps(component: Database, follower: SiteName, intent: Intent): (PlannedStep | DriverStep)[] {
+export function followerSteps(component: Database, follower: SiteName, intent: Intent): DriverStep[] {
   if (intent.mode !== 'rejoin') return [redirectStep(component, follower, intent)]
   const streams = follows(component) === 'archive-and-streaming'
   return [

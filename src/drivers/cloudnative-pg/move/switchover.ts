@@ -1,4 +1,4 @@
-import type { Intent, PlannedStep } from '../../../domain/plan.ts'
+import type { Intent } from '../../../domain/plan.ts'
 import { type DriverStep, stepOf } from '../../../driver/kit/action.ts'
 import { backupSteps } from '../backup/backup.ts'
 import type { Database } from '../spec.ts'
@@ -17,7 +17,7 @@ import { scheduleSteps } from './schedule.ts'
 import { secondLookStep } from './second-look.ts'
 
 /** The old primary hands over, and follows. Once users are served, the rest is set up for the next move. Pure. */
-export function switchoverSteps(component: Database, intent: Intent): (PlannedStep | DriverStep)[] {
+export function switchoverSteps(component: Database, intent: Intent): DriverStep[] {
   const promotion = stepOf(component, promote, intent.to)
   return [
     checkpointStep(component, intent),

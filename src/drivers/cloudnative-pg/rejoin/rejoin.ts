@@ -1,5 +1,5 @@
 import type { BySite } from '../../../domain/observed.ts'
-import type { Intent, PlannedStep } from '../../../domain/plan.ts'
+import type { Intent } from '../../../domain/plan.ts'
 import { type DriverStep, stepOf } from '../../../driver/kit/action.ts'
 import { backupSteps } from '../backup/backup.ts'
 import { fenceStep } from '../failover/fence.ts'
@@ -20,11 +20,7 @@ import { removeCluster, removeClusterStep } from './remove-cluster.ts'
  * is gone is cloned at once. One that follows already, or was only left behind by a move, keeps its incarnation: only
  * the other steps are planned. Pure.
  */
-export function rejoinSteps(
-  component: Database,
-  states: BySite<CloudNativePgState>,
-  intent: Intent,
-): (PlannedStep | DriverStep)[] {
+export function rejoinSteps(component: Database, states: BySite<CloudNativePgState>, intent: Intent): DriverStep[] {
   const [active, former] = [stateAt(states, intent.from), stateAt(states, intent.to)]
   const cluster = clusterOf(component, intent.to)
   const known = active?.peers[cluster] ?? null

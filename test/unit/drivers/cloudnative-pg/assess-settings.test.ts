@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import { assessClusters } from '../../../../src/drivers/cloudnative-pg/assess/assess.ts'
+import { assessSwitchover } from '../../../../src/drivers/cloudnative-pg/assess/assess.ts'
 import { assessFailover } from '../../../../src/drivers/cloudnative-pg/assess/assess-lost-site.ts'
 import { gapsOf } from '../../../../src/drivers/cloudnative-pg/position.ts'
 import type { SegmentBytes } from '../../../../src/systems/postgres/wal.ts'
@@ -14,7 +14,7 @@ const stack = databaseStack()
 const around = { now, objectives: stack.objectives, activeSite: 'dc-a', stack }
 const switchover: Intent = { mode: 'switchover', from: dcA, to: dcB }
 const codes = (change: Change): string[] =>
-  assessClusters(theDatabase(), states(change), switchover, around).map(
+  assessSwitchover(theDatabase(), states(change), switchover, around).map(
     ({ severity, code, site }) => `${severity} ${code}@${site}`,
   )
 

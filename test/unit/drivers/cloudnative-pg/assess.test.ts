@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import type { Observed } from '../../../../src/domain/observed.ts'
 import type { Finding, Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import { assessClusters } from '../../../../src/drivers/cloudnative-pg/assess/assess.ts'
+import { assessStatus, assessSwitchover } from '../../../../src/drivers/cloudnative-pg/assess/assess.ts'
 import type { InstanceStatus } from '../../../../src/drivers/cloudnative-pg/objects.ts'
 import type { CloudNativePgState } from '../../../../src/drivers/cloudnative-pg/observe.ts'
 import { gapsOf, positionOf } from '../../../../src/drivers/cloudnative-pg/position.ts'
@@ -16,8 +16,12 @@ const [dcA, dcB] = ['dc-a' as SiteName, 'dc-b' as SiteName]
 const intent: Intent = { mode: 'switchover', from: dcA, to: dcB }
 
 const stack = databaseStack()
-const assess = (seen: Record<string, Observed<CloudNativePgState>>, wanted: Intent | null = intent): Finding[] =>
-  assessClusters(theDatabase(), seen, wanted, { now, objectives: stack.objectives, activeSite: 'dc-a', stack })
+const assess = (seen: Record<string, Observed<CloudNativePgState>>, wanted: Intent | null = intent): Finding[] => {
+  const around = { now, objectives: stack.objectives, activeSite: 'dc-a', stack }
+  return wanted === null
+    ? assessStatus(theDatabase(), seen, around)
+    : assessSwitchover(theDatabase(), seen, wanted, around)
+}
 /** That operators differ has a test of its own (assess-settings.test.ts). */
 const codes = (change: Change): string[] =>
   assess(states(change))
