@@ -1,18 +1,20 @@
 import type { Fixture } from './fixture.ts'
 import { commandFixture } from './fixtures/command.ts'
+import { haproxyFixture } from './fixtures/haproxy.ts'
 import { nginxFixture } from './fixtures/nginx.ts'
 import { publishedFixture } from './fixtures/published.ts'
+import { s3Fixture } from './fixtures/s3.ts'
 import { webhookFixture } from './fixtures/webhook.ts'
 
 /** One fixture for each driver of the registry. */
 export const fixtures: Readonly<Record<string, Fixture>> = {
-  'cloudnative-pg': publishedFixture('cloudnative-pg'),
+  'cloudnative-pg': publishedFixture('cloudnative-pg', { testedIn: 'test/unit/drivers/cloudnative-pg' }),
   command: commandFixture,
-  guard: publishedFixture('guard', { spec: { closeAfter: '2m' } }),
-  haproxy: publishedFixture('haproxy'),
-  'helm-release': publishedFixture('helm-release'),
+  guard: publishedFixture('guard', { spec: { closeAfter: '2m' }, testedIn: 'test/unit/drivers/guard' }),
+  haproxy: haproxyFixture,
+  'helm-release': publishedFixture('helm-release', { testedIn: 'test/unit/drivers/helm-release' }),
   nginx: nginxFixture,
-  redis: publishedFixture('redis', { lostState: { dumping: true } }),
-  s3: publishedFixture('s3'),
+  redis: publishedFixture('redis', { lostState: { dumping: true }, testedIn: 'test/unit/drivers/redis' }),
+  s3: s3Fixture,
   webhook: webhookFixture,
 }

@@ -1,0 +1,72 @@
+import type { DriverContext } from '../../src/driver/context.ts'
+import { siteError } from '../../src/errors/standby-error.ts'
+
+/**
+ * What befalls call number `call` of a step, counted from 1. `lost-question`: it fails before it has any effect.
+ * `lost-answer`: it has its effect, and fails. `conflict`: another writer was faster. `death`: the process ends before
+ * the call, `death-after`: when its effect has come about. `silence`: it is not answered, nor is any call after it.
+ */
+export interface Fault {
+  readonly call: number
+  readonly is: 'lost-question' | 'lost-answer' | 'conflict' | 'death' | 'death-after' | 'silence'
+}
+
+export interface FaultyContext {
+  readonly context: DriverContext
+  /** Aborted when the process ends. */
+  readonly signal: AbortSignal
+  /** How many calls were made so far. */
+  calls(): number
+}
+
+/** The context of a world, in which every call over ssh, HTTP, a program or an object store is counted and may fail. */
+export function withFault(context: DriverContext, fault: Fault | null): FaultyContext {
+  let count = 0
+  const process = new AbortController()
+  const through = async <T>(perform: () => Promise<T>): Promise<T> => {
+    process.signal.throwIfAborted()
+    count += 1
+    if (fault?.is === 'silence' && count >= fault.call) throw failure('transient', 'no answer')
+    if (fault?.call !== count) return perform()
+    if (fault.is === 'lost-answer' || fault.is === 'death-after') await perform()
+    if (fault.is === 'conflict') throw failure('conflict', 'another writer was faster')
+    if (fault.is === 'death' || fault.is === 'death-after') process.abort(failure('never', 'the process ends here'))
+    throw failure('transient', fault.is)
+  }
+  return {
+    calls: () => count,
+    signal: process.signal,
+    context: {
+      ...context,
+      signal: process.signal,
+      http: (...asked) => through(() => context.http(...asked)),
+      run: (...asked) => through(() => context.run(...asked)),
+      ssh: (...asked) => {
+        const runner = context.ssh(...asked)
+        return { run: (...line) => through(() => runner.run(...line)), close: () => runner.close() }
+      },
+      objectStore: (...asked) => {
+        const { location, open } = context.objectStore(...asked)
+        return { location, open: async (...how) => eachMethod(await open(...how), through) }
+      },
+    },
+  }
+}
+
+/** The same client, each of whose methods goes through. */
+function eachMethod<Client extends object>(
+  client: Client,
+  through: <T>(perform: () => Promise<T>) => Promise<T>,
+): Client {
+  return new Proxy(client, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name)
+      return typeof member === 'function'
+        ? (...given: unknown[]) => through(async () => (await Reflect.apply(member, target, given)) as unknown)
+        : member
+    },
+  })
+}
+
+const failure = (retry: 'transient' | 'conflict' | 'never', what: string) =>
+  siteError('ssh-unreachable', what, { retry })
