@@ -1,26 +1,6 @@
 import type { Finding, Plan } from '../domain/plan.ts'
-import type { ReasonCode } from '../errors/reason-codes.ts'
-import { UNSEEN } from '../errors/unseen.ts'
 import { nameOfFact, staleFacts, unansweredFacts } from './facts.ts'
 import { blockers } from './findings.ts'
-
-/**
- * The codes of drivers that do not mark their findings with `unanswered` yet, and those of the core. A contract test
- * asks every driver, and checks every listed code.
- */
-export const CODES_OF_SILENCE: ReadonlySet<string> = new Set([
-  ...([
-    'witness-silent',
-    'other-site-may-write',
-    'object-store-silent',
-    'database-silent',
-    'database-not-answering',
-    'cache-silent',
-    'application-silent',
-    'load-balancer-silent',
-  ] satisfies ReasonCode[]),
-  ...Object.values(UNSEEN).flatMap(({ code, passing }) => (passing ? [code] : [])),
-])
 
 /**
  * Whether the difference between an approved plan and the one that is made now may be no more than a missing answer,
@@ -37,6 +17,5 @@ export function mayBeUnanswered(approved: Plan, now: Plan, differs = false): boo
   return unanswered.length > 0 || differs || blockers(now.findings).some(isUnanswered)
 }
 
-/** Drivers of the kit mark such a finding themselves; the codes are those of drivers that do not yet. */
-export const isUnanswered = ({ code, unanswered }: Pick<Finding, 'code' | 'unanswered'>): boolean =>
-  unanswered === true || CODES_OF_SILENCE.has(code)
+/** Its author says that it is about something that did not answer. */
+export const isUnanswered = ({ unanswered }: Pick<Finding, 'unanswered'>): boolean => unanswered === true

@@ -4,7 +4,7 @@ import { type Finding, type Intent, MODES } from '../../src/domain/plan.ts'
 import type { SiteName, Stack } from '../../src/domain/stack.ts'
 import type { Observation, SiteView } from '../../src/observation/observation.ts'
 import { blockers, findingsOf } from '../../src/planning/findings.ts'
-import { CODES_OF_SILENCE, isUnanswered } from '../../src/planning/unanswered.ts'
+import { isUnanswered } from '../../src/planning/unanswered.ts'
 import { parseStack } from '../../src/stack/load-stack.ts'
 import { kinds, pathOfStack, textOfStack } from '../support/published-stacks.ts'
 
@@ -46,6 +46,17 @@ test('an answer of a site or of the witness that comes too late once never costs
   expect(unmarked([...site, ...witness])).toEqual([])
 })
 
+/** These block plans. Their findings say themselves that something is unanswered: the conformance suite asks each driver. */
+const BLOCK_A_PLAN = [
+  'application-silent',
+  'cache-silent',
+  'database-not-answering',
+  'database-silent',
+  'load-balancer-silent',
+  'object-store-silent',
+  'site-silent',
+  'witness-silent',
+]
 /** These warn only, or end a step that was begun. */
 const BLOCK_NO_PLAN = [
   'archive-silent',
@@ -55,8 +66,8 @@ const BLOCK_NO_PLAN = [
   'power-control-unanswered',
 ]
 
-test('whatever code speaks of silence is marked, or stands here as one that blocks no plan', () => {
+test('each code that speaks of silence stands here, as one that blocks plans or as one that blocks none', () => {
   const speaks = (code: string): boolean => /-(silent|unanswered|not-answering)$/.test(code)
   const speaking = [...reasonCodeMeanings().keys()].filter(speaks)
-  expect(speaking.sort()).toEqual([...[...CODES_OF_SILENCE].filter(speaks), ...BLOCK_NO_PLAN].sort())
+  expect(speaking.sort()).toEqual([...BLOCK_A_PLAN, ...BLOCK_NO_PLAN].sort())
 })

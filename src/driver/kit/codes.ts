@@ -37,7 +37,7 @@ export interface KitFindingText {
   readonly next?: string
   /**
    * It is about something that did not answer, and goes away when it does: a second look is worth its time before an
-   * approval is spent. Replaces the list of codes in planning/silence.ts.
+   * approval is spent.
    */
   readonly unanswered?: true
 }

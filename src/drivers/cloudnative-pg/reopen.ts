@@ -61,14 +61,17 @@ export function assessReopen(
   if (seen === undefined) return []
   if (seen.kind !== 'answering')
     return [
-      say(
-        'database-not-answering',
-        'blocker',
-        `${cluster} cannot be read: ${seen.why}`,
-        seen.kind === 'absent'
-          ? `It is gone: standby failover plan --mode failover to a site that has the data.`
-          : `Look at the API server of ${activeSite ?? intent.to}.`,
-      ),
+      {
+        ...say(
+          'database-not-answering',
+          'blocker',
+          `${cluster} cannot be read: ${seen.why}`,
+          seen.kind === 'absent'
+            ? `It is gone: standby failover plan --mode failover to a site that has the data.`
+            : `Look at the API server of ${activeSite ?? intent.to}.`,
+        ),
+        ...(seen.kind === 'silent' ? { unanswered: true } : {}),
+      },
     ]
   const { isReplica, inProgress } = seen.state
   if (!isReplica && !inProgress) return []

@@ -12,6 +12,8 @@ import { deployedToy, toyApproval, toyDriver, toyWorld } from '../../support/toy
 interface Look {
   readonly seen?: (really: Observation) => Observation
   readonly blocker?: ReasonCode
+  /** Its driver says that something did not answer. */
+  readonly unanswered?: true
 }
 
 /** An approved switchover is executed, whose first looks at the stack are these. */
@@ -19,8 +21,10 @@ async function executed(...looks: readonly Look[]) {
   const { toy, store } = await deployedToy()
   let taken = 0
   const found = (): Finding[] => {
-    const code = looks[taken - 1]?.blocker
-    return code === undefined ? [] : [{ code, severity: 'blocker', component: 'database', site: 'dc-b', what: code }]
+    const { blocker: code, unanswered } = looks[taken - 1] ?? {}
+    if (code === undefined) return []
+    const marked = unanswered === true ? { unanswered: true as const } : {}
+    return [{ code, severity: 'blocker', component: 'database', site: 'dc-b', what: code, ...marked }]
   }
   const driver = {
     ...toyDriver(toy),
@@ -66,7 +70,10 @@ describe('before an approved plan is refused', () => {
     ['the active site, which nobody sees alive then', silentAt(A)],
     ['the passive site', silentAt(B)],
     ['the witness', witnessSilent],
-    ['an instance of a database whose facts are all to be seen', { blocker: 'database-not-answering' }],
+    [
+      'an instance of a database whose facts are all to be seen',
+      { blocker: 'database-not-answering', unanswered: true },
+    ],
   ])('who did not answer in time is heard once more: %s', async (_, look) => {
     expect(await executed(look)).toMatchObject({ ...moved, looks: 2 })
   })
