@@ -38,23 +38,6 @@ export interface WitnessManual {
 export const quoted = (text: string): string =>
   /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 
-/**
- * kubectl for a site: each site is a context of the reader's kubeconfig, under the name that the stack file gives, or
- * its own.
- */
-export const kubectlAt = (stack: Stack, site: SiteName | string): string =>
-  `kubectl --context ${quoted(kubeContext(stack, site))}`
-
-/** The context of a site in the kubeconfig of the reader. */
-export function kubeContext(stack: Stack, site: string): string {
-  const context = stack.sites.find(({ name }) => name === site)?.platforms.kubernetes?.context
-  return typeof context === 'string' ? context : site
-}
-
-/** The same, in one namespace. */
-export const kubectl = (stack: Stack, site: SiteName | string, namespace: string): string =>
-  `${kubectlAt(stack, site)} -n ${quoted(namespace)}`
-
 /** The AWS command line for a site's object store, with a profile of the site's name that holds the credentials. */
 export const awsS3 = (
   location: Pick<ObjectStoreLocation, 'endpoint' | 'region' | 'endpointCA'>,

@@ -1,5 +1,6 @@
 import type { SiteName } from '../../domain/stack.ts'
-import { kubectl, type Manual, type ManualSurroundings, quoted } from '../../driver/manual.ts'
+import { type Manual, type ManualSurroundings, quoted } from '../../driver/manual.ts'
+import { kubectl } from '../../platform/kubernetes/by-hand.ts'
 import { type Database, incarnationFolder } from './spec.ts'
 
 /** Lines of a runbook about one Cluster: kubectl, and psql inside its primary pod. */

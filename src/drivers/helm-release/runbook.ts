@@ -1,5 +1,6 @@
 import type { ByHand, DriverStep } from '../../driver/kit/action.ts'
-import { kubeContext, kubectl, type ManualSurroundings, quoted } from '../../driver/manual.ts'
+import { type ManualSurroundings, quoted } from '../../driver/manual.ts'
+import { kubeContext, kubectl } from '../../platform/kubernetes/by-hand.ts'
 import type { JsonObject } from '../../values/json.ts'
 import type { Before, EndLook, Identity, None, Reconcile, Start } from './parameters.ts'
 import { type Application, type HelmReleaseSpec, valuesFiles } from './spec.ts'

@@ -1,6 +1,7 @@
 import type { SiteName } from '../../domain/stack.ts'
 import type { ByHand, DriverStep } from '../../driver/kit/action.ts'
-import { awsS3, kubectl, type ManualSurroundings, quoted } from '../../driver/manual.ts'
+import { awsS3, type ManualSurroundings, quoted } from '../../driver/manual.ts'
+import { kubectl } from '../../platform/kubernetes/by-hand.ts'
 import type { Dump, Restore, Schedule } from './parameters.ts'
 import { backupFolder, backupJob, type Cache, podOf, type RedisSpec, restoreRequest } from './spec.ts'
 
