@@ -28,7 +28,7 @@ export interface SshAccess {
 export interface JumpHost {
   readonly host: string
   readonly port?: number | undefined
-  /** Default: the user of the host behind it. */
+  /** Default: the user of the host that is reached through it. */
   readonly user?: string | undefined
 }
 
@@ -219,7 +219,7 @@ function refusal(stderr: string, ofJump: string, where: string, access: SshAcces
   )
     return siteError('ssh-denied', `${access.host} does not let ${access.user} in (${said})`, {
       where,
-      next: `Add the public key to ~/.ssh/authorized_keys of ${access.user}; a key with a passphrase can not be used.`,
+      next: `Add the public key to ~/.ssh/authorized_keys of ${access.user}; a key with a passphrase cannot be used.`,
       unseen: 'unauthorized',
     })
   return siteError('ssh-unreachable', `${access.host} does not answer: ${said === '' ? 'ssh gives no reason' : said}`, {

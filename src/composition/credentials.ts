@@ -38,7 +38,7 @@ export function localCredential(reference: CredentialReference, sources: Credent
   }
   throw inputError(
     'credential-not-local',
-    `the Secret ${reference.secret.namespace}/${reference.secret.name} can not be read before its site is connected`,
+    `the Secret ${reference.secret.namespace}/${reference.secret.name} cannot be read before its site is connected`,
   )
 }
 
@@ -77,7 +77,7 @@ function contentOf(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {
-    throw inputError('credential-missing', `the file ${path} can not be read (${(error as Error).message})`)
+    throw inputError('credential-missing', `the file ${path} cannot be read (${(error as Error).message})`)
   }
 }
 

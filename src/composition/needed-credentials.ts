@@ -96,7 +96,7 @@ function missingCredentials(
   input: readonly string[] | null,
   env: GivenCredentials['env'],
 ): StandbyError {
-  // A name that is given and that nobody asks for is most likely the one that was meant.
+  // A name that is given and not needed is most likely the one that was meant.
   const spare = (input ?? Object.keys(env)).filter((name) => !needed.includes(name))
   const lines = missing.map((name) => {
     const meant = nearest(name, spare)

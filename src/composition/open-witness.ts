@@ -7,9 +7,9 @@ import type { ConditionalStore } from '../witness/conditional-store.ts'
 import { localCredential } from './credentials.ts'
 
 /**
- * The witness and nothing else: for whoever has no business with the sites, such as auditors, and moves that are
- * refused. Reads no credential but those of the witness; throws `credential-missing`, and `credential-not-local` where
- * they lie in a site's Secret.
+ * The witness and nothing else: for what needs no site, such as an audit, or a move that is refused. Reads no
+ * credential but those of the witness; throws `credential-missing`, and `credential-not-local` where they lie in a
+ * site's Secret.
  */
 export async function openWitness(
   stack: Stack,

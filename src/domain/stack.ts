@@ -14,7 +14,7 @@ export interface Stack {
   readonly approval: ApprovalDeclaration
   readonly objectives: Objectives
   readonly fencing: FencingDeclaration
-  /** In an order in which each stands behind what it needs. */
+  /** Each comes after what it needs. */
   readonly components: readonly Component[]
   readonly source: StackSource
   /** What should be known of the file, and does not keep it from being used; absent: nothing. */
@@ -90,7 +90,7 @@ export interface GitHubReviewers {
   readonly approvers: number
 }
 
-/** Detached signatures, for the day that GitHub can not be asked. */
+/** Detached signatures, for the day that GitHub cannot be asked. */
 export interface RequiredSignatures {
   /** Of distinct keys. */
   readonly required: number

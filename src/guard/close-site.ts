@@ -33,10 +33,10 @@ export interface Closing {
 const NOTHING: Closing = { closed: [], effects: [], open: [] }
 
 /**
- * Closes what the site controls: the fences of all its drivers, by their own behaviours. What is passive already is
- * left alone, so that a rejoin, and a passive site as it should be, see no write of ours. `mayClose` is asked after
- * everything was observed and in front of each effect: what was seen open is then known to be open without right, and
- * not because it has just been promoted.
+ * Closes what the guard reaches in the site: the fences of the drivers on its platform, by their own behaviours. What
+ * is passive already is left alone, so that a rejoin, and a passive site as it should be, see no write of ours.
+ * `mayClose` is asked after everything was observed and before each effect: what was seen open is then open without
+ * right, and not because it has just been promoted.
  */
 export async function closeSite(door: Door, activeSite: SiteName, mayClose: () => Promise<boolean>): Promise<Closing> {
   const { stack, site, drivers, context } = door
@@ -50,10 +50,9 @@ export async function closeSite(door: Door, activeSite: SiteName, mayClose: () =
   const guarded = stack.components.filter(({ driver }) => isClosed(drivers[driver]))
   const seen = await Promise.all(guarded.map(async (component) => ({ component, state: await look(door, component) })))
   if (!(await mayClose())) return NOTHING
-  // What can not be observed may be a passive part as it should be: to fence that would break what nobody asked us to
-  // touch.
+  // What cannot be observed may be a passive part as it should be: a fence would break it without a reason.
   const unseen = seen.flatMap(({ component, state }) =>
-    state.kind === 'silent' ? [{ what: component.name, why: `it can not be observed: ${state.why}` }] : [],
+    state.kind === 'silent' ? [{ what: component.name, why: `it cannot be observed: ${state.why}` }] : [],
   )
   const steps = seen.flatMap(({ component, state }) => {
     if (state.kind !== 'answering' || state.role === 'passive') return []
@@ -83,7 +82,7 @@ async function look(door: Door, component: Component): Promise<Observed> {
   const caught = Promise.resolve(answer).catch(
     (error: unknown): Observed => ({ kind: 'silent', why: asStandbyError(error).message }),
   )
-  return (await Promise.race([caught, late])) ?? { kind: 'silent', why: 'nobody observes it' }
+  return (await Promise.race([caught, late])) ?? { kind: 'silent', why: 'it has no driver' }
 }
 
 interface Closed {

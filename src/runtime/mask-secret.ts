@@ -23,7 +23,7 @@ const SHORTEST = 6
 
 /**
  * The lines that must not be seen. A kubeconfig is mostly no secret: were "clusters:" or "kind: Config" masked, every
- * log line and every output that holds these words would vanish. A value that can not be read as one is masked whole.
+ * log line and every output that holds these words would vanish. A value that cannot be read as one is masked whole.
  */
 function secretLines(value: string): string[] {
   const secrets = secretsOfKubeconfig(value) ?? [value]

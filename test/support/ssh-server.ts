@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { ensureDebian } from '../../lab/images/debian.ts'
 import { needs } from './needs.ts'
 import { freePorts, startServer } from './server-process.ts'
@@ -27,8 +27,14 @@ export interface SshServer {
 const USER = 'tester'
 const UID = 4242
 
-/** A real sshd of the lab's Debian tree, in a mount namespace of its own that vanishes with it. Needs root. */
-export async function startSshServer(machineId = 'f'.repeat(32)): Promise<SshServer> {
+/**
+ * A real sshd of the lab's Debian tree, in a mount namespace of its own that vanishes with it. `programs`: files of the
+ * host, by their paths. Needs root.
+ */
+export async function startSshServer(
+  machineId = 'f'.repeat(32),
+  programs: Readonly<Record<string, string>> = {},
+): Promise<SshServer> {
   const { tree } = await ensureDebian(() => undefined, AbortSignal.timeout(600_000))
   const home = mkdtempSync(join(tmpdir(), 'standby-sshd-'))
   const at = (...parts: string[]): string => join(home, ...parts)
@@ -50,6 +56,10 @@ export async function startSshServer(machineId = 'f'.repeat(32)): Promise<SshSer
   writeFileSync(at('upper/etc/shadow'), extended('etc/shadow', `${USER}:*:1::::::`), { mode: 0o640 })
   writeFileSync(at('upper/home/tester/.ssh/authorized_keys'), publicKey('user'), { mode: 0o600 })
   for (const path of ['', '.ssh', '.ssh/authorized_keys']) chownSync(at('upper/home/tester', path), UID, UID)
+  for (const [path, text] of Object.entries(programs)) {
+    mkdirSync(dirname(at('upper', path)), { recursive: true, mode: 0o755 })
+    writeFileSync(at('upper', path), text, { mode: 0o755 })
+  }
   writeFileSync(at('upper/etc/machine-id'), `${machineId}\n`)
   writeFileSync(at('upper/etc/ssh/host_key'), readFileSync(at('host')), { mode: 0o600 })
   writeFileSync(

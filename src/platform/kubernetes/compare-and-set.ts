@@ -11,8 +11,8 @@ import { asStandbyError, siteError } from '../../errors/standby-error.ts'
 import type { Json, JsonObject } from '../../values/json.ts'
 
 /**
- * Changed by whoever takes a run over: its value says nothing, its change makes every version that was read before an
- * old one.
+ * A process that takes a run over changes this annotation. Its value has no meaning; its change makes every version
+ * that was read before an old one.
  */
 export const TOUCHED = 'standby.dev/touched'
 
@@ -50,8 +50,8 @@ export const onlyAsSeen = <Spec>(run: StepRun<Spec>): CallOptions & { readonly r
   ifUnchanged({ ...run, site: run.step.site }, run.restsOn ?? {})
 
 /**
- * Gives the object another version, and leaves it otherwise as it is; one that is not there can not be changed late
- * either.
+ * Gives the object another version, and leaves it otherwise as it is. An object that does not exist needs none: a late
+ * effect on it fails as well.
  */
 export async function touchObject(
   kubernetes: KubernetesClient,

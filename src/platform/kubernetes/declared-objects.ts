@@ -118,7 +118,7 @@ export const nameOfObject = ({ object }: DeclaredObject): string =>
   `${object.metadata.namespace ?? ''}/${object.kind}/${object.metadata.name}`
 
 /**
- * The object as the API server would store it, or why it will not: a field that can not be changed, a rule, a right, a
+ * The object as the API server would store it, or why it will not: a field that cannot be changed, a rule, a right, a
  * missing namespace or kind.
  */
 export async function triedOn(

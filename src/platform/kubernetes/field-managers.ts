@@ -40,7 +40,7 @@ const newestOf = (object: KubernetesObject, path: readonly string[]): ManagedFie
     .filter((entry) => entry.manager !== OURS && writes(entry, path))
     .toSorted((a, b) => ((a.time ?? '') < (b.time ?? '') ? 1 : -1))[0]
 
-/** Who wrote a field last, beside us; null where nobody did, or the API server does not say. Pure. */
+/** The manager beside ours that wrote a field last; null where none did, or the API server does not say. Pure. */
 export const writerOf = (object: KubernetesObject, path: readonly string[]): string | null =>
   newestOf(object, path)?.manager ?? null
 
@@ -134,6 +134,6 @@ const KNOWN = [ARGO, KUSTOMIZE, HELM_CONTROLLER, KEDA, KUBERNETES] as const
 const inNamespace = (namespace: string | undefined): string =>
   namespace === undefined ? '' : ` --namespace ${namespace}`
 
-/** How to make peace with whoever wrote a field last. */
+/** How to pause the controller that wrote a field last. */
 export const pauseOf = (...of: Parameters<typeof controllersOf>): string =>
   controllersOf(...of).find(({ writes: owns }) => owns)?.pause ?? 'Find out who keeps this object, and pause it'

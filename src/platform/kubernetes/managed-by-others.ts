@@ -4,11 +4,11 @@ import type { OtherController } from './field-managers.ts'
 
 /**
  * What another controller that keeps an object may do to a move; `field` is the part that a move writes. No refusal:
- * whether it is paused, or told to ignore the field, stands in its own configuration, which no identity of ours can
- * read, and a field keeps the name of its last writer when that is paused. For the same reason a status tells it as
- * `info`: a team that lives with Argo CD or Flux would never be green. A plan warns. One that goes on writing is
- * noticed before the doors close where it keeps the active site (`second-look` of the database and of the release),
- * else within seconds, and the move goes back; past its point of no return it can only be answered.
+ * whether it is paused, or ignores the field, stands in its own configuration, which no identity of ours can read, and
+ * a field keeps the name of its last writer when that is paused. For the same reason a status reports it as `info`: a
+ * team that lives with Argo CD or Flux would never be green. A plan warns. One that goes on writing is noticed before
+ * the doors close where it keeps the active site (`second-look` of the database and of the release), else within
+ * seconds, and the move goes back; past its point of no return it can only be answered.
  */
 export function managedByOthers(
   controllers: readonly OtherController[],

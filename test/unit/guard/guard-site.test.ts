@@ -110,14 +110,14 @@ describe('a site that nobody asked to close', () => {
     expect(toy.effects).toEqual([])
     expect(toy.reports.at(-1)).toMatchObject({ decision: 'close', closed: [], open: [] })
   })
-  test('what can not be observed is told, and not touched', async () => {
+  test('the guard reports what cannot be observed, and does not touch it', async () => {
     const toy = toySite({
       witness: { epoch: 5, activeSite: 'dc-b' },
       role: { database: 'silent', application: 'passive' },
     })
     await watch(toy, { until: 60_000 })
     expect(toy.effects).toEqual([])
-    expect(toy.reports.at(-1)?.open).toEqual([{ what: 'database', why: 'it can not be observed: no answer' }])
+    expect(toy.reports.at(-1)?.open).toEqual([{ what: 'database', why: 'it cannot be observed: no answer' }])
   })
   test('a site that becomes active between two looks is not closed because of what it looked like before', async () => {
     // A switchover names the site and promotes it while the guard still holds the older record.

@@ -4,7 +4,7 @@ import type { Site, SiteName, Stack } from '../../../src/domain/stack.ts'
 import type { DriverContext } from '../../../src/driver/context.ts'
 import { observe } from '../../../src/observation/observe.ts'
 import { livenessOf } from '../../../src/planning/liveness.ts'
-import { openHosts } from '../../../src/platform/hosts/client.ts'
+import { HOSTS, openHosts } from '../../../src/platform/hosts/client.ts'
 import type { DeclaredHosts } from '../../../src/platform/hosts/declared-hosts.ts'
 import { hostsPlatform } from '../../../src/platform/hosts/platform.ts'
 import type { PlatformView } from '../../../src/platform/platform.ts'
@@ -17,6 +17,18 @@ import { toyDriver, toyStack, toyWorld } from '../../support/toy-stack.ts'
 
 jest.setTimeout(60_000)
 
+/**
+ * What `systemctl` of systemd 252 prints for two units, one of which another stack owns, and a record of what it stops.
+ */
+const SYSTEMD = {
+  'run/systemd/system/.keep': '',
+  'usr/bin/systemctl': `#!/bin/sh
+[ "$1" = stop ] && { shift; echo "$@" >>/home/tester/stopped; exit 0; }
+[ "$1" = list-units ] && [ "$5" = 'standby-restore-shop-*' ] && [ ! -e /home/tester/stopped ] || exit 0
+echo 'standby-restore-shop-pg.service loaded active running postgres -D /var/lib/standby'
+echo 'standby-restore-shop-x.service  loaded failed failed  /bin/false'
+`,
+}
 const [ID_1, ID_2] = ['1'.repeat(32), '2'.repeat(32)]
 let one: SshServer
 let two: SshServer
@@ -25,7 +37,7 @@ const open: SshRunner[] = []
 const signal = new AbortController().signal
 
 beforeAll(async () => {
-  ;[one, two] = await Promise.all([startSshServer(ID_1), startSshServer(ID_2)])
+  ;[one, two] = await Promise.all([startSshServer(ID_1), startSshServer(ID_2, SYSTEMD)])
   ;[nobody = 0] = await freePorts(1)
 }, 600_000)
 afterAll(async () => {
@@ -166,10 +178,8 @@ describe('the sandbox on hosts', () => {
   const empty = (of: Site) =>
     hostsPlatform.sandbox.empty(of.name, hostsPlatform.sandbox.nameFor('shop'), contextOf(of, ofOne()), around)
   const shell = async (line: string): Promise<string> => {
-    const runner = contextOf(site(), ofOne()).platform({ platform: 'hosts' } as never, 'dc-a' as SiteName) as {
-      run(machine: string, line: string): Promise<{ stdout: string }>
-    }
-    return (await runner.run('db-1', line)).stdout
+    const hosts = contextOf(site(), ofOne()).platform(HOSTS, 'dc-a' as SiteName)
+    return (await hosts.run('db-1', line)).stdout
   }
 
   test('is refused while its directory has no mark, and nothing is removed from it', async () => {
@@ -195,6 +205,20 @@ describe('the sandbox on hosts', () => {
     expect(await empty(site())).toBe(4)
     expect(await shell('ls -A standby-restore-shop')).toBe('.standby-sandbox\n')
     expect(await empty(site())).toBe(0)
+  })
+
+  test('stops the transient units that carry its name, and counts them', async () => {
+    const sandbox = { machine: 'db-2', directory: '/home/tester' }
+    const there = siteWith({ ssh: sshOf(two), machines: { 'db-2': machine(two.port) }, sandbox })
+    const context = contextOf(there, { KEY: two.privateKey, KNOWN: two.knownHosts })
+    const hosts = context.platform(HOSTS, there.name)
+    await hosts.run('db-2', 'mkdir standby-restore-shop && touch standby-restore-shop/.standby-sandbox')
+    const emptied = () => hostsPlatform.sandbox.empty(there.name, 'standby-restore-shop', context, around)
+    expect(await emptied()).toBe(2)
+    expect((await hosts.run('db-2', 'cat stopped')).stdout).toBe(
+      'standby-restore-shop-pg.service standby-restore-shop-x.service\n',
+    )
+    expect(await emptied()).toBe(0)
   })
 
   test('that is not declared is an error that says where to declare it', async () => {

@@ -25,7 +25,7 @@ export interface Link {
   /** Of what is asked a second time, beside a connection on which nothing comes. */
   readonly spare: HttpAgent
   readonly contact: Contact
-  /** Says that nobody answered, or that nothing could be asked. */
+  /** The error for a question without an answer, or one that could not be asked. */
   unreachable(why: string, unseen: Unseen, cause?: unknown): StandbyError
 }
 export interface Credentials {
@@ -180,7 +180,7 @@ export async function answerOf(response: IncomingMessage, heard?: () => void): P
   }
 }
 
-/** A page of 500 objects is some 10 MB at most; nobody is made to hold an answer that never ends. */
+/** A page of 500 objects is some 10 MB at most; an answer that never ends is given up. */
 export const LARGEST_ANSWER = 64 * 1024 * 1024
 
 async function bodyOf(response: IncomingMessage, heard: () => void = () => undefined): Promise<string> {

@@ -10,7 +10,7 @@ export interface KubeconfigUser {
 }
 
 export const badKubeconfig = (site: string, why: string, next?: string): StandbyError =>
-  inputError('kubeconfig-invalid', `the kubeconfig of ${site} can not be used: ${why}`, {
+  inputError('kubeconfig-invalid', `the kubeconfig of ${site} cannot be used: ${why}`, {
     where: `sites.${site}.kubernetes.kubeconfig`,
     next: next ?? 'Hand over a kubeconfig as kubectl uses it: its content, or the path of the file.',
     unseen: 'kubeconfig-unusable',

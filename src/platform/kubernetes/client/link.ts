@@ -212,8 +212,8 @@ async function optionsOf({ config, site, own, login, directory }: Asking): Promi
     const { code, path } = error as NodeJS.ErrnoException
     const why =
       path === undefined
-        ? 'its certificates or its login can not be read'
-        : `${path}, which it names, can not be read (${code})`
+        ? 'its certificates or its login cannot be read'
+        : `${path}, which it names, cannot be read (${code})`
     throw badKubeconfig(
       site,
       why,
@@ -226,7 +226,7 @@ async function optionsOf({ config, site, own, login, directory }: Asking): Promi
 const tokenIn = async (file: string, directory: string | null): Promise<string> =>
   (await readFile(isAbsolute(file) || directory === null ? file : join(directory, file), 'utf8')).trim()
 
-/** The context keeps its name: whoever is given a context finds it. */
+/** The context keeps its name, so that a program that is given it finds it. */
 function selfContained({ options }: Options, raw: JsonObject, config: KubeConfig, context: string): string {
   const encoded = (value: unknown): string | undefined =>
     value === undefined ? undefined : Buffer.from(value as string | Buffer).toString('base64')

@@ -36,7 +36,7 @@ const MERGE_PATCH = 'application/merge-patch+json'
 /** JSON is YAML; this name of the type is understood by every server that knows server-side apply. */
 const APPLY_PATCH = 'application/apply-patch+yaml'
 
-/** A client of one cluster. Contacts nothing yet; throws `kubeconfig-invalid` when the kubeconfig can not be used. */
+/** A client of one cluster. Contacts nothing yet; throws `kubeconfig-invalid` when the kubeconfig cannot be used. */
 export function openKubernetes(access: KubernetesAccess): KubernetesClient {
   const { site } = access
   const link = linkOf(access)
@@ -143,7 +143,7 @@ export function openKubernetes(access: KubernetesAccess): KubernetesClient {
       const objects: KubernetesObject[] = []
       let next: string | undefined
       do {
-        // One deadline over all pages: a server that always has one more keeps nobody.
+        // One deadline over all pages: a server that always has one more page holds up no caller.
         const left = Math.max(1, whole - (performance.now() - begun))
         const path = withQuery(collectionPath(kind, query.namespace), {
           ...selectors(query),
