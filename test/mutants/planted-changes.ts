@@ -25,7 +25,15 @@ const gates = changes('src/execution/gates.ts', EXECUTION)
 const executeMove = changes('src/execution/execute-move.ts', EXECUTION)
 const runSteps = changes('src/execution/run-steps.ts', EXECUTION)
 const renewal = changes('src/execution/lock-renewal.ts', EXECUTION)
+const singleRun = changes('src/execution/single-run.ts', [
+  'test/unit/operations/deploy',
+  'test/unit/execution/witness-time',
+])
 const deploy = changes('src/operations/deploy.ts', ['test/unit/operations/'])
+const deploySteps = changes('src/operations/deploy-steps.ts', ['test/unit/operations/deploy'])
+const refuseDeploy = changes('src/operations/refuse-deploy.ts', ['test/unit/operations/'])
+const bestEffort = changes('src/planning/best-effort.ts', [...PLANNING, ...EXECUTION])
+const assessMove = changes('src/planning/assess-move.ts', PLANNING)
 const judgeApproval = changes('src/approval/judge-approval.ts', APPROVAL)
 const judgePlan = changes('src/approval/judge-plan.ts', APPROVAL)
 const judgeEnvironment = changes('src/approval/judge-environment.ts', APPROVAL)
@@ -102,8 +110,8 @@ export const PLANTED_CHANGES: readonly PlantedChange[] = [
   runSteps('a process that lost the lock touches nothing more', "if (reason.code === LOST) note({ is: 'lost' })", ''),
   runSteps(
     'the first failure stops what runs beside it',
-    "      conclude(step, 'failed', null)\n      stopping.abort(failure)",
-    "      conclude(step, 'failed', null)",
+    'if (run.course.stopsOthers || reason.code === LOST) stopping.abort(failure)',
+    'if (reason.code === LOST) stopping.abort(failure)',
   ),
   runSteps(
     'what was seen of a fence grows old',
@@ -157,12 +165,12 @@ export const PLANTED_CHANGES: readonly PlantedChange[] = [
     'return declared !== null && alive ? higher(declared, most) : declared',
     'return declared',
   ),
-  requiredFence(
+  assessMove(
     'a plan whose fence is too low is refused',
     '!changesActiveSite(intent)) return { required: null, planned: [] }',
     'intent !== null) return { required: null, planned: [] }',
   ),
-  requiredFence('a fence that is needed is not given up', 'fence !== holds &&\n', ''),
+  bestEffort('a fence that is needed is not given up', '  if (fence === holding) return false\n', ''),
   selfFencing(
     'what no guard can close is not left to a guard',
     'if (unguarded === undefined) return found',
@@ -170,13 +178,13 @@ export const PLANTED_CHANGES: readonly PlantedChange[] = [
   ),
   selfFencing(
     'a promotion waits for the guard of the lost site',
-    'return reaches(fenceLevels(steps, toShut), waitedFor)\n    ? []',
-    'return steps.length > 0\n    ? []',
+    'if (reaches(fenceLevels(steps, toShut), waitedFor)) return []',
+    'if (steps.length > 0) return []',
   ),
   selfFencing(
     'a guard that cannot be seen is not waited for',
-    "observation.sites[intent.from]?.kind === 'answering' && states",
-    "observation.sites[intent.from]?.kind === 'silent' && states",
+    "under?.kind === 'answering' && states",
+    "under?.kind === 'silent' && states",
   ),
   liveness('one vantage point alone does not call a site dead', 'return down >= 2', 'return down >= 1'),
   liveness(
@@ -186,8 +194,8 @@ export const PLANTED_CHANGES: readonly PlantedChange[] = [
   ),
   liveness(
     'a runner that is cut off does not vote',
-    "vote === 'down' && isIsolated(observation) ? 'unknown'",
-    "vote === 'down' && isIsolated(observation) ? 'down'",
+    "signal.says === 'down' && isIsolated(observation) ? 'unknown'",
+    "signal.says === 'down' && isIsolated(observation) ? 'down'",
   ),
   orderSteps(
     'a step waits for what it needs',
@@ -205,9 +213,47 @@ export const PLANTED_CHANGES: readonly PlantedChange[] = [
     "site === activeSite ? 'active' : 'passive'",
     "site === activeSite ? 'passive' : 'active'",
   ),
-  deploy('a deploy does not open what an unfinished move closed', '  refuseUnfinishedMove(observation)\n', ''),
-  deploy('a deploy sees every site before it changes one', '  refuseSilentSites(world, observation)\n', ''),
-  deploy('a deploy refuses as a whole', 'failure !== null || request.dryRun ||', 'request.dryRun ||'),
+  refuseDeploy('a deploy does not open what an unfinished move closed', '  refuseUnfinishedMove(observation)\n', ''),
+  refuseDeploy('a deploy sees every site before it changes one', '  refuseSilentSites(world, observation)\n', ''),
+  deploy('a deploy refuses as a whole', 'refused !== null || request.dryRun ||', 'request.dryRun ||'),
+  deploy('what runs beside a failed unit of a deploy ends by itself', 'stopsOthers: false', 'stopsOthers: true'),
+  transition(
+    'a unit that has begun beside a failed one is carried to its end',
+    'run.failed && course.stopsOthers',
+    'run.failed',
+  ),
+  runSteps('each unit that failed is warned of', ' || !run.course.stopsOthers\n', '\n'),
+  deploySteps(
+    'a unit is compared again right before it is applied',
+    'if (!applied) {',
+    'if (!applied && compared !== null) {',
+  ),
+  deploySteps(
+    'a unit of which nothing differs is not applied',
+    'if (compared === null || compared.length === 0) return\n',
+    '',
+  ),
+  deploySteps(
+    'a unit of which nothing differs is not waited for',
+    "if (!differed && !begun) return { is: 'done', proof: {} }",
+    '',
+  ),
+  deploySteps(
+    'the first active site is named before the first unit',
+    'needs: [...first, ...(needs.get(unit.id) ?? [])]',
+    'needs: [...(needs.get(unit.id) ?? [])]',
+  ),
+  singleRun(
+    'a deploy looks at its lock before each effect',
+    'if (holdsLock) await assertStillOurs',
+    'if (epoch < 0) await assertStillOurs',
+  ),
+  singleRun(
+    'a witness with older rights stops no deploy',
+    "if (reason.code !== 'witness-denied') throw error",
+    'if (reason.code !== "") throw error',
+  ),
+  singleRun('a run that ends gives its lock back', 'await releaseLock(store, run)', 'await Promise.resolve()'),
   // An approval.
   judgePlan(
     'the approved digest is the digest of the plan',

@@ -248,6 +248,13 @@ describe('a deploy', () => {
           kept.store = made
           made.documents.delete('active.json')
         },
+        store: (made) => ({
+          ...made,
+          create: async (key, body) => {
+            if (key === 'active.json') await aMoment()
+            return made.create(key, body)
+          },
+        }),
       },
     )
     expect(report.failure).toBeNull()
