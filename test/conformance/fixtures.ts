@@ -8,7 +8,10 @@ import { webhookFixture } from './fixtures/webhook.ts'
 
 /** One fixture for each driver of the registry. */
 export const fixtures: Readonly<Record<string, Fixture>> = {
-  'cloudnative-pg': publishedFixture('cloudnative-pg', { testedIn: 'test/unit/drivers/cloudnative-pg' }),
+  'cloudnative-pg': publishedFixture('cloudnative-pg', {
+    unplanned: { redirect: 'it leads a third site to the new primary, and the published stack has two sites' },
+    testedIn: 'test/unit/drivers/cloudnative-pg',
+  }),
   command: commandFixture,
   guard: publishedFixture('guard', { spec: { closeAfter: '2m' }, testedIn: 'test/unit/drivers/guard' }),
   haproxy: haproxyFixture,

@@ -70,9 +70,7 @@ export function conformsOnPaper(driver: Driver, fixture: Fixture): void {
       },
     )
 
-    // Those of a driver that is not written against the kit have neither a way back nor a runbook of their own.
-    const ofActions = driver.actions === undefined ? test.skip : test
-    ofActions('performs each step that it plans, and plans each action that it performs', () => {
+    test('performs each step that it plans, and plans each action that it performs', () => {
       const planned = new Set(fixture.situations.flatMap(stepsIn).map(({ action }) => action))
       const performed = new Set(actionsOf(driver).map(({ name }) => name))
       expect([...planned].filter((name) => !performed.has(name))).toEqual([])
@@ -81,7 +79,7 @@ export function conformsOnPaper(driver: Driver, fixture: Fixture): void {
       expect(performed.size).toBe(actionsOf(driver).length)
     })
 
-    ofActions.each(situations)('plans steps with the parameters that their actions declare: %s', (_name, situation) => {
+    test.each(situations)('plans steps with the parameters that their actions declare: %s', (_name, situation) => {
       for (const step of stepsIn(situation)) {
         const { parameters } = actionOf(driver, step)
         const isAccepted = new Ajv2020({ strict: true }).compile(parameters)
@@ -94,29 +92,26 @@ export function conformsOnPaper(driver: Driver, fixture: Fixture): void {
       }
     })
 
-    ofActions.each(situations)(
-      'can take back each effect before the promotion, or says why not: %s',
-      (_name, situation) => {
-        const steps = stepsIn(situation)
-        for (const step of steps) {
-          const { behaviour } = actionOf(driver, step)
-          if (behaviour.is === 'check' || 'undo' in behaviour.back) continue
-          const { back } = behaviour
-          if (back.is === 'leaves-nothing') expect(back.because).not.toBe('')
-          else if (back.is === 'undone-by') {
-            const other = steps.find(({ action }) => action === back.action)
-            const way = other === undefined ? undefined : actionOf(driver, other).behaviour
-            expect({ step: step.id, isUndone: way !== undefined && way.is !== 'check' && 'undo' in way.back }).toEqual({
-              step: step.id,
-              isUndone: true,
-            })
-          } else if (changesActiveSite(situation.intent) && isBeforePromotion(step) && step.fence !== 'power')
-            throw new Error(`${step.id} is irreversible in ${step.phase}, and no fence of the level power`)
-        }
-      },
-    )
+    test.each(situations)('can take back each effect before the promotion, or says why not: %s', (_name, situation) => {
+      const steps = stepsIn(situation)
+      for (const step of steps) {
+        const { behaviour } = actionOf(driver, step)
+        if (behaviour.is === 'check' || 'undo' in behaviour.back) continue
+        const { back } = behaviour
+        if (back.is === 'leaves-nothing') expect(back.because).not.toBe('')
+        else if (back.is === 'undone-by') {
+          const other = steps.find(({ action }) => action === back.action)
+          const way = other === undefined ? undefined : actionOf(driver, other).behaviour
+          expect({ step: step.id, isUndone: way !== undefined && way.is !== 'check' && 'undo' in way.back }).toEqual({
+            step: step.id,
+            isUndone: true,
+          })
+        } else if (changesActiveSite(situation.intent) && isBeforePromotion(step) && step.fence !== 'power')
+          throw new Error(`${step.id} is irreversible in ${step.phase}, and no fence of the level power`)
+      }
+    })
 
-    ofActions('says for each action what a person types, or that no short way exists', () => {
+    test('says for each action what a person types, or that no short way exists', () => {
       const around = surroundings(fixture)
       for (const situation of fixture.situations)
         for (const step of stepsIn(situation)) {
