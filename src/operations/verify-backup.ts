@@ -72,7 +72,7 @@ export async function verifyBackup(world: World, request: RestoreTestRequest): P
     source,
     sandbox: {
       site: target,
-      namespace: testing.platforms.map(placeOf).join(', '),
+      namespace: [...new Set(testing.platforms.map(placeOf))].join(', '),
       removed: removed === testing.platforms.length,
     },
     verdict:
