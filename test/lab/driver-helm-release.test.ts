@@ -6,8 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type LabEnvironment, readLabEnvironment } from '../../lab/environment.ts'
 import { type Credentials, provisionInstance, putSecret } from '../../lab/ledger/application-client.ts'
 import type { KubernetesClient, KubernetesObject } from '../../src/clients/kubernetes-client.ts'
-import { runProcess } from '../../src/clients/process.ts'
 import { systemClock } from '../../src/composition/connect.ts'
+import { programRunner } from '../../src/composition/program-runner.ts'
 import type { Intent, PlannedStep } from '../../src/domain/plan.ts'
 import type { Sandbox } from '../../src/domain/restore-test.ts'
 import type { CredentialReference, SiteName, Stack } from '../../src/domain/stack.ts'
@@ -18,6 +18,7 @@ import { helmRelease } from '../../src/drivers/helm-release/driver.ts'
 import type { Application } from '../../src/drivers/helm-release/spec.ts'
 import { siteError } from '../../src/errors/standby-error.ts'
 import { openKubernetes } from '../../src/platform/kubernetes/client/open.ts'
+import { masking } from '../../src/runtime/masking.ts'
 import type { JsonObject } from '../../src/values/json.ts'
 import { verdictOf } from '../../src/verification/judge-restore.ts'
 import { deadlineAfter } from '../../src/waiting/deadline.ts'
@@ -204,16 +205,16 @@ beforeAll(async () => {
     objectives: { backupAge: 3_600_000, restoreTime: 600_000 },
     source: { path: '', directory, digest: '' },
   } as unknown as Stack
+  const log = { info: () => undefined, warning: () => undefined, debug: () => undefined }
   context = {
     stack,
     signal,
     clock: systemClock,
-    log: { info: () => undefined, warning: () => undefined, debug: () => undefined },
+    log,
     kubernetes,
     kubeconfig: (site: SiteName) => readFileSync(lab.sites.find((one) => one.name === site)?.kubeconfig ?? '', 'utf8'),
     credential: async (reference: CredentialReference) => ('env' in reference ? environment(reference.env) : ''),
-    run: (command: string, args: readonly string[], options: Parameters<typeof runProcess>[2]) =>
-      runProcess(command, args, options),
+    run: programRunner(log, masking(), signal),
     sql: async (_component: string, place: SiteName | Sandbox, query: string) => {
       const [site, namespace] = typeof place === 'string' ? [place, name] : [place.site, place.namespace]
       return (await psql(site, namespace, query))

@@ -5,15 +5,18 @@ import type { Driver } from '../../../src/driver/driver.ts'
 import { deploy } from '../../../src/operations/deploy.ts'
 import type { JsonObject } from '../../../src/values/json.ts'
 import type { MemoryStore } from '../../support/memory-store.ts'
-import { deployedToy, toyDriver, toyWorld } from '../../support/toy-stack.ts'
+import { deployedToy, toyDriver, toyStack, toyWorld } from '../../support/toy-stack.ts'
 
 /** A deploy of two units, one after the other, which calls `between` when the first is applied. */
 async function deploying(
   between: (store: MemoryStore) => Promise<void>,
   before: (store: MemoryStore) => Promise<void> = async () => undefined,
+  first: (store: MemoryStore) => Promise<unknown> = async () => undefined,
 ) {
   const { toy, store } = await deployedToy()
+  await first(store)
   const applied: string[] = []
+  const roles = new Map<string, string>()
   const unit = (id: string, needs: string[], apply: () => Promise<void>): DeployUnit => ({
     id,
     site: null,
@@ -30,15 +33,18 @@ async function deploying(
   const driver: Driver = {
     ...toyDriver(toy),
     scope: 'stack',
-    deploy: async ({ name }) => [
-      unit(name, name === 'application' ? ['database'] : [], () =>
-        name === 'database' ? between(store) : Promise.resolve(),
-      ),
-    ],
+    deploy: async ({ name }, _site, { roleOf }) => {
+      for (const site of toyStack.sites) roles.set(site.name, roleOf(site.name))
+      return [
+        unit(name, name === 'application' ? ['database'] : [], () =>
+          name === 'database' ? between(store) : Promise.resolve(),
+        ),
+      ]
+    },
   }
   const world = toyWorld(toy, store, { driver })
   const observing: World = { ...world, observe: async () => world.observe().finally(() => before(store)) }
-  return { applied, report: await deploy(observing, { dryRun: false, only: [] }) }
+  return { applied, roles, report: await deploy(observing, { dryRun: false, only: [] }) }
 }
 async function changed(store: MemoryStore, key: string, change: JsonObject): Promise<void> {
   const found = await store.get(key)
@@ -50,6 +56,26 @@ test('a deploy applies all its units under its lock', async () => {
   const { applied, report } = await deploying(async () => undefined)
   expect(applied).toEqual(['database', 'application'])
   expect(report.failure).toBeNull()
+})
+
+test.each([
+  ['dc-a', { 'dc-a': 'active', 'dc-b': 'passive' }],
+  ['dc-b', { 'dc-a': 'passive', 'dc-b': 'active' }],
+])('a deploy gives each site the role that the witness names: %s is active', async (activeSite, expected) => {
+  const nothing = async (): Promise<void> => undefined
+  const { roles } = await deploying(nothing, nothing, (store) => changed(store, 'active.json', { activeSite }))
+  expect(Object.fromEntries(roles)).toEqual(expected)
+})
+
+test('a deploy does not open what a move that stopped half way has closed', async () => {
+  const expiresAt = new Date(Date.now() - 60_000).toISOString()
+  const lock = {
+    ...{ schemaVersion: 1, stack: 'toy', epoch: 2, holder: 'a-move#1', purpose: 'move: switchover from dc-a to dc-b' },
+    ...{ takenAt: expiresAt, expiresAt, released: false },
+  }
+  const nothing = async (): Promise<void> => undefined
+  const begun = deploying(nothing, nothing, (store) => store.create('lock.json', lock))
+  await expect(begun).rejects.toMatchObject({ code: 'move-unfinished' })
 })
 
 test('a deploy whose lock somebody else has taken applies nothing more: the roles that it knows may be those of before', async () => {
