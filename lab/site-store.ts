@@ -2,6 +2,7 @@ import { accessKeys } from '../src/clients/access-keys.ts'
 import { openObjectStore } from '../src/clients/object-store.ts'
 import { isLogin, type ObjectStoreClient } from '../src/clients/object-store-client.ts'
 import type { CredentialReference, SiteName, Stack } from '../src/domain/stack.ts'
+import { objectStoreOf } from '../src/driver/ask.ts'
 import { drivers } from '../src/drivers/registry.ts'
 import type { LabStack } from './stacks.ts'
 
@@ -14,8 +15,8 @@ export async function siteStore(
 ): Promise<ObjectStoreClient> {
   const component = declared.components.find((candidate) => candidate.name === name)
   const location =
-    component === undefined ? undefined : drivers[component.driver]?.objectStore?.(component, site as SiteName)
-  if (location === undefined) throw new Error(`${declared.name} declares no object store ${name}`)
+    component === undefined ? null : objectStoreOf(drivers[component.driver], component, site as SiteName)
+  if (location === null) throw new Error(`${declared.name} declares no object store ${name}`)
   const env = await stack.environmentOf('mover')
   const value = (reference: CredentialReference): string => ('env' in reference ? (env[reference.env] ?? '') : '')
   const { readCredentials } = location

@@ -8,8 +8,8 @@ import { type SshAccess, type SshRunner, sshRunner } from '../clients/ssh.ts'
 import type { Identity } from '../domain/identities.ts'
 import type { Finding, Intent } from '../domain/plan.ts'
 import { componentOf, type Stack } from '../domain/stack.ts'
+import { type AnyDriver, objectStoreOf, sqlOf } from '../driver/ask.ts'
 import type { DriverContext } from '../driver/context.ts'
-import type { Driver } from '../driver/driver.ts'
 import { conditionalStores, drivers, witnesses } from '../drivers/registry.ts'
 import { inputError } from '../errors/standby-error.ts'
 import type { ProgressEvent } from '../execution/progress.ts'
@@ -34,7 +34,7 @@ import { programRunner } from './program-runner.ts'
 /** All that an operation works with: the declared stack, and the clients to what is real. */
 export interface World {
   readonly stack: Stack
-  readonly drivers: Readonly<Record<string, Driver>>
+  readonly drivers: Readonly<Record<string, AnyDriver>>
   readonly context: DriverContext
   readonly store: ConditionalStore
   readonly clock: Clock
@@ -120,14 +120,14 @@ export async function connect(options: WorldOptions): Promise<World> {
     run: programRunner(options.log, secrets, options.signal),
     sql(component, at, query) {
       const declared = componentOf(stack, component)
-      const sql = drivers[declared.driver]?.sql
-      if (sql === undefined) throw inputError('not-a-database', `${component} (${declared.driver}) answers no SQL`)
-      return sql(declared, at, query, context)
+      const rows = sqlOf(drivers[declared.driver], declared, at, query, context)
+      if (rows === null) throw inputError('not-a-database', `${component} (${declared.driver}) answers no SQL`)
+      return rows
     },
     objectStore(component, site) {
       const declared = componentOf(stack, component)
-      const place = drivers[declared.driver]?.objectStore?.(declared, site)
-      if (place === undefined)
+      const place = objectStoreOf(drivers[declared.driver], declared, site)
+      if (place === null)
         throw inputError('not-an-object-store', `${component} (${declared.driver}) is no object store`)
       const { endpointCA } = place
       const location = endpointCA === undefined ? place : { ...place, authorities: readNamedFileNow(stack, endpointCA) }

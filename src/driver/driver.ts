@@ -13,6 +13,7 @@ import type { Behaviour } from './behaviour.ts'
 import type { DriverContext, SqlRows } from './context.ts'
 import type { Deployment, DeployUnit } from './deployment.ts'
 import type { AnyAction } from './kit/action.ts'
+import type { SiteDriver, StackDriver } from './kit/capabilities.ts'
 import type { CodeTable, DeclaredCodes } from './kit/codes.ts'
 import type { Manual, ManualSurroundings } from './manual.ts'
 import type { RestoreTestReport } from './restore-test.ts'
@@ -23,6 +24,8 @@ import type { Varies, VaryingTitle } from './varying.ts'
  * a system is added by one folder under `drivers/` and one line in `drivers/registry.ts`.
  */
 export interface Driver<Spec = JsonObject, State = unknown> {
+  /** The driver of the kit that this one was made of: what the core asks. */
+  readonly kit?: SiteDriver<Spec, State> | StackDriver<Spec, State>
   /** As in `driver:` of the stack file. */
   readonly kind: string
   /** Whether the component exists once per site, or once for the whole stack. */

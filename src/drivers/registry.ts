@@ -1,4 +1,4 @@
-import type { Driver } from '../driver/driver.ts'
+import type { AnyDriver } from '../driver/ask.ts'
 import type { WitnessManual } from '../driver/manual.ts'
 import type { WitnessKinds } from '../stack/schema.ts'
 import type { JsonObject } from '../values/json.ts'
@@ -24,8 +24,8 @@ import { manualWitness } from './s3/runbook.ts'
 import { webhook } from './webhook/driver.ts'
 
 /** The one place that names drivers. Each was checked against its own schema before its `spec` reaches it. */
-export const drivers: Readonly<Record<string, Driver>> = Object.fromEntries(
-  ([cloudNativePg, command, guard, haproxy, helmRelease, nginx, redis, s3, webhook] as unknown as Driver[]).map(
+export const drivers: Readonly<Record<string, AnyDriver>> = Object.fromEntries(
+  ([cloudNativePg, command, guard, haproxy, helmRelease, nginx, redis, s3, webhook] as unknown as AnyDriver[]).map(
     (driver) => [driver.kind, driver],
   ),
 )

@@ -1,9 +1,8 @@
 import type { Plan, PlannedStep } from '../domain/plan.ts'
 import { componentOf } from '../domain/stack.ts'
+import { type AnyDriver, behaviourOf } from '../driver/ask.ts'
 import type { DriverContext } from '../driver/context.ts'
-import type { Driver } from '../driver/driver.ts'
 import type { EngineBehaviour } from '../driver/kit/engine.ts'
-import { behaviourOf } from '../driver/kit/lifted.ts'
 import { StandbyError } from '../errors/standby-error.ts'
 import { activateStep, LOCK_STEP, WITNESS } from '../planning/witness-steps.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -45,7 +44,7 @@ export interface MoveRun {
   /** The person who takes it back, and the reason; for the journal. */
   readonly asked?: Asked
   readonly store: ConditionalStore
-  readonly drivers: Readonly<Record<string, Driver>>
+  readonly drivers: Readonly<Record<string, AnyDriver>>
   readonly context: DriverContext
   readonly clock: Clock
   readonly progress: Progress

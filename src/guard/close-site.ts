@@ -1,10 +1,9 @@
 import type { Observed } from '../domain/observed.ts'
 import type { Intent, PlannedStep } from '../domain/plan.ts'
 import type { Component, SiteName, Stack } from '../domain/stack.ts'
+import { type AnyDriver, behaviourOf, fenceStepsOf, observeComponent } from '../driver/ask.ts'
 import type { DriverContext } from '../driver/context.ts'
-import type { Driver } from '../driver/driver.ts'
 import { around } from '../driver/kit/around.ts'
-import { behaviourOf } from '../driver/kit/lifted.ts'
 import { asStandbyError, siteError } from '../errors/standby-error.ts'
 import { proofsIn } from '../execution/bounded-performer.ts'
 import { type PerformedRun, stepPerformer } from '../execution/perform-step.ts'
@@ -19,7 +18,7 @@ import { LOOK_DEADLINE, STEP_DEADLINE } from './closing-time.ts'
 export interface Door {
   readonly stack: Stack
   readonly site: SiteName
-  readonly drivers: Readonly<Record<string, Driver>>
+  readonly drivers: Readonly<Record<string, AnyDriver>>
   readonly context: DriverContext
 }
 
@@ -56,7 +55,7 @@ export async function closeSite(door: Door, activeSite: SiteName, mayClose: () =
   )
   const steps = seen.flatMap(({ component, state }) => {
     if (state.kind !== 'answering' || state.role === 'passive') return []
-    const planned = drivers[component.driver]?.fence?.(component, { [site]: state }, intent, stack) ?? []
+    const planned = fenceStepsOf(drivers[component.driver], component, { [site]: state }, intent, stack)
     return planned.filter((step) => step.site === site).map((step) => ({ component, step }))
   })
   // Side by side, whatever a step says that it needs: a fence that hangs must not keep the next one from closing.
@@ -78,7 +77,8 @@ async function look(door: Door, component: Component): Promise<Observed> {
     signal.addEventListener('abort', () => resolve({ kind: 'silent', why }), { once: true })
   })
   const driver = door.drivers[component.driver]
-  const answer = driver?.observe(component, door.site, { ...door.context, signal })
+  const answer =
+    driver === undefined ? undefined : observeComponent(driver, component, door.site, { ...door.context, signal })
   const caught = Promise.resolve(answer).catch(
     (error: unknown): Observed => ({ kind: 'silent', why: asStandbyError(error).message }),
   )

@@ -2,12 +2,12 @@ import { COMPONENT, patienceOver, SITE, type Trips, type Waiting, type Way, wait
 import { measuredWay } from '../clients/round-trip.ts'
 import { type BySite, EVERYWHERE, type Observed } from '../domain/observed.ts'
 import type { Component, Site, SiteName } from '../domain/stack.ts'
+import { type AnyDriver, addressesOf, observeComponent, placesOf, standsOn } from '../driver/ask.ts'
 import type { DriverContext } from '../driver/context.ts'
-import type { Driver } from '../driver/driver.ts'
 import { asStandbyError, type StandbyError } from '../errors/standby-error.ts'
 import type { Unseen } from '../errors/unseen.ts'
 import type { Platform, PlatformView } from '../platform/platform.ts'
-import { platforms, platformsOf, standsOn } from '../platform/registry.ts'
+import { platforms, platformsOf } from '../platform/registry.ts'
 import { type Milliseconds, seconds } from '../values/duration.ts'
 import type { ConditionalStore } from '../witness/conditional-store.ts'
 import { readWitness, type WitnessView } from '../witness/view.ts'
@@ -28,7 +28,7 @@ const VANTAGE_POINT = 'this runner'
 export async function observe(
   context: DriverContext,
   store: ConditionalStore,
-  drivers: Readonly<Record<string, Driver>>,
+  drivers: Readonly<Record<string, AnyDriver>>,
   deadline: Milliseconds = OBSERVATION_DEADLINE,
 ): Promise<Observation> {
   const begun = context.clock.now().getTime()
@@ -158,21 +158,21 @@ function waitingFor(
 
 async function seeComponent(
   context: DriverContext,
-  driver: Driver,
+  driver: AnyDriver,
   component: Component,
   looks: ReadonlyMap<SiteName, LooksOfSite>,
   deadline: Milliseconds,
 ): Promise<BySite> {
   const ask = async (site: SiteName | null, from: DriverContext, ending: Waiting): Promise<Observed> =>
     answerWithin(
-      driver.observe(component, site, { ...from, signal: ending.signal }),
+      observeComponent(driver, component, site, { ...from, signal: ending.signal }),
       (why): Observed => ({ kind: 'silent', why }),
       ending,
     )
   const see = async (site: SiteName | null): Promise<Observed> => {
     const under = site === null ? null : standsOn(driver)
     if (site === null || under === null) {
-      const far = waitingFor(driver.addresses?.(component, site) ?? [], context.signal, deadline)
+      const far = waitingFor(addressesOf(driver, component, site), context.signal, deadline)
       return ask(site, context, far.waiting).finally(far.answered)
     }
     const look = looks.get(site)?.[under]
@@ -188,9 +188,10 @@ async function seeComponent(
     const stores: Way[] = context.records?.way === undefined ? [] : [context.records.way]
     return ask(site, notingStores(context, stores), (await look.waiting)(stores))
   }
-  const places = driver.scope === 'stack' ? [null] : context.stack.sites.map(({ name }) => name)
   return Object.fromEntries(
-    await Promise.all(places.map(async (site) => [site ?? EVERYWHERE, await see(site)] as const)),
+    await Promise.all(
+      placesOf(driver, context.stack).map(async (site) => [site ?? EVERYWHERE, await see(site)] as const),
+    ),
   )
 }
 

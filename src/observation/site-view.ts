@@ -1,8 +1,8 @@
 import type { Site } from '../domain/stack.ts'
-import type { Driver } from '../driver/driver.ts'
+import { type AnyDriver, standsOn } from '../driver/ask.ts'
 import { leastDead } from '../platform/least-dead.ts'
 import type { AnsweringView, Platform, PlatformView } from '../platform/platform.ts'
-import { platformsOf, standsOn } from '../platform/registry.ts'
+import { platformsOf } from '../platform/registry.ts'
 import type { Observation, SiteView } from './observation.ts'
 
 /** The view of a site out of those of its platforms, by name. A site of one platform is seen as that. Pure. */
@@ -56,11 +56,11 @@ export function platformViewsOf(
  * where nothing was looked at. Pure.
  */
 export function viewUnder(
-  driver: Pick<Driver, 'outside' | 'standsOn'>,
+  driver: AnyDriver | undefined,
   site: string,
   { sites }: Pick<Observation, 'sites'>,
 ): PlatformView | undefined {
-  const [name, seen] = [standsOn(driver), sites[site]]
+  const [name, seen] = [driver === undefined ? null : standsOn(driver), sites[site]]
   return name === null || seen === undefined ? undefined : viewOf(seen, name)
 }
 

@@ -1,8 +1,8 @@
 import type { World } from '../composition/connect.ts'
 import type { PlannedStep } from '../domain/plan.ts'
 import { componentOf } from '../domain/stack.ts'
+import { backupStepsOf, behaviourOf } from '../driver/ask.ts'
 import type { EngineBehaviour } from '../driver/kit/engine.ts'
-import { behaviourOf } from '../driver/kit/lifted.ts'
 import { asStandbyError, failureOf, StandbyError } from '../errors/standby-error.ts'
 import type { BackupReport } from '../evidence/reports.ts'
 import { progressTo } from '../execution/progress.ts'
@@ -23,14 +23,14 @@ export async function backUp(world: World): Promise<BackupReport> {
   const begun = world.clock.now().getTime()
   const observation = await observeDeclared(world)
   const site = activeSiteOf(world.stack, observation)
-  const steps = world.stack.components.flatMap(
-    (component) =>
-      world.drivers[component.driver]?.backup?.(
-        component,
-        observation.components[component.name] ?? {},
-        site,
-        world.stack,
-      ) ?? [],
+  const steps = world.stack.components.flatMap((component) =>
+    backupStepsOf(
+      world.drivers[component.driver],
+      component,
+      observation.components[component.name] ?? {},
+      site,
+      world.stack,
+    ),
   )
   const run = `backup-${newRun(world.clock.now())}`
   const outcome = await runSingle({

@@ -1,6 +1,7 @@
 import type { World } from '../composition/connect.ts'
 import type { PlannedStep } from '../domain/plan.ts'
 import { componentOf, type SiteName } from '../domain/stack.ts'
+import { deployUnitsOf, placesOf } from '../driver/ask.ts'
 import type { Change, Deployment } from '../driver/deployment.ts'
 import type { EngineBehaviour } from '../driver/kit/engine.ts'
 import { failureOf, type StandbyError } from '../errors/standby-error.ts'
@@ -120,9 +121,11 @@ async function unitsOf(
         epoch: epochOf(observation),
         adopt,
       }
-      const places = driver?.scope === 'stack' ? [null] : world.stack.sites.map((site) => site.name)
+      if (driver === undefined) return []
       const units = await Promise.all(
-        places.map((site) => driver?.deploy?.(component, site, deployment, world.context) ?? []),
+        placesOf(driver, world.stack).map((place) =>
+          deployUnitsOf(driver, component, place, deployment, world.context),
+        ),
       )
       return units.flat().map((unit) => ({ component: component.name, unit }))
     }),

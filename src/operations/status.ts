@@ -2,6 +2,7 @@ import type { World } from '../composition/connect.ts'
 import { EVERYWHERE, type Gap, type Observed } from '../domain/observed.ts'
 import type { Finding } from '../domain/plan.ts'
 import type { Component } from '../domain/stack.ts'
+import { gapsOf } from '../driver/ask.ts'
 import type { ComponentStatus, RestoreTestRecord, SiteStatus, StatusReport } from '../evidence/reports.ts'
 import type { Observation } from '../observation/observation.ts'
 import { platformViewsOf } from '../observation/site-view.ts'
@@ -31,7 +32,7 @@ export function statusOf(
     const gaps =
       activeSite === undefined
         ? {}
-        : (world.drivers[component.driver]?.gaps?.(component, states, activeSite, observation.at) ?? {})
+        : gapsOf(world.drivers[component.driver], component, states, activeSite, observation.at)
     return componentStatus(
       component,
       states[where] ?? { kind: 'silent', why: 'it was not observed' },

@@ -3,11 +3,12 @@ import type { World } from '../composition/connect.ts'
 import type { Identity } from '../domain/identities.ts'
 import type { Check, Sandbox } from '../domain/restore-test.ts'
 import { type Component, type ComponentName, type SiteName, type Stack, siteOf } from '../domain/stack.ts'
+import { isRestoreTested, restoreTestOf, standsOn } from '../driver/ask.ts'
 import type { RestoreTestReport } from '../driver/restore-test.ts'
 import { asStandbyError, failureOf, inputError, type StandbyError } from '../errors/standby-error.ts'
 import type { RestoreTestOutcome } from '../evidence/reports.ts'
 import type { Platform } from '../platform/platform.ts'
-import { platforms, platformsOf, standsOn } from '../platform/registry.ts'
+import { platforms, platformsOf } from '../platform/registry.ts'
 import { type Milliseconds, minutes } from '../values/duration.ts'
 import type { JsonObject } from '../values/json.ts'
 import { stampOf } from '../values/stamp.ts'
@@ -148,7 +149,7 @@ function sandboxesOf({ stack, drivers }: Pick<World, 'stack' | 'drivers'>, targe
   if (first === undefined) throw inputError('platform-missing', `${target} declares no platform`)
   const components = stack.components.flatMap((component) => {
     const driver = drivers[component.driver]
-    if (driver?.restoreTest === undefined) return []
+    if (driver === undefined || !isRestoreTested(driver)) return []
     const under = standsOn(driver)
     const platform = [first, ...others].find(({ name }) => name === under) ?? (under === null ? first : undefined)
     return platform === undefined ? [] : [{ component, platform }]
@@ -191,8 +192,8 @@ async function restoreAll(
     }
     world.log.info(`${component.name}: restoring the newest backup of ${source} into ${target} ${sandbox.namespace}`)
     try {
-      const report = await world.drivers[component.driver]?.restoreTest?.(component, source, sandbox, world.context)
-      if (report === undefined) return
+      const report = await restoreTestOf(world.drivers[component.driver], component, source, sandbox, world.context)
+      if (report === null) return
       reports.set(component.name, report)
       for (const check of report.checks) logCheck(world, check)
     } catch (error) {

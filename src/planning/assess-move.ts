@@ -2,12 +2,11 @@ import {
   changesActiveSite,
   type Fencing,
   type Intent,
-  type Mode,
   type PlannedStep,
   siteInQuestion,
 } from '../domain/plan.ts'
 import type { Component, Stack } from '../domain/stack.ts'
-import type { Driver } from '../driver/driver.ts'
+import { type AnyDriver, fenceStepsOf, moveStepsOf } from '../driver/ask.ts'
 import type { Observation } from '../observation/observation.ts'
 import { withBestEffort } from './best-effort.ts'
 import { fenceLevels, leftOpen, levelsByTime, type ToShut, toShutOf } from './fence-coverage.ts'
@@ -25,13 +24,13 @@ export function assessMove(
   stack: Stack,
   observation: Observation,
   intent: Intent,
-  drivers: Readonly<Record<string, Driver>>,
+  drivers: Readonly<Record<string, AnyDriver>>,
 ): MoveAssessment {
   const liveness = livenessOf(stack, observation, drivers, siteInQuestion(intent))
   const required = requiredFence(stack, intent, liveness, drivers)
   const inReach = intent.mode === 'failover' ? fencesInReach(stack, observation, intent.from, drivers) : []
-  const fences = stepsPlannedBy(stack, inReach, observation, intent, drivers, 'fence')
-  const main = stepsPlannedBy(stack, stack.components, observation, intent, drivers, HOOKS[intent.mode])
+  const fences = stepsPlannedBy(stack, inReach, observation, intent, drivers, fenceStepsOf)
+  const main = stepsPlannedBy(stack, stack.components, observation, intent, drivers, moveStepsOf)
   const shutting = [...fences, ...main]
   const toShut = toShutOf(stack, observation, intent, drivers, shutting)
   const selfFencing = selfFencingOf(stack, observation, intent, drivers, shutting, toShut)
@@ -58,25 +57,17 @@ export function assessMove(
   }
 }
 
-type Hook = 'move' | 'fence' | 'rejoin' | 'reopen'
-
-/** What each mode asks a component for. */
-const HOOKS = { switchover: 'move', failover: 'move', rejoin: 'rejoin', reopen: 'reopen' } as const satisfies Record<
-  Mode,
-  Hook
->
-
+/** What each of the components plans. */
 const stepsPlannedBy = (
   stack: Stack,
   components: readonly Component[],
   observation: Observation,
   intent: Intent,
-  drivers: Readonly<Record<string, Driver>>,
-  hook: Hook,
+  drivers: Readonly<Record<string, AnyDriver>>,
+  ask: typeof moveStepsOf | typeof fenceStepsOf,
 ): PlannedStep[] =>
-  components.flatMap(
-    (component) =>
-      drivers[component.driver]?.[hook]?.(component, observation.components[component.name] ?? {}, intent, stack) ?? [],
+  components.flatMap((component) =>
+    ask(drivers[component.driver], component, observation.components[component.name] ?? {}, intent, stack),
   )
 
 /** What is required, and what the steps shut. A mode that leaves the active site in place requires nothing. */

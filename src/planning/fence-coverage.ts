@@ -2,9 +2,8 @@ import { FENCE_LEVELS, type FenceLevel, partsOf } from '../domain/fence-levels.t
 import type { Observed } from '../domain/observed.ts'
 import type { Intent, PlannedStep } from '../domain/plan.ts'
 import type { ComponentName, Stack } from '../domain/stack.ts'
-import type { Driver } from '../driver/driver.ts'
+import { type AnyDriver, hasFence, hasSelfFencing, isGuarded, standsOn } from '../driver/ask.ts'
 import type { Observation } from '../observation/observation.ts'
-import { standsOn } from '../platform/registry.ts'
 
 /** The levels that one step holds when it is done. */
 export function levelsOfStep({ fence, byTime }: PlannedStep): readonly FenceLevel[] {
@@ -48,21 +47,18 @@ const shuts = (step: PlannedStep, component: ComponentName, level: FenceLevel): 
 export const isPromoted = (steps: readonly PlannedStep[], component: ComponentName): boolean =>
   steps.some((step) => step.component === component && step.phase === 'PROMOTE' && step.irreversible)
 
-/** Whether its components take writes in a site, and can be shut there. */
-export const canBeFenced = (driver: Driver | undefined): driver is Driver =>
-  driver?.scope === 'site' && driver.fence !== undefined
-
 /**
- * Which drivers the guard of this stack closes by itself: those that can be fenced and stand on its own platform. A
- * guard in a cluster reaches no host.
+ * Which drivers the guard of this stack closes by itself: those that have fences and stand on its own platform. A guard
+ * in a cluster reaches no host, and nothing that stands outside of its site.
  */
 export function closedByGuard(
   stack: Stack,
-  drivers: Readonly<Record<string, Driver>>,
-): (driver: Driver | undefined) => boolean {
-  const guard = stack.components.map(({ driver }) => drivers[driver]).find((one) => one?.selfFencing !== undefined)
-  const platform = standsOn(guard ?? {})
-  return (driver) => canBeFenced(driver) && standsOn(driver) === platform
+  drivers: Readonly<Record<string, AnyDriver>>,
+): (driver: AnyDriver | undefined) => boolean {
+  const guard = stack.components.map(({ driver }) => drivers[driver]).find(hasSelfFencing)
+  if (guard === undefined) return isGuarded
+  const platform = standsOn(guard)
+  return (driver) => driver !== undefined && isGuarded(driver) && standsOn(driver) === platform
 }
 
 /**
@@ -74,7 +70,7 @@ export function toShutOf(
   stack: Stack,
   observation: Observation,
   intent: Intent,
-  drivers: Readonly<Record<string, Driver>>,
+  drivers: Readonly<Record<string, AnyDriver>>,
   steps: readonly PlannedStep[],
 ): ToShut {
   const roleOf = (name: ComponentName): string => roleOfSeen(observation.components[name]?.[intent.from])
@@ -82,9 +78,7 @@ export function toShutOf(
   const promoted = awake.filter(({ name }) => isPromoted(steps, name)).map(({ name }) => name)
   // A component without a role, such as an archive, serves no user by itself: the ones that use it are shut.
   const fenced = awake
-    .filter(
-      ({ name, driver }) => canBeFenced(drivers[driver]) && !promoted.includes(name) && roleOf(name) !== 'unknown',
-    )
+    .filter(({ name, driver }) => hasFence(drivers[driver]) && !promoted.includes(name) && roleOf(name) !== 'unknown')
     .map(({ name }) => name)
   return { application: fenced, database: promoted, archive: promoted }
 }

@@ -1,8 +1,7 @@
 import type { Component, SiteName, Stack } from '../domain/stack.ts'
-import type { Driver } from '../driver/driver.ts'
+import { type AnyDriver, standsOn } from '../driver/ask.ts'
 import type { Observation } from '../observation/observation.ts'
 import { viewUnder } from '../observation/site-view.ts'
-import { standsOn } from '../platform/registry.ts'
 
 /**
  * The components that a fence reaches on a lost site: those whose platform answers there. A database on hosts is fenced
@@ -13,7 +12,7 @@ export const fencesInReach = (
   stack: Stack,
   observation: Observation,
   lost: SiteName,
-  drivers: Readonly<Record<string, Driver>>,
+  drivers: Readonly<Record<string, AnyDriver>>,
 ): Component[] =>
   stack.components.filter(({ name, driver: kind }) => {
     const driver = drivers[kind]

@@ -1,8 +1,8 @@
 import { type BySite, EVERYWHERE } from '../domain/observed.ts'
 import type { Finding, Intent } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
+import { type AnyDriver, componentFindings } from '../driver/ask.ts'
 import type { Assessment } from '../driver/assessment.ts'
-import type { Driver } from '../driver/driver.ts'
 import type { Observation } from '../observation/observation.ts'
 import { clockFindings } from './clock-skew.ts'
 import { followersOf } from './followers.ts'
@@ -19,7 +19,7 @@ export function findingsOf(
   stack: Stack,
   observation: Observation,
   intent: Intent | null,
-  drivers: Readonly<Record<string, Driver>>,
+  drivers: Readonly<Record<string, AnyDriver>>,
 ): Finding[] {
   const activeSite = observation.witness.kind === 'answering' ? (observation.witness.active?.activeSite ?? null) : null
   return [
@@ -29,7 +29,7 @@ export function findingsOf(
     ...witnessFindings(stack, observation, intent),
     ...roleFindings(stack, observation, activeSite, intent),
     ...(intent?.mode === 'reopen' ? otherSiteFindings(stack, observation, intent, drivers) : []),
-    ...componentFindings(stack, observation, activeSite, intent, drivers),
+    ...findingsOfComponents(stack, observation, activeSite, intent, drivers),
   ]
 }
 
@@ -45,18 +45,18 @@ const stackFileFindings = ({ warnings = [], source }: Stack): Finding[] =>
 const basename = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
 
 /** For a move: of its two ends by its intent, then of the other sites as `status` finds them. */
-function componentFindings(
+function findingsOfComponents(
   stack: Stack,
   observation: Observation,
   activeSite: string | null,
   intent: Intent | null,
-  drivers: Readonly<Record<string, Driver>>,
+  drivers: Readonly<Record<string, AnyDriver>>,
 ): Finding[] {
   const assessment: Assessment = { now: observation.at, objectives: stack.objectives, activeSite, stack }
   return stack.components.flatMap((component) => {
     const states = observation.components[component.name] ?? {}
     const assess = (of: BySite, asked: Intent | null): Finding[] =>
-      drivers[component.driver]?.assess(component, of, asked, assessment) ?? []
+      componentFindings(drivers[component.driver], component, of, asked, assessment)
     if (intent === null) return assess(states, null)
     return [...assess(ofEnds(states, intent), intent), ...ofFollowers(stack, intent, () => assess(states, null))]
   })

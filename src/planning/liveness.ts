@@ -1,6 +1,6 @@
 import type { Liveness, LivenessSignal } from '../domain/liveness.ts'
 import type { SiteName, Stack } from '../domain/stack.ts'
-import type { Driver } from '../driver/driver.ts'
+import { type AnyDriver, livenessSignalsOf } from '../driver/ask.ts'
 import { UNSEEN } from '../errors/unseen.ts'
 import type { Observation } from '../observation/observation.ts'
 import { platformViewsOf } from '../observation/site-view.ts'
@@ -13,7 +13,7 @@ import { platformViewsOf } from '../observation/site-view.ts'
 export function livenessOf(
   stack: Stack,
   observation: Observation,
-  drivers: Readonly<Record<string, Driver>>,
+  drivers: Readonly<Record<string, AnyDriver>>,
   site: SiteName,
 ): Liveness {
   const sightings = [...ofRunner(stack, observation, site), ...ofDrivers(stack, observation, drivers, site)]
@@ -47,11 +47,10 @@ const isIsolated = ({ witness, sites }: Observation): boolean =>
 function ofDrivers(
   stack: Stack,
   observation: Observation,
-  drivers: Readonly<Record<string, Driver>>,
+  drivers: Readonly<Record<string, AnyDriver>>,
   site: SiteName,
 ): LivenessSignal[] {
-  return stack.components.flatMap(
-    (component) =>
-      drivers[component.driver]?.sees?.(component, observation.components[component.name] ?? {}, site) ?? [],
+  return stack.components.flatMap((component) =>
+    livenessSignalsOf(drivers[component.driver], component, observation.components[component.name] ?? {}, site),
   )
 }

@@ -1,7 +1,7 @@
 import { acceptedLossText, coversLoss, UNKNOWN_LOSS } from '../domain/accepted-loss.ts'
 import type { Finding, Intent, Loss } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
-import type { Driver } from '../driver/driver.ts'
+import { type AnyDriver, componentLoss, followersAhead, keptDataOf } from '../driver/ask.ts'
 import type { Observation } from '../observation/observation.ts'
 import { minutes, readableDuration } from '../values/duration.ts'
 
@@ -10,13 +10,12 @@ export const aheadFindings = (
   stack: Stack,
   observation: Observation,
   intent: Intent,
-  drivers: Readonly<Record<string, Driver>>,
+  drivers: Readonly<Record<string, AnyDriver>>,
 ): Finding[] =>
   intent.mode !== 'failover'
     ? []
-    : stack.components.flatMap(
-        (component) =>
-          drivers[component.driver]?.ahead?.(component, observation.components[component.name] ?? {}, intent) ?? [],
+    : stack.components.flatMap((component) =>
+        followersAhead(drivers[component.driver], component, observation.components[component.name] ?? {}, intent),
       )
 
 /**
@@ -27,13 +26,14 @@ export function lossOf(
   stack: Stack,
   observation: Observation,
   intent: Intent,
-  drivers: Readonly<Record<string, Driver>>,
+  drivers: Readonly<Record<string, AnyDriver>>,
 ): Loss {
   if (intent.mode === 'reopen') return nothing(`${intent.from} stays active, and no other site has taken a write`)
   if (intent.mode !== 'failover') return lossInGoodOrder(stack, observation, intent, drivers)
   const losses = stack.components.flatMap(
     (component) =>
-      drivers[component.driver]?.loss?.(
+      componentLoss(
+        drivers[component.driver],
         component,
         observation.components[component.name] ?? {},
         intent,
@@ -63,10 +63,10 @@ function lossInGoodOrder(
   stack: Stack,
   { at }: Observation,
   intent: Intent,
-  drivers: Readonly<Record<string, Driver>>,
+  drivers: Readonly<Record<string, AnyDriver>>,
 ): Loss {
   const { mode, from } = intent
-  const kept = stack.components.flatMap((component) => drivers[component.driver]?.keeps?.(component, intent) ?? [])
+  const kept = stack.components.flatMap((component) => keptDataOf(drivers[component.driver], component, intent) ?? [])
   const clauses = (head: string): string => [head, ...kept.map(({ what }) => what)].join('; ')
   if (mode === 'rejoin') return nothing(clauses(`${from} stays active`))
   if (kept.some(({ carried }) => carried))

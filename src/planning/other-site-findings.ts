@@ -1,8 +1,7 @@
 import type { Finding, Intent } from '../domain/plan.ts'
 import type { SiteName, Stack } from '../domain/stack.ts'
-import type { Driver } from '../driver/driver.ts'
+import { type AnyDriver, hasFence } from '../driver/ask.ts'
 import type { Observation } from '../observation/observation.ts'
-import { canBeFenced } from './fence-coverage.ts'
 import { followersOf } from './followers.ts'
 import { livenessOf } from './liveness.ts'
 
@@ -14,7 +13,7 @@ export function otherSiteFindings(
   stack: Stack,
   observation: Observation,
   intent: Intent,
-  drivers: Readonly<Record<string, Driver>>,
+  drivers: Readonly<Record<string, AnyDriver>>,
 ): Finding[] {
   return followersOf(stack, intent).flatMap(({ name: site }): Finding[] => {
     if (livenessOf(stack, observation, drivers, site).is === 'down') return []
@@ -38,11 +37,11 @@ function unseenOf(
   stack: Stack,
   observation: Observation,
   site: SiteName,
-  drivers: Readonly<Record<string, Driver>>,
+  drivers: Readonly<Record<string, AnyDriver>>,
 ): string | null {
   if (observation.sites[site]?.kind !== 'answering') return site
   const unseen = stack.components.filter(
-    ({ name, driver }) => canBeFenced(drivers[driver]) && observation.components[name]?.[site]?.kind === 'silent',
+    ({ name, driver }) => hasFence(drivers[driver]) && observation.components[name]?.[site]?.kind === 'silent',
   )
   return unseen.length === 0 ? null : `${unseen.map(({ name }) => name).join(', ')} on ${site}`
 }

@@ -10,7 +10,7 @@ import {
   siteInQuestion,
 } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
-import type { Driver } from '../driver/driver.ts'
+import { type AnyDriver, actionOf, hasSelfFencing } from '../driver/ask.ts'
 import { StandbyError } from '../errors/standby-error.ts'
 import { type Milliseconds, minutes, readableDuration } from '../values/duration.ts'
 import { canonicalJson, type Json } from '../values/json.ts'
@@ -29,7 +29,7 @@ import { activateStep, WITNESS, witnessSteps } from './witness-steps.ts'
 export interface PlanJudgement {
   /** The stack file that the plan was made of: another one says nothing about it. */
   readonly stack: Stack
-  readonly drivers: Readonly<Record<string, Driver>>
+  readonly drivers: Readonly<Record<string, AnyDriver>>
   readonly now: Date
 }
 
@@ -120,14 +120,14 @@ function stepDefects(step: PlannedStep, { stack, drivers }: PlanJudgement): stri
   if (component === WITNESS) return [...named, ...placed, ...bounded]
   const declared = stack.components.find(({ name }) => name === component)
   const driver = declared === undefined ? undefined : drivers[declared.driver]
-  const known = driver !== undefined && Object.hasOwn(driver.behaviours, action)
+  const known = actionOf(driver, action) !== undefined
   return [
     ...named,
     ...placed,
     ...bounded,
     ...(declared === undefined ? [bad(`is of ${component}, which the stack file does not declare`)] : []),
     ...(declared !== undefined && !known ? [bad(`asks for ${action}, which ${declared.driver} does not do`)] : []),
-    ...(step.byTime === true && driver?.selfFencing === undefined ? [bad('calls itself a fence by time')] : []),
+    ...(step.byTime === true && !hasSelfFencing(driver) ? [bad('calls itself a fence by time')] : []),
   ]
 }
 

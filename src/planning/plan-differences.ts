@@ -1,6 +1,6 @@
 import type { Plan, PlannedStep } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
-import type { Driver } from '../driver/driver.ts'
+import { type AnyDriver, variesIn, varyingTitleOf } from '../driver/ask.ts'
 import type { Varies } from '../driver/varying.ts'
 import { canonicalJson, isObject, type Json, type JsonObject } from '../values/json.ts'
 import type { PlanDifference } from './plan-difference.ts'
@@ -40,7 +40,7 @@ export function planDifferences(
   approved: Plan,
   now: Plan,
   stack: Stack,
-  drivers: Readonly<Record<string, Driver>>,
+  drivers: Readonly<Record<string, AnyDriver>>,
 ): PlanDifference[] {
   const excused = new Set([...Object.keys(MAY_DIFFER), 'steps'])
   const taught = approved.predictions.learned.runs > 0
@@ -67,14 +67,14 @@ type VaryingOf = (step: PlannedStep) => Varying
 function varyingOf(
   { component, action }: PlannedStep,
   stack: Stack,
-  drivers: Readonly<Record<string, Driver>>,
+  drivers: Readonly<Record<string, AnyDriver>>,
 ): Varying {
   const declared = stack.components.find(({ name }) => name === component)
   if (declared === undefined) return { parameters: {}, title: () => null }
   const driver = drivers[declared.driver]
   return {
-    parameters: driver?.varying?.[action] ?? {},
-    title: (step) => driver?.varyingTitles?.[action]?.(declared, step) ?? null,
+    parameters: variesIn(driver, action),
+    title: (step) => varyingTitleOf(driver, declared, step),
   }
 }
 

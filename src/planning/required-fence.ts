@@ -2,7 +2,7 @@ import { FENCE_LEVELS, type FenceLevel } from '../domain/fence-levels.ts'
 import type { Liveness } from '../domain/liveness.ts'
 import { changesActiveSite, type Intent } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
-import type { Driver } from '../driver/driver.ts'
+import { type AnyDriver, hasFence, levelsOfFence } from '../driver/ask.ts'
 
 /** For a stack file that declares no level. A stack without a component that can be fenced requires none. */
 const BY_DEFAULT = { switchover: 'database', failover: 'traffic' } as const
@@ -15,12 +15,12 @@ export function requiredFence(
   stack: Stack,
   intent: Intent,
   liveness: Liveness,
-  drivers: Readonly<Record<string, Driver>>,
+  drivers: Readonly<Record<string, AnyDriver>>,
 ): FenceLevel | null {
   if (!changesActiveSite(intent)) return null
-  const hasFence = stack.components.some(({ driver }) => drivers[driver]?.fence !== undefined)
+  const canBeFenced = stack.components.some(({ driver }) => hasFence(drivers[driver]))
   const most = holdsDatabase(stack, drivers) ? 'database' : 'application'
-  const byDefault = hasFence ? lower(BY_DEFAULT[intent.mode], most) : null
+  const byDefault = canBeFenced ? lower(BY_DEFAULT[intent.mode], most) : null
   const declared = stack.fencing[intent.mode] ?? byDefault
   const alive = intent.mode === 'failover' && liveness.is === 'up'
   return declared !== null && alive ? higher(declared, most) : declared
@@ -30,10 +30,10 @@ export function requiredFence(
  * Whether the stack has a database to shut: without one, no step can reach that level, and a fence of the application
  * shuts everything that takes writes. A component that does not declare its levels may be a database.
  */
-const holdsDatabase = (stack: Stack, drivers: Readonly<Record<string, Driver>>): boolean =>
+const holdsDatabase = (stack: Stack, drivers: Readonly<Record<string, AnyDriver>>): boolean =>
   stack.components.some((component) => {
     const driver = drivers[component.driver]
-    return driver?.fence !== undefined && (driver.reaches?.(component, stack).includes('database') ?? true)
+    return driver !== undefined && levelsOfFence(driver, component, stack).includes('database')
   })
 
 /** The higher of two required levels; null requires nothing. Pure. */

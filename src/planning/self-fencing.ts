@@ -1,8 +1,8 @@
 import { type FenceLevel, reaches } from '../domain/fence-levels.ts'
 import type { Intent, PlannedStep } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
+import { type AnyDriver, componentSelfFencing, hasSelfFencing } from '../driver/ask.ts'
 import type { SelfFencing } from '../driver/assessment.ts'
-import type { Driver } from '../driver/driver.ts'
 import type { Observation } from '../observation/observation.ts'
 import { viewUnder } from '../observation/site-view.ts'
 import { closedByGuard, fenceLevels, isPromoted, type ToShut } from './fence-coverage.ts'
@@ -16,18 +16,18 @@ export function selfFencingOf(
   stack: Stack,
   observation: Observation,
   intent: Intent,
-  drivers: Readonly<Record<string, Driver>>,
+  drivers: Readonly<Record<string, AnyDriver>>,
   steps: readonly PlannedStep[],
   toShut: ToShut,
 ): SelfFencing | null {
   if (intent.mode !== 'failover') return null
-  const guard = stack.components.find(({ driver }) => drivers[driver]?.selfFencing !== undefined)
+  const guard = stack.components.find(({ driver }) => hasSelfFencing(drivers[driver]))
   if (guard === undefined) return null
   const states = observation.components[guard.name] ?? {}
-  const found = drivers[guard.driver]?.selfFencing?.(guard, states, intent, stack) ?? null
+  const found = componentSelfFencing(drivers[guard.driver], guard, states, intent, stack)
   if (found === null || found.within === null) return found
   // A silent platform proves nothing. One that answers, and whose guard alone is not seen, may have none.
-  const under = viewUnder(drivers[guard.driver] ?? {}, intent.from, observation)
+  const under = viewUnder(drivers[guard.driver], intent.from, observation)
   if (under?.kind === 'answering' && states[intent.from]?.kind !== 'answering')
     return {
       within: null,

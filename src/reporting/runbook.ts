@@ -1,6 +1,6 @@
 import { changesActiveSite, type Mode, type Plan, type PlannedStep } from '../domain/plan.ts'
 import { componentOf, type SiteName, type Stack, siteOf } from '../domain/stack.ts'
-import type { Driver } from '../driver/driver.ts'
+import { type AnyDriver, byHandOf, objectStoreOf } from '../driver/ask.ts'
 import type { Manual, ManualSurroundings, WitnessManual } from '../driver/manual.ts'
 import { blockers } from '../planning/findings.ts'
 import { schedule, sequenceOf } from '../planning/order-steps.ts'
@@ -13,7 +13,7 @@ import { directionOf, fencingText, learnedText, lossText, refusalPredicted } fro
 export interface RunbookInput {
   readonly plan: Plan
   readonly stack: Stack
-  readonly drivers: Readonly<Record<string, Driver>>
+  readonly drivers: Readonly<Record<string, AnyDriver>>
   readonly witness: WitnessManual
 }
 
@@ -27,8 +27,8 @@ export function runbookOf({ plan, stack, drivers, witness }: RunbookInput): stri
     witness,
     objectStore(name, site) {
       const component = componentOf(stack, name)
-      const location = drivers[component.driver]?.objectStore?.(component, site)
-      if (location === undefined) throw new Error(`${name} is no object store`)
+      const location = objectStoreOf(drivers[component.driver], component, site)
+      if (location === null) throw new Error(`${name} is no object store`)
       return location
     },
   }
@@ -36,7 +36,7 @@ export function runbookOf({ plan, stack, drivers, witness }: RunbookInput): stri
   const manualOf = (step: PlannedStep): Manual | null => {
     if (step.component === WITNESS) return witnessStep(step, plan, witness)
     const component = componentOf(stack, step.component)
-    return drivers[component.driver]?.manual?.(component, step, around) ?? null
+    return byHandOf(drivers[component.driver], component, step, around)
   }
   const numberOf = new Map(steps.map(({ id }, index) => [id, index + 1]))
   const times = schedule(plan.steps)

@@ -1,7 +1,7 @@
 import type { Claim } from '../domain/declaration.ts'
 import type { Component, Stack } from '../domain/stack.ts'
+import { type AnyDriver, objectStoreOf } from '../driver/ask.ts'
 import type { LocationOf } from '../driver/assessment.ts'
-import type { Driver } from '../driver/driver.ts'
 import { isObject, type Json, type JsonObject } from '../values/json.ts'
 import type { Meant } from './check-schema.ts'
 import { nearest } from './nearest.ts'
@@ -114,7 +114,7 @@ const PASTED = [
 /** What only drivers can judge; for a stack whose shape and names are right. */
 export function driverProblems(
   stack: Stack,
-  drivers: Readonly<Record<string, Driver>>,
+  drivers: Readonly<Record<string, AnyDriver>>,
   witnesses: WitnessKinds,
 ): PlacedProblem[] {
   const invalid = stack.components.map((component) => ({
@@ -136,10 +136,14 @@ export function driverProblems(
   ]
 }
 
-function invalidSpecs(component: Component, stack: Stack, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] {
+function invalidSpecs(
+  component: Component,
+  stack: Stack,
+  drivers: Readonly<Record<string, AnyDriver>>,
+): PlacedProblem[] {
   const locationOf: LocationOf = (name, site) => {
     const store = stack.components.find((one) => one.name === name)
-    return (store === undefined ? null : drivers[store.driver]?.objectStore?.(store, site)) ?? null
+    return store === undefined ? null : objectStoreOf(drivers[store.driver], store, site)
   }
   const problems = drivers[component.driver]?.validate?.(component, stack, locationOf) ?? []
   return problems.map(({ path, what, candidates, severity }) => {
@@ -159,7 +163,7 @@ function invalidSpecs(component: Component, stack: Stack, drivers: Readonly<Reco
 function claimsOf(
   components: readonly Component[],
   stack: Stack,
-  drivers: Readonly<Record<string, Driver>>,
+  drivers: Readonly<Record<string, AnyDriver>>,
   witnesses: WitnessKinds,
 ): Claim[] {
   const placed = (claims: readonly Claim[], ...path: readonly string[]): Claim[] =>

@@ -1,7 +1,7 @@
 import { reaches } from '../domain/fence-levels.ts'
 import type { Stack } from '../domain/stack.ts'
-import type { Driver } from '../driver/driver.ts'
-import { platforms, standsOn } from '../platform/registry.ts'
+import { type AnyDriver, levelsOf, standsOn } from '../driver/ask.ts'
+import { platforms } from '../platform/registry.ts'
 import {
   DURATION_PATTERN,
   hours,
@@ -63,7 +63,7 @@ export function outOfBounds(declared: Json | undefined, { least, most, why }: Om
  * What the platforms of the sites say, and what can be used and should be known. Pure; for a stack whose shape and
  * names are right.
  */
-export function siteWarnings(stack: Stack, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] {
+export function siteWarnings(stack: Stack, drivers: Readonly<Record<string, AnyDriver>>): PlacedProblem[] {
   return [...platformProblems(stack), ...missingPlatforms(stack, drivers), ...fenceOutOfReach(stack, drivers)]
 }
 
@@ -74,10 +74,13 @@ const platformProblems = ({ sites }: Stack): PlacedProblem[] =>
   )
 
 /** A component exists on every site: each must declare what it stands on. */
-const missingPlatforms = ({ sites, components }: Stack, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] =>
+const missingPlatforms = (
+  { sites, components }: Stack,
+  drivers: Readonly<Record<string, AnyDriver>>,
+): PlacedProblem[] =>
   components.flatMap(({ name, driver: kind }) => {
     const driver = drivers[kind]
-    const under = driver === undefined || driver.scope === 'stack' ? null : standsOn(driver)
+    const under = driver === undefined ? null : standsOn(driver)
     if (under === null) return []
     const lacking = sites.filter(({ platforms: declared }) => !Object.hasOwn(declared, under))
     if (lacking.length === 0) return []
@@ -86,8 +89,8 @@ const missingPlatforms = ({ sites, components }: Stack, drivers: Readonly<Record
   })
 
 /** A fence that no component can shut refuses the first failover, at night. */
-function fenceOutOfReach(stack: Stack, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] {
-  const within = stack.components.flatMap((component) => drivers[component.driver]?.reaches?.(component, stack) ?? [])
+function fenceOutOfReach(stack: Stack, drivers: Readonly<Record<string, AnyDriver>>): PlacedProblem[] {
+  const within = stack.components.flatMap((component) => levelsOf(drivers[component.driver], component, stack))
   return (['switchover', 'failover'] as const).flatMap((mode): PlacedProblem[] => {
     const demanded = stack.fencing[mode]
     if (demanded === null || reaches(within, demanded)) return []

@@ -5,6 +5,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import { reasonCodeMeanings } from '../../scripts/all-reason-codes.ts'
 import { changesActiveSite, PHASES, type PlannedStep } from '../../src/domain/plan.ts'
 import { componentOf } from '../../src/domain/stack.ts'
+import { objectStoreOf } from '../../src/driver/ask.ts'
 import type { Driver } from '../../src/driver/driver.ts'
 import type { ManualSurroundings } from '../../src/driver/manual.ts'
 import { drivers, manualWitnesses } from '../../src/drivers/registry.ts'
@@ -179,8 +180,8 @@ function surroundings({ stack }: Fixture): ManualSurroundings {
     stack,
     witness,
     objectStore(name, site) {
-      const location = drivers[componentOf(stack, name).driver]?.objectStore?.(componentOf(stack, name), site)
-      if (location === undefined) throw new Error(`${name} is no object store`)
+      const location = objectStoreOf(drivers[componentOf(stack, name).driver], componentOf(stack, name), site)
+      if (location === null) throw new Error(`${name} is no object store`)
       return location
     },
   }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { Approval } from '../../src/domain/approval.ts'
 import { componentOf, type SiteName } from '../../src/domain/stack.ts'
+import type { Behaviour } from '../../src/driver/behaviour.ts'
 import { cloudNativePg } from '../../src/drivers/cloudnative-pg/driver.ts'
 import type { CloudNativePgState } from '../../src/drivers/cloudnative-pg/observe.ts'
 import { archiveFolder, type Database } from '../../src/drivers/cloudnative-pg/spec.ts'
@@ -215,7 +216,7 @@ describe('a pair of databases on two real sites', () => {
         const step = steps.find((one) => one.action === action)
         if (step === undefined) throw new Error(`no ${action}`)
         const run = stepRun(db.world, step, intent, { proofs, within: 5 * MINUTES })
-        const behaviour = db.world.drivers['cloudnative-pg']?.behaviours[action]
+        const behaviour = cloudNativePg.behaviours[action] as unknown as Behaviour | undefined
         if (back) await takeStepBack(behaviour, run, 4 * MINUTES)
         else proofs.set(step.id, (await performStep(behaviour, run)).proof)
       }

@@ -103,7 +103,7 @@ export async function fencedMove() {
     }
     throw new Error('it never came so far')
   }
-  return { world, store, clock, sites, effects, looks, plan, perform, journal, dieAfter }
+  return { world, driver, store, clock, sites, effects, looks, plan, perform, journal, dieAfter }
 }
 
 export const resultOf = (step: string) => (entry: JournalEntry) => entry.kind === 'result' && entry.step === step

@@ -44,7 +44,7 @@ export function mortalProcess(world: World, diesAt: number): MortalProcess {
     time: () => store.time(),
   }
   const drivers = Object.fromEntries(
-    Object.entries(world.drivers).map(([kind, driver]) => [kind, mortalDriver(driver, through)]),
+    Object.entries(world.drivers).map(([kind, driver]) => [kind, mortalDriver(driver as Driver, through)]),
   )
   return { world: { ...world, store: mortalStore, drivers }, died, instants: () => lived }
 }

@@ -26,8 +26,8 @@ export interface Action<Spec, Parameters extends JsonObject = JsonObject, P exte
   readonly byHand: 'none' | ByHand<Spec, Parameters>
 }
 export interface ByHand<Spec, Parameters extends JsonObject> {
-  /** A method, so that actions of different parameters fit into one list. */
-  say(component: Component<Spec>, step: DriverStep<Parameters>, around: ManualSurroundings): Manual
+  /** null: no short way for these parameters. A method, so that actions of different parameters fit into one list. */
+  say(component: Component<Spec>, step: DriverStep<Parameters>, around: ManualSurroundings): Manual | null
 }
 /** In the list of a driver; the engine calls it with the parameters that its own schema has accepted. */
 export type AnyAction<Spec> = Action<Spec>

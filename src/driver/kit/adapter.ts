@@ -27,7 +27,7 @@ export function adaptedStackDriver<Spec, State>(driver: StackDriver<Spec, State>
   const one = (states: StatesPerSite<State>): Observed<State> => states[EVERYWHERE] ?? NONE
   const { moves, liveness, levels, assess } = driver
   const planned = stepsOf<Spec, State, Observed<State>>(one)
-  return {
+  const adapted: Driver<Spec, State> = {
     ...declared(driver),
     actions: driver.actions,
     scope: 'stack',
@@ -53,13 +53,14 @@ export function adaptedStackDriver<Spec, State>(driver: StackDriver<Spec, State>
     sees: (component, states, site) => liveness?.signals(component, one(states), site) ?? [],
     ...adaptedActions(driver.actions, around),
   }
+  return keeping(driver, adapted)
 }
 
 export function adaptedSiteDriver<Spec, State>(driver: SiteDriver<Spec, State>, around: Around): Driver<Spec, State> {
   const same = (states: StatesPerSite<State>): StatesPerSite<State> => states
   const { moves, fences, liveness, losses, assess, deploys, selfFences, backups, database, store } = driver
   const planned = stepsOf<Spec, State, StatesPerSite<State>>(same)
-  return {
+  const adapted: Driver<Spec, State> = {
     ...declared(driver),
     actions: driver.actions,
     scope: 'site',
@@ -132,7 +133,14 @@ export function adaptedSiteDriver<Spec, State>(driver: SiteDriver<Spec, State>, 
     ...(store === undefined ? {} : { objectStore: store.objectStore }),
     ...adaptedActions(driver.actions, around),
   }
+  return keeping(driver, adapted)
 }
+
+/** Not enumerable: what is copied with changes is another driver. */
+const keeping = <Spec, State>(
+  kit: SiteDriver<Spec, State> | StackDriver<Spec, State>,
+  adapted: Driver<Spec, State>,
+): Driver<Spec, State> => Object.defineProperty(adapted, 'kit', { value: kit })
 
 const asFinding = ({ code, ...finding }: KitFinding): Finding => ({ code, ...finding })
 

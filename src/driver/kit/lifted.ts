@@ -1,23 +1,187 @@
 /**
- * Behaviours of the kit out of those of today's `Driver`: the engine reads the kit alone. Goes when every driver is
- * written against the kit.
+ * Drivers and behaviours of the kit out of those of today's `Driver`: the core reads the kit alone. Goes when every
+ * driver is written against the kit.
  */
-import type { PlannedStep } from '../../domain/plan.ts'
+import { type BySite, EVERYWHERE, type Observed } from '../../domain/observed.ts'
+import type { Finding, Intent, PlannedStep } from '../../domain/plan.ts'
 import type { Progress, RestsOn } from '../../domain/progress.ts'
+import type { Component, SiteName, Stack } from '../../domain/stack.ts'
 import type { JsonObject } from '../../values/json.ts'
+import type { Assessment } from '../assessment.ts'
 import type { Behaviour, StepRun } from '../behaviour.ts'
 import type { DriverContext } from '../context.ts'
+import type { Deployment } from '../deployment.ts'
 import type { Driver } from '../driver.ts'
+import type { AnyAction, DriverStep } from './action.ts'
+import type { Assesses, KitRestoreTest, Moves, Plans, SeesLiveness, SiteDriver, StackDriver } from './capabilities.ts'
+import { declareCodes } from './codes.ts'
+import type { KitContext } from './context.ts'
 import type { EngineBehaviour, EngineRun, SeenByEngine } from './engine.ts'
 
-/** What performs an action of a driver; undefined where it performs none of this name. */
-export function behaviourOf(
-  driver: Pick<Driver, 'behaviours'> | undefined,
-  action: string,
-): EngineBehaviour | undefined {
-  const behaviour = driver?.behaviours[action]
-  return behaviour === undefined ? undefined : liftedBehaviour(behaviour)
+/** The core passes the context of today with what the kit adds. */
+const ofBefore = (context: KitContext): DriverContext => context as unknown as DriverContext
+
+/** What the core holds: a driver whose specification and state only itself knows. */
+export type KitDriver = SiteDriver<JsonObject, unknown> | StackDriver<JsonObject, unknown>
+
+/** What a driver of the whole stack is asked with when nothing was observed of it. */
+export const NOT_OBSERVED: Observed<never> = { kind: 'silent', why: 'not observed' }
+
+/** A driver of the kit out of one of before, which is read anew at each question. */
+export function liftedDriver(old: Driver): KitDriver {
+  const { kind, schema, claims, access, files, fileProblems, validate, credentials, brings } = old
+  const declared = {
+    kind,
+    schema,
+    codes: old.codes ?? { ...declareCodes(kind, {}) },
+    claims,
+    access,
+    ...(files === undefined ? {} : { files }),
+    ...(fileProblems === undefined ? {} : { fileProblems }),
+    ...(validate === undefined ? {} : { validate }),
+    ...(credentials === undefined ? {} : { credentials }),
+    ...(brings === undefined ? {} : { brings }),
+  }
+  if (old.scope === 'stack') {
+    const bySite = (seen: Observed): BySite => (seen === NOT_OBSERVED ? {} : { [EVERYWHERE]: seen })
+    return {
+      ...declared,
+      ...overStates<Observed>(old, bySite),
+      scope: 'stack',
+      actions: liftedActions(old),
+      ...(old.addresses === undefined
+        ? {}
+        : { addresses: (component: Component) => old.addresses?.(component, null) ?? [] }),
+      observe: (component, context) => old.observe(component, null, ofBefore(context)),
+      ...(old.reaches === undefined ? {} : { levels: old.reaches({} as Component, {} as Stack) }),
+      ...(old.deploy === undefined
+        ? {}
+        : {
+            deploys: {
+              deploy: async (component: Component, _: null, deployment: Deployment, context: KitContext) =>
+                (await old.deploy?.(component, null, deployment, ofBefore(context))) ?? [],
+            },
+          }),
+    }
+  }
+  // One that does not declare its levels may be a database.
+  const levels = (component: Component, stack: Stack) => old.reaches?.(component, stack) ?? (['database'] as const)
+  return {
+    ...declared,
+    ...overStates<BySite>(old, (states) => states),
+    scope: 'site',
+    actions: liftedActions(old),
+    standsOn: old.outside === true ? null : (old.standsOn ?? 'kubernetes'),
+    ...(old.addresses === undefined ? {} : { addresses: (component, site) => old.addresses?.(component, site) ?? [] }),
+    observe: (component, site, context) => old.observe(component, site, ofBefore(context)),
+    ...(old.deploy === undefined
+      ? {}
+      : {
+          deploys: {
+            deploy: async (component: Component, site: SiteName, deployment: Deployment, context: KitContext) =>
+              (await old.deploy?.(component, site, deployment, ofBefore(context))) ?? [],
+          },
+        }),
+    ...(old.fence === undefined ? {} : { fences: { levels, steps: liftedPlan(old.fence, (states) => states) } }),
+    ...(old.selfFencing === undefined
+      ? {}
+      : {
+          selfFences: {
+            levels: old.fence === undefined ? levels : () => [],
+            selfFencing(component, states, intent, stack) {
+              const answer = old.selfFencing?.(component, states, intent, stack)
+              if (answer === undefined) throw new Error(`${kind} has no self-fencing any more`)
+              return answer.within === null ? answer : { within: answer.within, wait: liftedStep(answer.wait) }
+            },
+          },
+        }),
+    ...(old.loss === undefined && old.ahead === undefined
+      ? {}
+      : {
+          losses: {
+            loss: (component, states, intent, now) => old.loss?.(component, states, intent, now) ?? null,
+            ahead: (component, states, intent) => old.ahead?.(component, states, intent) ?? [],
+          },
+        }),
+    ...(old.restoreTest === undefined
+      ? {}
+      : {
+          backups: {
+            backup: (component, states, site, stack) =>
+              (old.backup?.(component, states, site, stack) ?? []).map(liftedStep),
+            async restoreTest(component, source, sandbox, context) {
+              const report = await old.restoreTest?.(component, source, sandbox, ofBefore(context))
+              if (report === undefined) throw new Error(`${kind} tests no backup any more`)
+              return report as KitRestoreTest
+            },
+          },
+        }),
+    ...(old.sql === undefined
+      ? {}
+      : {
+          database: {
+            sql: async (component, at, query, context) =>
+              (await old.sql?.(component, at, query, ofBefore(context))) ?? [],
+          },
+        }),
+    ...(old.objectStore === undefined ? {} : { store: { objectStore: old.objectStore } }),
+  }
 }
+
+function overStates<States>(old: Driver, bySite: (states: States) => BySite) {
+  const asked = (component: Component, states: States, intent: Intent | null, assessment: Assessment): Finding[] =>
+    old.assess(component, bySite(states), intent, assessment)
+  const ofMode = (component: Component, states: States, intent: Intent, assessment: Assessment): Finding[] =>
+    asked(component, states, intent, assessment)
+  const assess: Assesses<JsonObject, States> = {
+    status: (component, states, assessment) => asked(component, states, null, assessment),
+    moves: { switchover: ofMode, failover: ofMode, rejoin: ofMode, reopen: ofMode },
+    ...(old.gaps === undefined
+      ? {}
+      : { gaps: (component, states, active, now) => old.gaps?.(component, bySite(states), active, now) ?? {} }),
+  }
+  const moves: Moves<JsonObject, States> = {
+    switchover: liftedPlan(old.move, bySite),
+    failover: liftedPlan(old.move, bySite),
+    rejoin: liftedPlan(old.rejoin, bySite),
+    reopen: liftedPlan(old.reopen, bySite),
+    follow: (component, follower, intent, stack) =>
+      (old.follow?.(component, follower, intent, stack) ?? []).map(liftedStep),
+    keeps: (component, intent) => old.keeps?.(component, intent) ?? null,
+  }
+  const liveness: SeesLiveness<JsonObject, States> = {
+    signals: (component, states, site) => old.sees?.(component, bySite(states), site) ?? [],
+  }
+  return { assess, moves, liveness }
+}
+
+const liftedPlan =
+  <States>(plan: Driver['move'], bySite: (states: States) => BySite): Plans<JsonObject, States> =>
+  (component, states, intent, stack) =>
+    (plan?.(component, bySite(states), intent, stack) ?? []).map(liftedStep)
+
+/** Its id stays with it, and comes back when the core plans it. */
+const liftedStep = ({ needs, ...step }: PlannedStep): DriverStep => ({ ...step, needs: needs.map((id) => ({ id })) })
+
+const liftedActions = (old: Driver): AnyAction<JsonObject>[] =>
+  Object.entries(old.behaviours).map(([name, behaviour]): AnyAction<JsonObject> => {
+    const [varies, titleOf] = [old.varying?.[name], old.varyingTitles?.[name]]
+    return {
+      name,
+      parameters: {},
+      behaviour: liftedBehaviour(behaviour),
+      byHand: {
+        say: (component, step, surroundings) =>
+          old.manual?.(
+            component,
+            { ...step, needs: step.needs.map(({ id }) => id) } as unknown as PlannedStep,
+            surroundings,
+          ) ?? null,
+      },
+      ...(varies === undefined ? {} : { varies }),
+      ...(titleOf === undefined ? {} : { titleOf }),
+    }
+  })
 
 export function liftedBehaviour(old: Behaviour): EngineBehaviour {
   const common = {
@@ -59,9 +223,9 @@ async function* noChanges(): AsyncIterable<unknown> {}
 function loweredRun({ step, context, proofOf, memory: _, site: __, ...run }: EngineRun, restsOn?: RestsOn): StepRun {
   return {
     ...run,
-    // The engine passes whole steps, and the context of today with what the kit adds.
+    // The engine passes whole steps.
     step: step as unknown as PlannedStep,
-    context: context as unknown as DriverContext,
+    context: ofBefore(context),
     proofOf: (id) => proofOf({ id }) as JsonObject | null,
     ...(restsOn === undefined ? {} : { restsOn }),
   }

@@ -93,7 +93,7 @@ describe('nothing is promoted before this process has seen the old site shut', (
 
   test('a process that has seen the fence hold goes on when the site goes silent after that', async () => {
     const at = await fencedMove()
-    const { copy } = at.world.drivers.toy?.behaviours ?? {}
+    const { copy } = at.driver.behaviours
     if (copy?.apply === undefined) throw new Error('no copy')
     const apply = copy.apply
     Object.assign(copy, {
@@ -134,7 +134,7 @@ describe('nothing is promoted before this process has seen the old site shut', (
 
   test('within one process, a fence that somebody opens before the promotion is shut again', async () => {
     const at = await fencedMove()
-    const { copy } = at.world.drivers.toy?.behaviours ?? {}
+    const { copy } = at.driver.behaviours
     if (copy?.apply === undefined) throw new Error('no copy')
     const apply = copy.apply
     let opened = false
@@ -166,7 +166,7 @@ describe('nothing is promoted before this process has seen the old site shut', (
 
   test('what another controller writes back within one process ends the move at once, and the old site serves again', async () => {
     const at = await fencedMove()
-    const { copy, fence } = at.world.drivers.toy?.behaviours ?? {}
+    const { copy, fence } = at.driver.behaviours
     if (copy?.apply === undefined || fence === undefined) throw new Error('no copy')
     const [apply, done] = [copy.apply, fence.done]
     Object.assign(copy, {
@@ -189,7 +189,7 @@ describe('nothing is promoted before this process has seen the old site shut', (
 
   test('a fence that is opened as often as it is shut is shut once more, and then the move goes back', async () => {
     const at = await fencedMove()
-    const { copy } = at.world.drivers.toy?.behaviours ?? {}
+    const { copy } = at.driver.behaviours
     if (copy?.apply === undefined) throw new Error('no copy')
     const { done } = copy
     Object.assign(copy, {
@@ -216,7 +216,7 @@ describe('nothing is promoted before this process has seen the old site shut', (
     'beyond the point of no return somebody opens a fence %s',
     async (_, times, verdict) => {
       const at = await fencedMove()
-      const { promote, copy } = at.world.drivers.toy?.behaviours ?? {}
+      const { promote, copy } = at.driver.behaviours
       if (promote?.apply === undefined || copy === undefined) throw new Error('no promotion')
       let opened = 0
       let committed = false

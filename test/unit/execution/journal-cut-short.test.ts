@@ -30,7 +30,7 @@ describe('a journal whose newest entries are gone costs steps that are done agai
     const at = await fencedMove()
     await at.dieAfter(FENCE)
     await cut(at, FENCE_INTENT)
-    const { copy } = at.world.drivers.toy?.behaviours ?? {}
+    const { copy } = at.driver.behaviours
     Object.assign(copy ?? {}, { done: async () => ({ is: 'failed', code: 'archive-silent', why: 'it is full' }) })
     expect(await at.perform('resume')).toMatchObject({ verdict: 'undone', failure: { code: 'archive-silent' } })
     expect(at.effects).toEqual(['fence', 'unfence'])
@@ -56,12 +56,12 @@ describe('a journal whose newest entries are gone costs steps that are done agai
 
   test('a process that began the run itself takes back only what it did', async () => {
     const at = await fencedMove()
-    const { fence } = at.world.drivers.toy?.behaviours ?? {}
+    const { fence } = at.driver.behaviours
     Object.assign(fence ?? {}, {
       apply: () => Promise.reject(Object.assign(new Error('refused'), { code: 'refused' })),
     })
     at.sites.fenced = true
-    const { copy } = at.world.drivers.toy?.behaviours ?? {}
+    const { copy } = at.driver.behaviours
     Object.assign(copy ?? {}, { done: async () => ({ is: 'failed', code: 'archive-silent', why: 'it is full' }) })
     expect(await at.perform('begin')).toMatchObject({ verdict: 'undone' })
     expect(at.effects).toEqual([])
@@ -93,7 +93,7 @@ describe('a journal whose newest entries are gone costs steps that are done agai
   test('one that lacks the process that holds the lock is damaged', async () => {
     const at = await fencedMove()
     await at.dieAfter(resultOf('witness.lock'))
-    Object.assign(at.world.drivers.toy?.behaviours.copy ?? {}, {
+    Object.assign(at.driver.behaviours.copy ?? {}, {
       done: async () => ({ is: 'failed', code: 'archive-silent', why: 'full' }),
     })
     expect(await at.perform('resume')).toMatchObject({ verdict: 'undone' })
@@ -131,7 +131,7 @@ describe('a lock that a deployer has written into the name of a run blocks nobod
     const at = await fencedMove()
     await at.dieAfter(FENCE)
     await written(at, 2)
-    const { fence, copy } = at.world.drivers.toy?.behaviours ?? {}
+    const { fence, copy } = at.driver.behaviours
     Object.assign(copy ?? {}, { done: async () => ({ is: 'failed', code: 'archive-silent', why: 'it is full' }) })
     Object.assign(fence ?? {}, { undone: async () => ({ is: 'failed', code: 'archive-silent', why: 'it is full' }) })
     expect(await at.perform('resume')).toMatchObject({ verdict: 'stopped' })

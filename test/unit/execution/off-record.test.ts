@@ -9,7 +9,7 @@ const LOCK = resultOf('witness.lock')
 
 /** Another behaviour of its only fence. */
 function bent(at: Move, as: Partial<Behaviour>): void {
-  Object.assign(at.world.drivers.toy?.behaviours.fence ?? {}, as)
+  Object.assign(at.driver.behaviours.fence ?? {}, as)
 }
 const crashLoop = async (): Promise<Progress> => ({
   is: 'failed',

@@ -37,7 +37,7 @@ describe('a promotion on record is a claim: this process looks again before anyt
 
   test('one that is under way, by the word of its driver, is waited for: no effect is due, and no door is shut', async () => {
     const at = await promoted()
-    const { promote } = at.world.drivers.toy?.behaviours ?? {}
+    const { promote } = at.driver.behaviours
     if (promote === undefined) throw new Error('no promotion')
     let looks = 0
     Object.assign(promote, {
@@ -53,7 +53,7 @@ describe('a promotion on record is a claim: this process looks again before anyt
 
   test('one on a site that is silent now stops the run, and says so', async () => {
     const at = await promoted()
-    const { promote } = at.world.drivers.toy?.behaviours ?? {}
+    const { promote } = at.driver.behaviours
     Object.assign(promote ?? {}, {
       done: async (): Promise<Progress> => ({ is: 'unknown', why: 'dc-b does not answer' }),
     })

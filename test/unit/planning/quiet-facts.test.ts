@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import type { KubernetesObject, ObjectReference, ProxyTarget } from '../../../src/clients/kubernetes-client.ts'
 import type { Intent, Mode } from '../../../src/domain/plan.ts'
 import type { Component, SiteName, Stack } from '../../../src/domain/stack.ts'
+import { observeComponent } from '../../../src/driver/ask.ts'
 import type { DriverContext } from '../../../src/driver/context.ts'
 import type { Driver } from '../../../src/driver/driver.ts'
 import { cloudNativePg } from '../../../src/drivers/cloudnative-pg/driver.ts'
@@ -134,12 +135,17 @@ async function seen(now: Jitter, mode: Mode): Promise<Observation> {
     site === 'dc-c' && now.third === 'silent'
       ? { kind: 'silent', why: 'no answer', cause: 'no-answer', triedFrom: ['this runner'] }
       : { kind: 'answering', identity: `uid-${site}`, version: 'v1.34', latency: 5 }
+  const driverOf = ({ driver }: Component) => {
+    const found = drivers[driver]
+    if (found === undefined) throw new Error(`no driver ${driver}`)
+    return found
+  }
   const look = async (component: Component, site: SiteName) =>
     [
       site,
       view(site).kind === 'silent'
         ? { kind: 'silent', why: 'no answer' }
-        : await drivers[component.driver]?.observe(component, site, context),
+        : await observeComponent(driverOf(component), component, site, context),
     ] as const
   const components = stack.components.map(
     async (component) =>

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { Intent, Plan, PlannedStep } from '../../../src/domain/plan.ts'
 import type { Stack } from '../../../src/domain/stack.ts'
+import { variesIn } from '../../../src/driver/ask.ts'
 import { drivers, witnesses } from '../../../src/drivers/registry.ts'
 import type { Observation } from '../../../src/observation/observation.ts'
 import { staleFacts } from '../../../src/planning/facts.ts'
@@ -130,7 +131,7 @@ describe.each(intents)('the plan of a %s', (mode, intent) => {
     const varies = ([first, index, , parameter]: readonly (string | number)[]): boolean => {
       const step = first === 'steps' ? steps[Number(index)] : undefined
       const declared = stack.components.find(({ name }) => name === step?.component)
-      return drivers[declared?.driver ?? '']?.varying?.[step?.action ?? '']?.[String(parameter)] !== undefined
+      return variesIn(drivers[declared?.driver ?? ''], step?.action ?? '')[String(parameter)] !== undefined
     }
     const places = placesIn(plan).filter((path) => decides(named(path)) && !varies(path))
     const at = (path: readonly (string | number)[]): Json =>

@@ -1,0 +1,314 @@
+/**
+ * How the core asks a driver. A driver of a site and one of the whole stack answer the same questions, and a capability
+ * that it lacks is an empty answer, so that no other place of the core branches on either.
+ */
+import type { ObjectStoreLocation } from '../clients/object-store-client.ts'
+import type { FenceLevel } from '../domain/fence-levels.ts'
+import type { LivenessSignal } from '../domain/liveness.ts'
+import { type BySite, EVERYWHERE, type Gap, type Observed } from '../domain/observed.ts'
+import type { ComponentLoss, Finding, Intent, KeptData, PlannedStep } from '../domain/plan.ts'
+import type { Sandbox } from '../domain/restore-test.ts'
+import type { Component, SiteName, Stack } from '../domain/stack.ts'
+import type { Json, JsonObject } from '../values/json.ts'
+import type { Assessment, SelfFencing } from './assessment.ts'
+import type { DriverContext, SqlRows } from './context.ts'
+import type { Deployment, DeployUnit } from './deployment.ts'
+import type { Driver } from './driver.ts'
+import type { AnyAction, DriverStep } from './kit/action.ts'
+import { around } from './kit/around.ts'
+import type { Assesses, Moves, SeesLiveness, SiteDriver, StackDriver } from './kit/capabilities.ts'
+import type { EngineBehaviour } from './kit/engine.ts'
+import { type KitDriver, liftedDriver, NOT_OBSERVED } from './kit/lifted.ts'
+import type { Manual, ManualSurroundings } from './manual.ts'
+import type { RestoreTestReport } from './restore-test.ts'
+import type { Varies } from './varying.ts'
+
+/** A driver as the core gets it: written against the kit, or as `Driver` of before. */
+export type AnyDriver = Driver | KitDriver
+
+const kitOf = (driver: AnyDriver): KitDriver => {
+  if (!('behaviours' in driver)) return driver
+  return driver.kit ?? liftedDriver(driver)
+}
+const ofSites = (driver: AnyDriver | undefined): SiteDriver<JsonObject, unknown> | undefined => {
+  const kit = driver === undefined ? undefined : kitOf(driver)
+  return kit?.scope === 'site' ? kit : undefined
+}
+
+/** What both kinds of drivers have, over the states that each of them takes. */
+interface OverStates<States> {
+  readonly assess: Assesses<JsonObject, States>
+  readonly moves?: Moves<JsonObject, States>
+  readonly liveness?: SeesLiveness<JsonObject, States>
+}
+/** Asks with the states of all sites, or with the one of the whole stack. */
+function withStates<Answer>(
+  driver: AnyDriver | undefined,
+  states: BySite,
+  none: Answer,
+  ask: <States>(of: OverStates<States>, states: States) => Answer,
+): Answer {
+  if (driver === undefined) return none
+  const kit = kitOf(driver)
+  return kit.scope === 'site' ? ask(kit, states) : ask(kit, states[EVERYWHERE] ?? NOT_OBSERVED)
+}
+
+// Where it stands.
+
+/** Where a component of this driver exists: at each site, or once for the stack (null). */
+export const placesOf = (driver: AnyDriver, { sites }: Stack): readonly (SiteName | null)[] =>
+  driver.scope === 'stack' ? [null] : sites.map(({ name }) => name)
+
+/** The platform whose silence is the component's own; null for one that stands outside of the sites' platforms. */
+export const standsOn = (driver: AnyDriver): string | null => ofSites(driver)?.standsOn ?? null
+
+/** Where it is asked outside of its site's platforms, as URLs. */
+export function addressesOf(
+  driver: AnyDriver | undefined,
+  component: Component,
+  site: SiteName | null,
+): readonly string[] {
+  if (driver === undefined) return []
+  const kit: SiteDriver<JsonObject, unknown> | StackDriver<JsonObject, unknown> = kitOf(driver)
+  if (kit.scope === 'stack') return kit.addresses?.(component) ?? []
+  return site === null ? [] : (kit.addresses?.(component, site) ?? [])
+}
+
+// What is true of it.
+
+/** Read-only; `site` is null for a component of the whole stack. */
+export async function observeComponent(
+  driver: AnyDriver,
+  component: Component,
+  site: SiteName | null,
+  context: DriverContext,
+): Promise<Observed> {
+  const kit = kitOf(driver)
+  if (kit.scope === 'stack') return kit.observe(component, around(context))
+  return site === null ? NOT_OBSERVED : kit.observe(component, site, around(context))
+}
+
+/** For a move, or (null) for `status`. Nothing is said of a component of the whole stack that was not observed. */
+export const componentFindings = (
+  driver: AnyDriver | undefined,
+  component: Component,
+  states: BySite,
+  intent: Intent | null,
+  assessment: Assessment,
+): Finding[] =>
+  driver?.scope === 'stack' && states[EVERYWHERE] === undefined
+    ? []
+    : withStates(driver, states, [], ({ assess }, seen) => {
+        const ofMode = intent === null ? undefined : assess.moves?.[intent.mode]?.(component, seen, intent, assessment)
+        return ofMode ?? assess.status(component, seen, assessment)
+      })
+
+/** How far each passive site is behind the active one. */
+export const gapsOf = (
+  driver: AnyDriver | undefined,
+  component: Component,
+  states: BySite,
+  activeSite: SiteName,
+  now: string,
+): Readonly<Record<string, Gap>> =>
+  withStates(driver, states, {}, ({ assess }, seen) => assess.gaps?.(component, seen, activeSite, now) ?? {})
+
+/** What says, from here, whether another site lives. */
+export const livenessSignalsOf = (
+  driver: AnyDriver | undefined,
+  component: Component,
+  states: BySite,
+  site: SiteName,
+): LivenessSignal[] =>
+  withStates(driver, states, [], ({ liveness }, seen) => liveness?.signals(component, seen, site) ?? [])
+
+/** What a failover would lose of it; null: it holds nothing of its own. */
+export const componentLoss = (
+  driver: AnyDriver | undefined,
+  component: Component,
+  states: BySite,
+  intent: Intent,
+  now: string,
+): ComponentLoss | null => ofSites(driver)?.losses?.loss(component, states, intent, now) ?? null
+
+/** The other passive sites that hold more of the lost one than `intent.to` does. */
+export const followersAhead = (
+  driver: AnyDriver | undefined,
+  component: Component,
+  states: BySite,
+  intent: Intent,
+): Finding[] => ofSites(driver)?.losses?.ahead?.(component, states, intent) ?? []
+
+/** What becomes of its data in a switchover or a rejoin; null: it keeps none that is known. */
+export const keptDataOf = (driver: AnyDriver | undefined, component: Component, intent: Intent): KeptData | null =>
+  driver === undefined ? null : (kitOf(driver).moves?.keeps?.(component, intent) ?? null)
+
+// What it does in a move.
+
+/** Its steps of a move of this mode. */
+export const moveStepsOf = (
+  driver: AnyDriver | undefined,
+  component: Component,
+  states: BySite,
+  intent: Intent,
+  stack: Stack,
+): PlannedStep[] =>
+  withStates(driver, states, [], ({ moves }, seen) =>
+    plannedSteps(component, moves?.[intent.mode]?.(component, seen, intent, stack) ?? []),
+  )
+
+/** Its steps that shut the former active site. */
+export const fenceStepsOf = (
+  driver: AnyDriver | undefined,
+  component: Component,
+  states: BySite,
+  intent: Intent,
+  stack: Stack,
+): PlannedStep[] => plannedSteps(component, ofSites(driver)?.fences?.steps(component, states, intent, stack) ?? [])
+
+/** What it does in PROTECT of a passive site that is neither end of the move. */
+export const followStepsOf = (
+  driver: AnyDriver | undefined,
+  component: Component,
+  follower: SiteName,
+  intent: Intent,
+  stack: Stack,
+): PlannedStep[] =>
+  driver === undefined
+    ? []
+    : plannedSteps(component, kitOf(driver).moves?.follow?.(component, follower, intent, stack) ?? [])
+
+/** Whether its steps can shut a component on the former active site. */
+export const hasFence = (driver: AnyDriver | undefined): boolean => ofSites(driver)?.fences !== undefined
+
+/** Whether a guard can close it from inside: it stands on a platform of its site, and has a fence. */
+export const isGuarded = (driver: AnyDriver | undefined): boolean => {
+  const kit = ofSites(driver)
+  return kit !== undefined && kit.standsOn !== null && kit.fences !== undefined
+}
+
+/** The levels that its fence may shut. */
+export const levelsOfFence = (
+  driver: AnyDriver | undefined,
+  component: Component,
+  stack: Stack,
+): readonly FenceLevel[] => ofSites(driver)?.fences?.levels(component, stack) ?? []
+
+/** The levels of a fence that it may shut in any way, if all that this needs is there. */
+export function levelsOf(driver: AnyDriver | undefined, component: Component, stack: Stack): readonly FenceLevel[] {
+  if (driver === undefined) return []
+  const kit = kitOf(driver)
+  if (kit.scope === 'stack') return kit.levels ?? []
+  return [...levelsOfFence(kit, component, stack), ...(kit.selfFences?.levels(component, stack) ?? [])]
+}
+
+export const hasSelfFencing = (driver: AnyDriver | undefined): boolean => ofSites(driver)?.selfFences !== undefined
+
+/** Whether the lost site shuts itself, and the step that waits for it; null: this driver shuts nothing by itself. */
+export function componentSelfFencing(
+  driver: AnyDriver | undefined,
+  component: Component,
+  states: BySite,
+  intent: Intent,
+  stack: Stack,
+): SelfFencing | null {
+  const answer = ofSites(driver)?.selfFences?.selfFencing(component, states, intent, stack)
+  if (answer === undefined) return null
+  return answer.within === null ? answer : { within: answer.within, wait: asPlanned(component, answer.wait) }
+}
+
+// What it performs.
+
+/** An action by its name; undefined: it has none of this name. */
+export const actionOf = (driver: AnyDriver | undefined, name: string): AnyAction<JsonObject> | undefined =>
+  driver === undefined ? undefined : kitOf(driver).actions.find((action) => action.name === name)
+
+/** What performs an action; undefined: it performs none of this name. */
+export const behaviourOf = (driver: AnyDriver | undefined, action: string): EngineBehaviour | undefined =>
+  actionOf(driver, action)?.behaviour
+
+/** Which parameters of an action may differ between a plan and its execution. */
+export const variesIn = (driver: AnyDriver | undefined, action: string): Readonly<Record<string, Varies>> =>
+  (actionOf(driver, action)?.varies ?? {}) as Readonly<Record<string, Varies>>
+
+/** The title that the planner gives a step with its parameters; null: it says none of those that vary. */
+export const varyingTitleOf = (driver: AnyDriver | undefined, component: Component, step: PlannedStep): string | null =>
+  actionOf(driver, step.action)?.titleOf?.(component, step) ?? null
+
+/** What a person types in place of a step; null where no short way by hand exists. */
+export function byHandOf(
+  driver: AnyDriver | undefined,
+  component: Component,
+  step: PlannedStep,
+  surroundings: ManualSurroundings,
+): Manual | null {
+  const byHand = actionOf(driver, step.action)?.byHand ?? 'none'
+  if (byHand === 'none') return null
+  return byHand.say(component, { ...step, needs: step.needs.map((id) => ({ id })) }, surroundings)
+}
+
+// Deploys, backups and data.
+
+/** The declared state of one place, as units that are compared, applied and waited for. */
+export async function deployUnitsOf(
+  driver: AnyDriver,
+  component: Component,
+  place: SiteName | null,
+  deployment: Deployment,
+  context: DriverContext,
+): Promise<DeployUnit[]> {
+  const kit = kitOf(driver)
+  if (kit.scope === 'stack') return (await kit.deploys?.deploy(component, null, deployment, around(context))) ?? []
+  return place === null ? [] : ((await kit.deploys?.deploy(component, place, deployment, around(context))) ?? [])
+}
+
+/** The steps that take a backup now, with its manifest. */
+export const backupStepsOf = (
+  driver: AnyDriver | undefined,
+  component: Component,
+  states: BySite,
+  site: SiteName,
+  stack: Stack,
+): PlannedStep[] => plannedSteps(component, ofSites(driver)?.backups?.backup?.(component, states, site, stack) ?? [])
+
+export const isRestoreTested = (driver: AnyDriver | undefined): boolean => ofSites(driver)?.backups !== undefined
+
+/** Restores the newest backup of `source` into the sandbox and judges it; null: its backups are not tested. */
+export async function restoreTestOf(
+  driver: AnyDriver | undefined,
+  component: Component,
+  source: SiteName,
+  sandbox: Sandbox,
+  context: DriverContext,
+): Promise<RestoreTestReport | null> {
+  const report = await ofSites(driver)?.backups?.restoreTest(component, source, sandbox, around(context))
+  if (report === undefined) return null
+  const { endpoint, ...rest } = report
+  // A sandbox hands endpoints on as data; who needs one reads its kind.
+  return endpoint === undefined ? rest : { ...rest, endpoint: endpoint as Json as JsonObject }
+}
+
+/** Read-only SQL on a component; null: it is no database. */
+export const sqlOf = (
+  driver: AnyDriver | undefined,
+  component: Component,
+  at: SiteName | Sandbox,
+  query: string,
+  context: DriverContext,
+): Promise<SqlRows> | null => ofSites(driver)?.database?.sql(component, at, query, around(context)) ?? null
+
+/** Where a component keeps its objects for a site; null: it is no object store. */
+export const objectStoreOf = (
+  driver: AnyDriver | undefined,
+  component: Component,
+  site: SiteName,
+): ObjectStoreLocation | null => ofSites(driver)?.store?.objectStore(component, site) ?? null
+
+const plannedSteps = (component: Component, steps: readonly DriverStep[]): PlannedStep[] =>
+  steps.map((step) => asPlanned(component, step))
+
+/** What only the core sets is added here: id and component. */
+function asPlanned(component: Component, { needs, ...step }: DriverStep): PlannedStep {
+  const id = `${component.name}.${step.action}${step.site === null ? '' : `@${step.site}`}`
+  return { id, component: component.name, ...step, needs: needs.map((reference) => reference.id) }
+}
