@@ -1,6 +1,6 @@
 import type { PlannedStep } from '../domain/plan.ts'
+import type { AnyDriver } from '../driver/ask.ts'
 import type { DriverContext } from '../driver/context.ts'
-import type { Driver } from '../driver/driver.ts'
 import type { EngineBehaviour } from '../driver/kit/engine.ts'
 import { asStandbyError } from '../errors/standby-error.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -34,7 +34,7 @@ export interface SingleRun {
   readonly epoch: number
   readonly journal: JournalOfSingleRun
   readonly store: ConditionalStore
-  readonly drivers: Readonly<Record<string, Driver>>
+  readonly drivers: Readonly<Record<string, AnyDriver>>
   readonly context: DriverContext
   readonly clock: Clock
   readonly progress: Progress

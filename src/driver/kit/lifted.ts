@@ -103,7 +103,7 @@ export function liftedDriver(old: Driver): KitDriver {
             ahead: (component, states, intent) => old.ahead?.(component, states, intent) ?? [],
           },
         }),
-    ...(old.restoreTest === undefined
+    ...(old.restoreTest === undefined && old.backup === undefined
       ? {}
       : {
           backups: {

@@ -13,6 +13,7 @@ import { siteError } from '../../../src/errors/standby-error.ts'
 import type { Observation, SiteView } from '../../../src/observation/observation.ts'
 import { factsOf, staleFacts } from '../../../src/planning/facts.ts'
 import { livenessOf } from '../../../src/planning/liveness.ts'
+import { onceByKey } from '../../../src/runtime/once.ts'
 import { theApplication } from '../../support/helm-application.ts'
 import { backup, cluster, primary, replica } from '../drivers/cloudnative-pg/cluster-states.ts'
 import { databaseStack, theDatabase } from '../drivers/cloudnative-pg/database-stack.ts'
@@ -130,6 +131,7 @@ async function seen(now: Jitter, mode: Mode): Promise<Observation> {
     records: { way: { roundTrip: null }, newest: async () => null },
     once: <T>(_: string, ask: () => Promise<T>) => ask(),
     log: { debug: () => undefined },
+    once: onceByKey(),
   } as unknown as DriverContext
   const view = (site: SiteName): SiteView =>
     site === 'dc-c' && now.third === 'silent'
