@@ -1,10 +1,4 @@
-import {
-  changesActiveSite,
-  type Fencing,
-  type Intent,
-  type PlannedStep,
-  siteInQuestion,
-} from '../domain/plan.ts'
+import { changesActiveSite, type Fencing, type Intent, type PlannedStep, siteInQuestion } from '../domain/plan.ts'
 import type { Component, Stack } from '../domain/stack.ts'
 import { type AnyDriver, fenceStepsOf, moveStepsOf } from '../driver/ask.ts'
 import type { Observation } from '../observation/observation.ts'
