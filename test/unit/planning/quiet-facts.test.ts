@@ -131,7 +131,6 @@ async function seen(now: Jitter, mode: Mode): Promise<Observation> {
     records: { way: { roundTrip: null }, newest: async () => null },
     once: <T>(_: string, ask: () => Promise<T>) => ask(),
     log: { debug: () => undefined },
-    once: onceByKey(),
   } as unknown as DriverContext
   const view = (site: SiteName): SiteView =>
     site === 'dc-c' && now.third === 'silent'
