@@ -14,7 +14,7 @@ import type { Assessment, SelfFencing } from './assessment.ts'
 import type { DriverContext, SqlRows } from './context.ts'
 import type { Deployment, DeployUnit } from './deployment.ts'
 import type { Driver } from './driver.ts'
-import type { AnyAction, DriverStep } from './kit/action.ts'
+import { type AnyAction, type DriverStep, idOfStep } from './kit/action.ts'
 import { around } from './kit/around.ts'
 import type { Assesses, Moves, SeesLiveness, SiteDriver, StackDriver } from './kit/capabilities.ts'
 import type { EngineBehaviour } from './kit/engine.ts'
@@ -308,7 +308,7 @@ const plannedSteps = (component: Component, steps: readonly DriverStep[]): Plann
   steps.map((step) => asPlanned(component, step))
 
 /** What only the core sets is added here: id and component. */
-function asPlanned(component: Component, { needs, ...step }: DriverStep): PlannedStep {
-  const id = `${component.name}.${step.action}${step.site === null ? '' : `@${step.site}`}`
+function asPlanned(component: Component, { needs, about, ...step }: DriverStep): PlannedStep {
+  const id = idOfStep(component, { ...step, about })
   return { id, component: component.name, ...step, needs: needs.map((reference) => reference.id) }
 }
