@@ -153,7 +153,7 @@ describe('the guard of a cluster', () => {
   test('closes no database on hosts, so nothing waits for it and the plan is refused', () => {
     const { stack, plan } = plannedWith(['kubernetes', 'hosts'])
     expect(plan.steps.some(({ byTime }) => byTime === true)).toBe(false)
-    expect(plan.findings.find(({ code }) => code === 'fence-too-low')?.what).toContain('db-1 (hosts) can not be closed')
+    expect(plan.findings.find(({ code }) => code === 'fence-too-low')?.what).toContain('db-1 (hosts) cannot be closed')
     const closes = closedByGuard(stack, all)
     expect(['kubernetes', 'hosts', 'outside'].filter((kind) => closes(all[kind]))).toEqual(['kubernetes'])
   })
