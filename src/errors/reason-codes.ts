@@ -222,12 +222,10 @@ export const REASON_CODES = {
       'The bucket demands something of each write that Standby does not send: Object Lock or encryption.',
     'object-store-unreadable':
       'An object is larger than anything that Standby keeps there, or is not encoded as it says.',
-    'object-store-silent': 'The bucket of a site could not be observed.',
     'object-store-denied': 'The service denies an action to this identity.',
     'object-store-missing-bucket': 'The bucket does not exist.',
     'object-store-precondition': 'An object was written by somebody else.',
     'object-store-refused': 'The service refuses a request as wrong.',
-    'object-store-unversioned': 'The bucket keeps no versions.',
   },
   Database: {
     'made-by-others':
@@ -239,87 +237,23 @@ export const REASON_CODES = {
     'sql-failed': 'A query failed.',
   },
   Cache: {
-    'active-cache-missing':
-      'The active site has neither its cache nor the volume of it, and dumps of it exist: no deploy makes an empty one in its place.',
-    'cache-silent': 'The cache of a site cannot be read.',
-    'cache-not-answering': 'The server does not answer.',
-    'cache-not-ready': 'The server is not ready.',
-    'cache-password-unusable':
-      'The password is empty, or ends with a line break, or holds a control character: refused before anything is declared.',
-    'cache-does-not-start': 'The server does not start.',
-    'cache-image-differs': 'The sites run different images.',
-    'cache-restore-failed': 'The dump could not be loaded.',
-    'cache-keys-missing': 'Fewer keys were loaded than the dump has.',
-    'dump-failed': 'The backup job failed.',
     'dump-damaged': 'The description beside a dump of Redis is not what a backup writes: nothing is restored by it.',
-    'dump-missing': 'The backup job left no dump.',
-    'dump-old': 'The last dump is older than the objective.',
-    'dumps-unreadable': 'The dumps cannot be listed.',
-    'no-dump': 'There is no dump.',
   },
   Application: {
-    'application-silent': 'The application of a site can not be read.',
-    'application-not-ready': 'Not all replicas are ready.',
-    'application-refuses': 'The application refuses to start on the restored copy.',
-    'another-instance': 'The application serves another instance than before the move.',
-    'instance-without-identity': 'The database names no instance: it is empty.',
-    'canary-fails':
-      'The canary fails while its doors are still open: its client secret was revoked, or it may not read the secret. A move would stop after its point of no return.',
-    'canary-unknown':
-      'The canary could not be tried beforehand: its site is lost, or this process has not its credentials or rights.',
-    'canary-wrong':
-      "The canary secret does not decrypt, or decrypts to something else: the site's key does not open this data.",
-    'image-differs': 'The sites run different images.',
-    'secret-differs': 'A Secret that all sites must share differs between them.',
-    'helm-failed': 'helm ended with an error.',
-    'release-pending': 'An interrupted helm run left the release pending.',
-    'replicas-not-of-role':
-      'The application has no replicas on the active site, or runs on a passive one where somebody else has scaled it.',
-    'workloads-not-moved': 'A release runs more than its declared workload: no move stops that, and no fence shuts it.',
-    'image-missing':
-      'A node of the new site cannot pull an image of the application. Nothing was changed, users are served.',
-    'rollout-failed': 'A rollout failed; the text has the true reason.',
     'managed-by-others':
       'Another controller keeps an object that a move changes, and may take the move back: pause it for the time of the move.',
     'reverted-by-others':
       'Another manager wrote back what a step had set: the move goes back, for users are shut out meanwhile.',
   },
-  Traffic: {
-    'load-balancer-silent': 'A load balancer does not answer.',
-    'load-balancer-lost':
-      'A load balancer that stands in the lost site does not answer; the failover goes on without it.',
-    'load-balancer-refused': 'A load balancer refuses a command.',
-    'load-balancer-unreadable': 'A load balancer answers with something else than expected.',
-    'load-balancer-map-unwritable': 'The map file can not be written: a reload would undo the switch.',
-    'load-balancer-key-missing': 'The map has no key for the stack.',
-    'load-balancer-half-switched': 'The load balancers, or a map and its file, name different sites.',
-    'backend-down': 'The backend of a site is down.',
-    'backend-missing': 'The backend of a site is not configured.',
-    'traffic-elsewhere': 'The traffic goes to another site than the active one.',
-  },
   'The guard of a site': {
-    'guard-not-running': 'The guard of a site does not run: after a failover the site would come back open.',
-    'guard-stale': 'The guard of a site has not reported for two minutes.',
-    'guard-blind':
-      'The guard of a site cannot read the witness. It blocks a move to that site, which its guard would close.',
-    'guard-closed': 'The guard holds closed what came up as if the site were active.',
-    'guard-cannot-close': 'A site has to be closed, and its guard cannot close all of it.',
-    'guard-without-time':
-      'The stack demands that a failover waits for its guard, and the guard declares no closeAfter: there is no time to wait for.',
     'self-fencing-not-awaited':
       'A failover neither shuts the lost site inside nor waits for its guard: if it lives, it may take writes beside the promoted one.',
-    'guard-does-not-start':
-      'A deploy met what waiting does not mend: a missing image, a pod that ends again and again.',
     'guard-not-declared': 'A guard was started, and its stack file declares none.',
-    'guard-program-missing': 'The bundle that guards run was not found beside the running program.',
-    'guard-program-too-large': 'The packed bundle does not fit into a ConfigMap.',
     'out-of-reach-of-guard': 'A driver asked a guard for what it has no access to, such as another site.',
   },
   'Power and network': {
     'power-control-silent': 'A call of the power control was not answered.',
     'power-control-failed': 'A call of the power control was refused.',
-    'power-control-unanswered': 'Nobody says whether a site is switched off.',
-    'site-switched-off': 'A site is switched off from outside. Nothing switches it on again by itself.',
   },
   'Restore tests': {
     'no-site-for-sandbox': 'No passive site can carry the sandbox.',

@@ -9,6 +9,7 @@ import { continueFailover, readRun } from '../../../src/operations/continue-fail
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
 import { digestOf } from '../../../src/planning/plan-digest.ts'
+import { toyCode } from '../../support/toy-codes.ts'
 import { deployedToy, toyClock, toyDriver, toyStack, toyWorld } from '../../support/toy-stack.ts'
 import { quickSigner } from './signers.ts'
 
@@ -25,7 +26,7 @@ const REQUEST = { reason: 'GitHub is down', requestedBy: 'sam' } as const
 async function stopped() {
   const { toy, store } = await deployedToy()
   const clock = toyClock()
-  const driver = toyDriver(toy, { start: async () => Promise.reject(siteError('image-missing', 'no image')) })
+  const driver = toyDriver(toy, { start: async () => Promise.reject(siteError(toyCode['image-missing'], 'no image')) })
   const broken = { ...toyWorld(toy, store, { driver, clock }), stack: signed }
   const { plan } = await planFailover(broken, { mode: 'switchover', to: 'dc-b' })
   const text = approvalText(plan, { ...REQUEST, purpose: { operation: 'execute' } })

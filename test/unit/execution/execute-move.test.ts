@@ -60,7 +60,9 @@ describe('a planned move', () => {
 
   test('a failure after the point of no return is never undone by bringing the old site back', async () => {
     const { toy, store } = await deployedToy()
-    const driver = toyDriver(toy, { start: async () => Promise.reject(siteError('image-missing', 'no image')) })
+    const driver = toyDriver(toy, {
+      start: async () => Promise.reject(siteError(toyCode['image-missing'], 'no image')),
+    })
     const world = toyWorld(toy, store, { driver })
     const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
     const report = await executeFailover(world, plan, toyApproval(digest))

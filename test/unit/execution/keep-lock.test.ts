@@ -7,6 +7,7 @@ import { planFailover } from '../../../src/operations/plan-failover.ts'
 import type { Clock } from '../../../src/runtime/clock.ts'
 import type { JsonObject } from '../../../src/values/json.ts'
 import { LOCK_LIFETIME, LOCK_RENEWAL, readLock } from '../../../src/witness/lock.ts'
+import { toyCode } from '../../support/toy-codes.ts'
 import { deployedToy, toyDriver, toyWorld } from '../../support/toy-stack.ts'
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
@@ -34,7 +35,7 @@ async function waiting() {
       ...own.behaviours,
       start: {
         done: async () => {
-          if (broken) return { is: 'failed', code: 'image-missing', why: 'no image' }
+          if (broken) return { is: 'failed', code: toyCode['image-missing'], why: 'no image' }
           return started ? { is: 'done', proof: {} } : { is: 'pending', waitingFor: 'the application' }
         },
       },
@@ -212,7 +213,7 @@ test('a run that stops by itself ends its lock, unreleased, and its resume does 
       ...own.behaviours,
       start: {
         done: async () =>
-          broken ? { is: 'failed', code: 'image-missing', why: 'no image' } : { is: 'done', proof: {} },
+          broken ? { is: 'failed', code: toyCode['image-missing'], why: 'no image' } : { is: 'done', proof: {} },
       },
     },
   }

@@ -3,6 +3,7 @@ import type { Progress } from '../../../src/domain/progress.ts'
 import type { Behaviour } from '../../../src/driver/behaviour.ts'
 import { openJournal } from '../../../src/witness/journal.ts'
 import { FENCE, fencedMove, resultOf } from '../../support/fenced-move.ts'
+import { toyCode } from '../../support/toy-codes.ts'
 
 type Move = Awaited<ReturnType<typeof fencedMove>>
 const LOCK = resultOf('witness.lock')
@@ -13,7 +14,7 @@ function bent(at: Move, as: Partial<Behaviour>): void {
 }
 const crashLoop = async (): Promise<Progress> => ({
   is: 'failed',
-  code: 'rollout-failed',
+  code: toyCode['rollout-failed'],
   why: 'its pods crash, whatever this run does',
 })
 
@@ -89,14 +90,20 @@ describe('what is shut is opened, although nothing is on record of it', () => {
     await at.dieAfter(LOCK)
     at.sites.fenced = true
     bent(at, { undone: crashLoop })
-    expect(await at.perform('abort')).toMatchObject({ verdict: 'stopped', failure: { code: 'rollout-failed' } })
+    expect(await at.perform('abort')).toMatchObject({
+      verdict: 'stopped',
+      failure: { code: toyCode['rollout-failed'] },
+    })
   })
 
   test('so must one that is on record as shut', async () => {
     const at = await fencedMove()
     await at.dieAfter(FENCE)
     bent(at, { undone: crashLoop })
-    expect(await at.perform('abort')).toMatchObject({ verdict: 'stopped', failure: { code: 'rollout-failed' } })
+    expect(await at.perform('abort')).toMatchObject({
+      verdict: 'stopped',
+      failure: { code: toyCode['rollout-failed'] },
+    })
   })
 
   test('one that is on record as opened, and is open, stays so in the report', async () => {

@@ -4,6 +4,7 @@ import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
 import type { ConditionalStore } from '../../../src/witness/conditional-store.ts'
 import { openJournal } from '../../../src/witness/journal.ts'
+import { toyCode } from '../../support/toy-codes.ts'
 import { continueToy, deployedToy, toyApproval, toyDriver, toyWorld } from '../../support/toy-stack.ts'
 
 const denied = () => siteError('witness-denied', 'the key was revoked')
@@ -43,7 +44,7 @@ test('a run that can not tell whether the witness names the new site opens nothi
 
 test('a run whose fence was taken back behind the point of no return stops with a reason and a next step', async () => {
   const { toy, store } = await deployedToy()
-  const driver = toyDriver(toy, { start: async () => Promise.reject(siteError('image-missing', 'no image')) })
+  const driver = toyDriver(toy, { start: async () => Promise.reject(siteError(toyCode['image-missing'], 'no image')) })
   const { plan, digest } = await planFailover(toyWorld(toy, store), { mode: 'switchover', to: 'dc-b' })
   const { run } = await executeFailover(toyWorld(toy, store, { driver }), plan, toyApproval(digest))
   const journal = await openJournal(store, run)

@@ -13,6 +13,7 @@ import type { JsonObject } from '../../../src/values/json.ts'
 import type { ConditionalStore } from '../../../src/witness/conditional-store.ts'
 import { openJournal } from '../../../src/witness/journal.ts'
 import { takeLock } from '../../../src/witness/lock.ts'
+import { toyCode } from '../../support/toy-codes.ts'
 import {
   continueToy,
   deployedToy,
@@ -242,7 +243,9 @@ describe('a failover that stopped before the witness named the new site', () => 
 describe('a run that was begun', () => {
   async function begun() {
     const at = await planned(SWITCHOVER, {})
-    const driver = toyDriver(at.toy, { start: async () => Promise.reject(siteError('image-missing', 'no image')) })
+    const driver = toyDriver(at.toy, {
+      start: async () => Promise.reject(siteError(toyCode['image-missing'], 'no image')),
+    })
     const { run } = await executeFailover(
       toyWorld(at.toy, at.store, { clock: at.clock, driver }),
       at.plan,
