@@ -10,7 +10,7 @@ import { codes } from '../../../src/drivers/cloudnative-pg/codes.ts'
 import { refusedBootstrap } from '../../../src/drivers/cloudnative-pg/deploy/failed-bootstrap.ts'
 import { guardManifests } from '../../../src/drivers/guard/manifests.ts'
 import type { GuardComponent } from '../../../src/drivers/guard/spec.ts'
-import { codes } from '../../../src/drivers/redis/codes.ts'
+import { codes as cacheCodes } from '../../../src/drivers/redis/codes.ts'
 import { redis } from '../../../src/drivers/redis/driver.ts'
 import { backupManifest, serverManifests } from '../../../src/drivers/redis/manifests.ts'
 import { scratch } from '../../../src/drivers/redis/restore-test.ts'
@@ -192,7 +192,7 @@ describe('a namespace whose quota is used up', () => {
   const names = (object: KubernetesObject) => ({ ...object, metadata: { ...object.metadata, namespace: 'full' } })
   const get = (apiVersion: string, kind: string, plural: string, name: string) =>
     kubernetes.get({ apiVersion, kind, plural, namespace: 'full', name }, { signal })
-  const what = { what: 'it', code: codes.code['cache-does-not-start'] }
+  const what = { what: 'it', code: cacheCodes.code['cache-does-not-start'] }
 
   test('is told while the StatefulSet of a cache waits', async () => {
     const [, set] = serverManifests(cacheIn('full'), toyStack, site, location)
