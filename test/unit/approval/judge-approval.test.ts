@@ -128,6 +128,11 @@ describe('one thing bent refuses, with its own code and with what to do:', () =>
       'rerun-refused',
       withRun({ run_attempt: 2, triggering_actor: { id: 11, login: 'tina', type: 'User' } }),
     ],
+    [
+      'a second attempt that both know of',
+      'rerun-refused',
+      { ...withExpected({ attempt: 2 }), run: { ...SOUND.run, run_attempt: 2 } },
+    ],
     ['a second attempt that only the job knows of', 'rerun-refused', withExpected({ attempt: 2 })],
     ['another branch', 'branch-not-allowed', withRun({ head_branch: 'hotfix' })],
     ['no branch', 'branch-not-allowed', withRun({ head_branch: null })],

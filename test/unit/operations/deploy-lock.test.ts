@@ -67,6 +67,25 @@ test.each([
   expect(Object.fromEntries(roles)).toEqual(expected)
 })
 
+test('a deploy of which one part is refused changes nothing at all', async () => {
+  const { toy, store } = await deployedToy()
+  const applied: string[] = []
+  const unit = (id: string, kind: 'create' | 'refused'): DeployUnit => ({
+    ...{ id, site: null, title: id, needs: [], deadline: 1_000 },
+    diff: async () => [{ kind, object: id, ...(kind === 'refused' ? { why: 'the API server refuses it' } : {}) }],
+    apply: async () => void applied.push(id),
+    ready: async () => ({ is: 'done', proof: {} }),
+  })
+  const driver: Driver = {
+    ...toyDriver(toy),
+    scope: 'stack',
+    deploy: async ({ name }) => [unit(name, name === 'database' ? 'create' : 'refused')],
+  }
+  const report = await deploy(toyWorld(toy, store, { driver }), { dryRun: false, only: [] })
+  expect(report).toMatchObject({ verdict: 'failed', failure: { code: 'change-refused', where: 'application' } })
+  expect(applied).toEqual([])
+})
+
 test('a deploy does not open what a move that stopped half way has closed', async () => {
   const expiresAt = new Date(Date.now() - 60_000).toISOString()
   const lock = {

@@ -61,10 +61,16 @@ function site(suspend: boolean, forbidden = false) {
     signal: AbortSignal.timeout(5_000),
   })
   const drivers = { redis: redis as unknown as Driver }
-  return { world, context, close: () => closeSite({ stack, site: A, drivers, context }, B, async () => true) }
+  const close = (mayClose = true) => closeSite({ stack, site: A, drivers, context }, B, async () => mayClose)
+  return { world, context, close }
 }
 
 describe('the dumps of a site that was lost', () => {
+  test('are left alone, and no part is reported open, where the site has become active since the look', async () => {
+    const { world, close } = site(false)
+    expect(await close(false)).toEqual({ closed: [], effects: [], open: [] })
+    expect(world.patches).toBe(0)
+  })
   test('are stopped where it still answers, and only where they are taken', () => {
     const fence = (state: Observed<RedisState>) => redis.fence?.(cache, { [A]: state }, failover, stack)
     expect(fence(seen(true))).toMatchObject([
