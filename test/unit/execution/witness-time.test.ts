@@ -4,7 +4,8 @@ import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
 import type { Clock } from '../../../src/runtime/clock.ts'
 import { hours, minutes, seconds } from '../../../src/values/duration.ts'
-import { readLock, renewLock, takeLock } from '../../../src/witness/lock.ts'
+import type { JsonObject } from '../../../src/values/json.ts'
+import { LOCK_LIFETIME, readLock, renewLock, takeLock } from '../../../src/witness/lock.ts'
 import { isHeld } from '../../../src/witness/lock-holder.ts'
 import { witnessTime } from '../../../src/witness/time.ts'
 import { deployedToy, toyApproval, toyWorld } from '../../support/toy-stack.ts'
@@ -61,6 +62,26 @@ describe('what crosses machines is judged by the time of the witness', () => {
     expect(renewed !== undefined && isHeld(renewed, truth())).toBe(true)
     expect(Date.parse(renewed?.expiresAt ?? '') - truth().getTime()).toBeLessThanOrEqual(seconds(12))
   })
+
+  test.each([seconds(20), -seconds(20)])(
+    'a run of a runner whose clock is %d ms off never holds a lock that ends beyond its lifetime, by the witness',
+    async (off) => {
+      const { world, store, truth } = await runnerThatIs(off)
+      const lifetimes: number[] = []
+      const watched = {
+        ...store,
+        replace: (key: string, body: JsonObject, version: string) => {
+          if (key === 'lock.json' && body.released === false)
+            lifetimes.push(Date.parse(String(body.expiresAt)) - truth().getTime())
+          return store.replace(key, body, version)
+        },
+      }
+      const own = { ...world, store: watched }
+      const { plan, digest } = await planFailover(own, { mode: 'switchover', to: 'dc-b' })
+      expect(await executeFailover(own, plan, toyApproval(digest))).toMatchObject({ verdict: 'moved' })
+      expect(lifetimes.filter((lifetime) => lifetime > LOCK_LIFETIME)).toEqual([])
+    },
+  )
 
   test('a plan that has expired is refused by a runner whose clock is behind', async () => {
     const { world, pass } = await runnerThatIs(-minutes(4))
