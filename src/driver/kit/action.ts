@@ -13,8 +13,8 @@ export interface Action<Spec, Parameters extends JsonObject = JsonObject, P exte
   /** `promote`: stable, in ids, journals and evidence. */
   readonly name: string
   /**
-   * JSON Schema of its parameters: checked when a plan is read, and the source of the type `Parameters`
-   * (json-schema-to-ts `FromSchema`).
+   * JSON Schema of its parameters: documentation, and what the conformance suite holds planned steps against. A run
+   * compares each parameter with a plan made anew, so nothing else judges them by it.
    */
   readonly parameters: JsonObject
   /** What of them may change between a plan and its execution, such as a number of replicas. */
@@ -29,7 +29,7 @@ export interface ByHand<Spec, Parameters extends JsonObject> {
   /** null: no short way for these parameters. A method, so that actions of different parameters fit into one list. */
   say(component: Component<Spec>, step: DriverStep<Parameters>, around: ManualSurroundings): Manual | null
 }
-/** In the list of a driver; the engine calls it with the parameters that its own schema has accepted. */
+/** In the list of a driver; the engine calls it with the parameters of the step that names it. */
 export type AnyAction<Spec> = Action<Spec>
 export type AnyBehaviour<Spec, Parameters extends JsonObject, P extends Proof> =
   | Check<Spec, Parameters, P, unknown>

@@ -71,7 +71,10 @@ const LARGEST_PAGE = 64 * 1024 * 1024
 async function ask({ instance, header, context, signal, mayBeLost }: Question): Promise<Answer> {
   const question = { method: 'GET', url: instance.url, deadline: ANSWER, signal, mostBytes: LARGEST_PAGE } as const
   try {
-    const { headers, status } = await context.http(question, reachOf(instance, mayBeLost?.[instance.name]))
+    // One that was set answers: its page has its whole time, however short it was tried for.
+    const patience = mayBeLost?.[instance.name]
+    const within = patience === undefined ? null : Math.max(patience, ANSWER)
+    const { headers, status } = await context.http(question, reachOf(instance, within))
     return { site: headers[header.toLowerCase()] ?? null, status }
   } catch (error) {
     signal.throwIfAborted()

@@ -86,6 +86,23 @@ test('a deploy of which one part is refused changes nothing at all', async () =>
   expect(applied).toEqual([])
 })
 
+test('a deploy that cannot look at a site changes nothing on the other one', async () => {
+  const { toy, store } = await deployedToy()
+  const applied: string[] = []
+  const unit: DeployUnit = {
+    ...{ id: 'database', site: null, title: 'database', needs: [], deadline: 1_000 },
+    diff: async () => [{ kind: 'create', object: 'database' }],
+    async apply() {
+      applied.push('database')
+    },
+    ready: async () => ({ is: 'done', proof: {} }),
+  }
+  const driver: Driver = { ...toyDriver(toy), scope: 'stack', deploy: async () => [unit] }
+  const world = toyWorld(toy, store, { driver, silent: ['dc-b'] })
+  await expect(deploy(world, { dryRun: false, only: [] })).rejects.toMatchObject({ where: 'dc-b' })
+  expect(applied).toEqual([])
+})
+
 test('a deploy does not open what a move that stopped half way has closed', async () => {
   const expiresAt = new Date(Date.now() - 60_000).toISOString()
   const lock = {
