@@ -178,6 +178,7 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
         if (!mayShutAgain(step, run.intent?.mode === 'switchover' && !isPastReturn())) throw fought(step)
         const rest = restingOnClaim(run.course, state, step.id)
         await run.recorder.reopened(step, at, rest)
+        run.proofs.delete(step.id)
         run.context.log.warning(
           `${step.id} was on record, and does not hold: it is ${isFence(step) ? 'shut' : 'done'} again${rest.length === 0 ? '' : `, and ${rest.join(', ')} are looked at again`}`,
         )

@@ -167,7 +167,8 @@ export function proofsOf(entries: readonly JournalEntry[]): Map<StepId, JsonObje
   const proofs = new Map<StepId, JsonObject>()
   for (const entry of entries) {
     if (entry.kind === 'result') proofs.set(entry.step, entry.proof)
-    if (entry.kind === 'undone') proofs.delete(entry.step)
+    // What was seen open after its result proves nothing any more.
+    if (entry.kind === 'undone' || entry.kind === 'reopened') proofs.delete(entry.step)
   }
   return proofs
 }

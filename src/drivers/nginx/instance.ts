@@ -36,37 +36,39 @@ export async function readInstance(
     [
       `cat '${spec.file}' 2>/dev/null; echo '${MARK}'`,
       `for one in $(seq ${ANSWERS}); do curl -sS --fail --max-time 2 '${spec.status}' || exit 1; echo; done`,
-      `echo '${MARK}'; ${oldWorkersOf(spec)} | wc -l`,
+      `echo '${MARK}'; ${findOldWorkers(spec)}; set -- $pids; echo $#`,
     ].join('; '),
     '',
     signal,
   )
   const [content, answers, workers] = answer.stdout.split(`${MARK}\n`)
   if (answer.code !== 0 || content === undefined || answers === undefined || workers === undefined)
-    throw codes.error(
-      'nginx-unreadable',
-      `${host} does not show its state: ${(answer.stderr || answer.stdout).trim().split('\n').at(-1)}`,
-      {
-        where: host,
-        retry: 'transient',
-        next: `Check that NGINX runs and answers ${spec.status} on its host (with curl), and that ${spec.file} can be read.`,
-      },
-    )
+    throw unreadable(host, spec, answer.stderr || answer.stdout)
+  const oldWorkers = Number(workers.trim() || Number.NaN)
+  if (!Number.isInteger(oldWorkers)) throw unreadable(host, spec, workers)
   const said = new Set(answers.split('\n').filter((line) => line.trim() !== ''))
   const [only = null] = said
   return {
     view: {
       runtime: said.size === 1 ? (only?.trim() ?? null) : null,
       file: valueIn(content, spec.variable),
-      oldWorkers: Number(workers.trim()),
+      oldWorkers,
     },
     content,
   }
 }
 
-/** Their title is nginx's own (ngx_worker_process_cycle); the bracket keeps the search from finding itself. */
-const oldWorkersOf = ({ pid = '/run/nginx.pid' }: NginxSpec): string =>
-  `pgrep -P "$(cat '${pid}')" -f '[n]ginx: worker process is shutting down'`
+/**
+ * Puts their process ids into `$pids`. Their title is nginx's own (ngx_worker_process_cycle); the bracket keeps the
+ * search from finding itself. A search that fails ends the command: it must not count as none. `pgrep` ends with 1
+ * where it finds none, and with more where it cannot search.
+ */
+const findOldWorkers = ({ pid = '/run/nginx.pid' }: NginxSpec): string =>
+  [
+    `master=$(cat '${pid}')`,
+    `{ [ -n "$master" ] && [ -d "/proc/$master" ]; } || { echo "${pid} names no process" >&2; exit 1; }`,
+    `pids=$(pgrep -P "$master" -f '[n]ginx: worker process is shutting down'); [ $? -le 1 ] || exit 1`,
+  ].join('; ')
 
 const LINE = /^map "" \$([a-z][a-z0-9_]*) \{ default ([A-Za-z0-9_.:-]+); \}$/
 
@@ -108,12 +110,14 @@ export async function setValue(
   if (reloaded.code !== 0) throw refused(host, reloaded.stderr || reloaded.stdout)
   // Two seconds are for the requests under way; what is open after them is ended.
   const ending = [
-    `for one in $(seq 20); do [ "$(${oldWorkersOf(spec)} | wc -l)" -eq 0 ] && break; sleep 0.1; done`,
-    `left=$(${oldWorkersOf(spec)}); [ -z "$left" ] || ${becoming(spec)}kill -TERM $left; sleep 0.2`,
-    `${oldWorkersOf(spec)} | wc -l`,
+    `for one in $(seq 20); do ${findOldWorkers(spec)}; [ -z "$pids" ] && break; sleep 0.1; done`,
+    `[ -z "$pids" ] || { ${becoming(spec)}kill -TERM $pids; sleep 0.2; }`,
+    `${findOldWorkers(spec)}; set -- $pids; echo $#`,
   ].join('; ')
   const ended = await run(ending, '', signal)
-  return Number(ended.stdout.trim()) || 0
+  const left = Number(ended.stdout.trim() || Number.NaN)
+  if (ended.code !== 0 || !Number.isInteger(left)) throw unreadable(host, spec, ended.stderr || ended.stdout)
+  return left
 }
 
 /** Workers belong to another user than the one who logs in: who may call NGINX by sudo may end its old workers so. */
@@ -160,6 +164,12 @@ const refused = (host: string, why: string) =>
     where: host,
     retry: 'never',
     next: 'Correct nginx.conf (nginx -t says where); it must include the file in its http block and know the upstreams.',
+  })
+const unreadable = (host: string, { status, file, pid = '/run/nginx.pid' }: NginxSpec, why: string) =>
+  codes.error('nginx-unreadable', `${host} does not show its state: ${lastWords(why)}`, {
+    where: host,
+    retry: 'transient',
+    next: `Check that NGINX runs and answers ${status} on its host (with curl), that ${file} and ${pid} can be read, and that the host has pgrep.`,
   })
 const unwritable = (host: string, { file }: NginxSpec, why: string) =>
   codes.error('nginx-file-unwritable', `${host}: ${file} cannot be written: ${lastWords(why)}`, {

@@ -34,7 +34,7 @@ export const webhookSchema: JsonObject = fieldsOf<WebhookSpec>()({
       text('An address, a pool, a name.', { examples: ['192.0.2.10'] }),
     ),
     closed: text('What stands for no site: where users are sent while the data moves.', { examples: ['192.0.2.1'] }),
-    observe: declaredCall('Says what users are sent to; changes nothing..', 'read'),
+    observe: declaredCall('Says what users are sent to; changes nothing.', 'read'),
     open: declaredCall('Sends users to the site {site}, which stands for {value}. It may be called twice.'),
     close: declaredCall('Sends users to {value}, which stands for no site. It may be called twice.'),
     ttl: duration(

@@ -157,6 +157,17 @@ describe('traffic through NGINX', () => {
     expect([valueIn(both, 'other'), valueIn(both, 'mine')]).toEqual(['x', 'b'])
   })
 
+  test.each(['/nowhere/pid', '/dev/null'])(
+    'a host whose old workers cannot be searched (pid file %s) is never taken for closed',
+    async (pid) => {
+      const host = { ...first(), pid }
+      expect(await observed(host)).toMatchObject({ kind: 'silent' })
+      const behaviour = nginx.behaviours.close
+      const run = await runOf(host, 'close')
+      await expect(behaviour?.done(run as never)).resolves.not.toMatchObject({ is: 'done' })
+    },
+  )
+
   test('a host that does not answer is silent, and never taken for a site', async () => {
     const host = first()
     host.unplugged = true
