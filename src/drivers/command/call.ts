@@ -2,8 +2,10 @@ import type { HttpRequest } from '../../clients/http-question.ts'
 import { sentInHeader } from '../../clients/usable-secret.ts'
 import type { KitContext } from '../../driver/kit/context.ts'
 import { asStandbyError, StandbyError } from '../../errors/standby-error.ts'
+import { endOfProgram } from '../../systems/declared-call/perform.ts'
+import type { DeclaredProgram } from '../../systems/declared-call/spec.ts'
 import type { Milliseconds } from '../../values/duration.ts'
-import type { Call, ProgramCall, WebCall } from './spec.ts'
+import type { Call, WebCall } from './spec.ts'
 
 /** What a call came to. Nothing of it is ever taken for a yes but a plain yes. */
 export interface Answer {
@@ -20,28 +22,11 @@ export async function perform(call: Call, deadline: Milliseconds, context: KitCo
   return 'run' in call ? runProgram(call, deadline, context) : post(call, deadline, context)
 }
 
-async function runProgram(call: ProgramCall, deadline: Milliseconds, context: KitContext): Promise<Answer> {
-  const [program = '', ...args] = call.run
-  const entries = Object.entries(call.environment ?? {}).map(
-    async ([name, reference]) => [name, await context.credential(reference)] as const,
-  )
-  const env = Object.fromEntries(await Promise.all(entries))
-  const { code, stdout, stderr } = await context.run(
-    program,
-    args,
-    { deadline, env, cwd: context.stack.source.directory, signal: context.signal },
-    'outside-sites',
-  )
-  const words = lastLine(stdout) || lastLine(stderr)
-  return {
-    says: code === 0 ? 'yes' : code === 1 ? 'no' : null,
-    done: code === 0,
-    text: `exit code ${code}${words === '' ? '' : `: ${words}`}`,
-  }
+async function runProgram(call: DeclaredProgram, deadline: Milliseconds, context: KitContext): Promise<Answer> {
+  const asking = { values: {}, deadline, reach: 'outside-sites', signal: context.signal } as const
+  const { code, text } = await endOfProgram(call, asking, context)
+  return { says: code === 0 ? 'yes' : code === 1 ? 'no' : null, done: code === 0, text }
 }
-
-const lastLine = (text: string): string => (text.trim().split('\n').at(-1) ?? '').slice(0, LONGEST_LINE)
-const LONGEST_LINE = 200
 
 async function post(call: WebCall, deadline: Milliseconds, context: KitContext): Promise<Answer> {
   const token = sentInHeader(await context.credential(call.token), 'token', call.token)

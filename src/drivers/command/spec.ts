@@ -1,6 +1,7 @@
 import type { Component, CredentialReference, SiteName } from '../../domain/stack.ts'
 import { fieldsOf, type Schema } from '../../schema/fields.ts'
 import { credentialReference, duration, siteMap, text } from '../../schema/parts.ts'
+import { type DeclaredProgram, declaredProgram } from '../../systems/declared-call/spec.ts'
 import { type Milliseconds, parseDuration, seconds } from '../../values/duration.ts'
 import type { Json, JsonObject } from '../../values/json.ts'
 
@@ -16,11 +17,7 @@ export interface SiteCalls {
   readonly off: Call
   readonly isOff: Call
 }
-export type Call = ProgramCall | WebCall
-export interface ProgramCall {
-  readonly run: readonly string[]
-  readonly environment?: Readonly<Record<string, CredentialReference>>
-}
+export type Call = DeclaredProgram | WebCall
 export interface WebCall {
   readonly post: string
   readonly token: CredentialReference
@@ -33,25 +30,11 @@ const call = (description: string): Schema<Call> => ({
   description,
   type: 'object',
   oneOf: [
-    fieldsOf<ProgramCall>()({
-      required: ['run'],
-      additionalProperties: false,
-      properties: {
-        run: {
-          description: 'A program and its arguments, as they are: no shell reads them.',
-          type: 'array',
-          minItems: 1,
-          items: { type: 'string' },
-          examples: [['/usr/local/bin/pdu', 'off', 'rack-7']],
-        },
-        environment: {
-          description: 'Credentials for the program, by the name of the variable that it reads.',
-          type: 'object',
-          propertyNames: { pattern: '^[A-Za-z_][A-Za-z0-9_]*$' },
-          additionalProperties: credentialReference,
-        },
-      },
-    }),
+    declaredProgram('A program and its arguments, as they are: no shell reads them.', [
+      '/usr/local/bin/pdu',
+      'off',
+      'rack-7',
+    ]),
     fieldsOf<WebCall>()({
       required: ['post', 'token'],
       additionalProperties: false,

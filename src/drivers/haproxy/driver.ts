@@ -1,12 +1,12 @@
 import { sshAddress } from '../../clients/round-trip.ts'
-import type { SpecProblem } from '../../domain/declaration.ts'
-import { OPERATING } from '../../domain/identities.ts'
 import type { Driver } from '../../driver/driver.ts'
 import { adaptedStackDriver } from '../../driver/kit/adapter.ts'
 import { around } from '../../driver/kit/around.ts'
 import type { StackDriver } from '../../driver/kit/capabilities.ts'
 import { trafficAssessment } from '../../systems/traffic/assess-traffic.ts'
+import { ambiguousValues } from '../../systems/traffic/declaration.ts'
 import { firstValueUnit } from '../../systems/traffic/first-value.ts'
+import { loginUses } from '../../systems/traffic/hosts.ts'
 import type { TrafficState } from '../../systems/traffic/load-balancers.ts'
 import { trafficActions, trafficMoves } from '../../systems/traffic/move-traffic.ts'
 import { observeTraffic } from '../../systems/traffic/observe-traffic.ts'
@@ -16,7 +16,7 @@ import type { InstanceState } from './instance.ts'
 import { livenessSignalsOf } from './liveness-signals.ts'
 import { loadBalancers } from './load-balancers.ts'
 import { byHand } from './runbook.ts'
-import { DEFAULT_CLOSED, type HaproxySpec, haproxySchema } from './spec.ts'
+import { closedValue, type HaproxySpec, haproxySchema } from './spec.ts'
 
 export type HaproxyState = TrafficState<InstanceState>
 
@@ -33,16 +33,11 @@ const kit: StackDriver<HaproxySpec, HaproxyState> = {
       key: `haproxy ${host} ${component.spec.map} ${component.spec.key}`,
       path: ['instances', String(index)],
     })),
-  validate: ({ spec }) => backendProblems(spec.backends, spec.closed ?? DEFAULT_CLOSED),
+  validate: (component) =>
+    ambiguousValues('backends', component.spec.backends, closedValue(component), 'is the backend of'),
   levels: ['traffic'],
   access: () => [],
-  // Each identity that looks at the stack reads the maps of its load balancers; no way to read them needs less.
-  credentials: ({ spec: { ssh } }) =>
-    [ssh.privateKey, ssh.knownHosts].map((reference) => ({
-      reference,
-      identities: OPERATING,
-      because: 'logs in to the load balancers',
-    })),
+  credentials: ({ spec }) => loginUses(spec),
   addresses: ({ spec: { instances, ssh } }) => instances.map(({ host }) => sshAddress(host, ssh.port)),
   observe: (component, context) => observeTraffic(loadBalancers, component, context),
   assess: trafficAssessment(loadBalancers, backendFindings),
@@ -57,16 +52,3 @@ const kit: StackDriver<HaproxySpec, HaproxyState> = {
 }
 
 export const haproxy: Driver<HaproxySpec, HaproxyState> = adaptedStackDriver(kit, around)
-
-/** With one backend for two sites, or one for "closed", no value of the key says which site serves. */
-function backendProblems(backends: Readonly<Record<string, string>>, closed: string): SpecProblem[] {
-  const sites = Object.entries(backends)
-  return sites.flatMap(([site, backend], index): SpecProblem[] => {
-    const path = ['backends', site]
-    if (backend === closed) return [{ path, what: `${backend} stands for closed doors (closed)` }]
-    const other = sites.slice(0, index).find(([, before]) => before === backend)
-    return other === undefined
-      ? []
-      : [{ path, what: `${backend} is the backend of ${other[0]} already: nobody could tell which site serves` }]
-  })
-}

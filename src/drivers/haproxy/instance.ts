@@ -1,14 +1,8 @@
 import { createHash } from 'node:crypto'
+import type { HostRunner } from '../../systems/traffic/hosts.ts'
 import type { Held, Reading } from '../../systems/traffic/load-balancers.ts'
 import { codes } from './codes.ts'
 import type { HaproxySpec } from './spec.ts'
-
-/** Runs a command line on the host of an instance. */
-export type HostRunner = (
-  command: string,
-  stdin: string,
-  signal: AbortSignal,
-) => Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>
 
 /** The value of the key at run time and in the map file, and what the instance says of its backends. */
 export interface InstanceState extends Held {

@@ -1,44 +1,30 @@
 import { sshAddress } from '../../clients/round-trip.ts'
 import type { KitContext } from '../../driver/kit/context.ts'
 import type { Reach } from '../../driver/kit/reach.ts'
+import { siteWithValue } from '../../systems/traffic/declaration.ts'
+import { type HostRunner, hostRunner, instancesOf } from '../../systems/traffic/hosts.ts'
 import type { LoadBalancers } from '../../systems/traffic/load-balancers.ts'
 import { type Milliseconds, seconds } from '../../values/duration.ts'
 import { codes } from './codes.ts'
-import { type HostRunner, type InstanceReading, readInstance, setValue } from './instance.ts'
-import { backendOf, closedValue, type HaproxySpec, siteOfValue, type Traffic } from './spec.ts'
+import { type InstanceReading, readInstance, setValue } from './instance.ts'
+import { backendOf, closedValue, type HaproxySpec, type Traffic } from './spec.ts'
 
-/** An instance that is gone is known before the whole observation is given up. */
-const CONNECT_TIMEOUT = seconds(2)
-const COMMAND = seconds(5)
+const COMMAND: Milliseconds = seconds(5)
 
 /** A runner for one host, over the operation's shared connection. */
-export async function runnerFor(
-  component: Traffic,
+export const runnerFor = (
+  { spec }: Traffic,
   host: string,
   context: Pick<KitContext, 'ssh' | 'credential'>,
   { reach, deadline = COMMAND }: { readonly reach: Reach; readonly deadline?: Milliseconds },
-): Promise<HostRunner> {
-  const { ssh } = component.spec
-  const runner = context.ssh(
-    {
-      host,
-      user: ssh.user,
-      port: ssh.port,
-      privateKey: await context.credential(ssh.privateKey),
-      knownHosts: await context.credential(ssh.knownHosts),
-      connectTimeout: CONNECT_TIMEOUT,
-    },
-    reach,
-  )
-  return (command, stdin, signal) => runner.run(command, stdin, deadline, signal)
-}
+): Promise<HostRunner> => hostRunner(spec.ssh, host, context, { reach, deadline })
 
 /** Instances of HAProxy: one key of a map decides, in each of them, which site's backend serves. */
 export const loadBalancers: LoadBalancers<HaproxySpec, InstanceReading> = {
   codes,
-  instances: ({ spec }) => spec.instances.map(({ host, ...instance }) => ({ name: host, ...instance })),
+  instances: ({ spec }) => instancesOf(spec),
   valueOf: backendOf,
-  siteOf: siteOfValue,
+  siteOf: ({ spec }, value) => siteWithValue(spec.backends, value),
   closedValue,
   verification: ({ spec }) => spec.verify ?? null,
   address: ({ spec }, name) => sshAddress(name, spec.ssh.port),

@@ -1,4 +1,4 @@
-import { quoted } from '../../driver/manual.ts'
+import { fromOutside, onEachHost } from '../../systems/traffic/hosts.ts'
 import type { TrafficByHand } from '../../systems/traffic/move-traffic.ts'
 import type { HaproxySpec, Traffic } from './spec.ts'
 
@@ -14,7 +14,7 @@ export const byHand: TrafficByHand<HaproxySpec> = {
   },
   open: {
     say: (component, { parameters: { value, site } }) => ({
-      commands: [...each(component, setting(component, value)), ...fromOutside(component)],
+      commands: [...each(component, setting(component, value)), ...fromOutside(component.spec)],
       expect: `Every load balancer answers ${component.spec.key} ${value}${component.spec.verify === undefined ? '' : `, and ${component.spec.verify.header}: ${site} comes back through each of them`}.`,
     }),
   },
@@ -23,7 +23,7 @@ export const byHand: TrafficByHand<HaproxySpec> = {
       commands: [
         ...(sets === undefined ? [] : each(component, setting(component, value), sets)),
         ...each(component, (ask) => [show(component, ask)]),
-        ...fromOutside(component),
+        ...fromOutside(component.spec),
       ],
       expect: `Every load balancer serves ${site}.`,
     }),
@@ -39,14 +39,9 @@ const setting = (component: Traffic, value: string) => (ask: Ask) => [
 ]
 
 /** One ssh per load balancer. */
-function each(component: Traffic, lines: (ask: Ask) => readonly string[], only?: readonly string[]): string[] {
-  const { ssh, instances, socket } = component.spec
-  const ask: Ask = (command) => `echo "${command}" | socat -t 5 - UNIX-CONNECT:${socket}`
-  const hosts = instances.map(({ host }) => host).filter((host) => only === undefined || only.includes(host))
-  return hosts.map(
-    (host) =>
-      `ssh ${ssh.port === undefined ? '' : `-p ${ssh.port} `}${ssh.user}@${host} ${quoted(lines(ask).join(' && '))}`,
-  )
+function each({ spec }: Traffic, lines: (ask: Ask) => readonly string[], only?: readonly string[]): string[] {
+  const ask: Ask = (command) => `echo "${command}" | socat -t 5 - UNIX-CONNECT:${spec.socket}`
+  return onEachHost(spec, lines(ask).join(' && '), only)
 }
 
 const setFile = ({ spec: { map, key } }: Traffic, value: string): string =>
@@ -60,11 +55,4 @@ function cutSessions(component: Traffic, backend: string): string[] {
   return each(component, (ask) => [
     `for server in $(${ask(`show servers state ${backend}`)} | awk 'NR > 2 && $4 { print $4 }'); do echo "shutdown sessions server ${backend}/$server" | socat -t 5 - UNIX-CONNECT:${component.spec.socket}; done`,
   ])
-}
-
-function fromOutside({ spec: { instances, verify } }: Traffic): string[] {
-  return instances.map(
-    ({ url }) =>
-      `curl -sS -o /dev/null -D - ${quoted(url)}${verify === undefined ? '' : ` | grep -i ${quoted(`^${verify.header}:`)}`}`,
-  )
 }

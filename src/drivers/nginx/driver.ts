@@ -1,11 +1,12 @@
 import { sshAddress } from '../../clients/round-trip.ts'
-import { OPERATING } from '../../domain/identities.ts'
 import type { Driver } from '../../driver/driver.ts'
 import { adaptedStackDriver } from '../../driver/kit/adapter.ts'
 import { around } from '../../driver/kit/around.ts'
 import type { StackDriver } from '../../driver/kit/capabilities.ts'
 import { trafficAssessment } from '../../systems/traffic/assess-traffic.ts'
+import { ambiguousValues } from '../../systems/traffic/declaration.ts'
 import { firstValueUnit } from '../../systems/traffic/first-value.ts'
+import { loginUses } from '../../systems/traffic/hosts.ts'
 import type { TrafficState } from '../../systems/traffic/load-balancers.ts'
 import { trafficActions, trafficMoves } from '../../systems/traffic/move-traffic.ts'
 import { observeTraffic } from '../../systems/traffic/observe-traffic.ts'
@@ -13,7 +14,7 @@ import { codes } from './codes.ts'
 import type { InstanceState } from './instance.ts'
 import { loadBalancers } from './load-balancers.ts'
 import { byHand } from './runbook.ts'
-import { type NginxSpec, nginxSchema, upstreamProblems } from './spec.ts'
+import { closedValue, type NginxSpec, nginxSchema } from './spec.ts'
 
 export type NginxState = TrafficState<InstanceState>
 
@@ -30,15 +31,11 @@ const kit: StackDriver<NginxSpec, NginxState> = {
       key: `nginx ${host} ${spec.file} ${spec.variable}`,
       path: ['instances', String(index)],
     })),
-  validate: upstreamProblems,
+  validate: (component) =>
+    ambiguousValues('upstreams', component.spec.upstreams, closedValue(component), 'is the upstream of'),
   levels: ['traffic'],
   access: () => [],
-  credentials: ({ spec: { ssh } }) =>
-    [ssh.privateKey, ssh.knownHosts].map((reference) => ({
-      reference,
-      identities: OPERATING,
-      because: 'logs in to the load balancers',
-    })),
+  credentials: ({ spec }) => loginUses(spec),
   addresses: ({ spec: { instances, ssh } }) => instances.map(({ host }) => sshAddress(host, ssh.port)),
   observe: (component, context) => observeTraffic(loadBalancers, component, context),
   assess: trafficAssessment(loadBalancers, () => []),

@@ -1,14 +1,8 @@
 import { createHash } from 'node:crypto'
+import type { HostRunner } from '../../systems/traffic/hosts.ts'
 import type { Held, Reading } from '../../systems/traffic/load-balancers.ts'
 import { codes } from './codes.ts'
 import type { NginxSpec } from './spec.ts'
-
-/** Runs a command line on the host of an instance. */
-export type HostRunner = (
-  command: string,
-  stdin: string,
-  signal: AbortSignal,
-) => Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>
 
 /** `runtime`: what its workers answer, null where their answers differ or say nothing. */
 export interface InstanceState extends Held {

@@ -1,35 +1,26 @@
 import { sshAddress } from '../../clients/round-trip.ts'
+import { siteWithValue } from '../../systems/traffic/declaration.ts'
+import { hostRunner, instancesOf } from '../../systems/traffic/hosts.ts'
 import type { LoadBalancers } from '../../systems/traffic/load-balancers.ts'
 import { type Milliseconds, seconds } from '../../values/duration.ts'
 import { codes } from './codes.ts'
-import { type HostRunner, type InstanceReading, readInstance, setValue } from './instance.ts'
-import { closedValue, type NginxSpec, siteOfUpstream, upstreamOf } from './spec.ts'
+import { type InstanceReading, readInstance, setValue } from './instance.ts'
+import { closedValue, type NginxSpec, upstreamOf } from './spec.ts'
 
-const CONNECT_TIMEOUT: Milliseconds = seconds(2)
 /** A reload and the end of its old workers take up to three seconds. */
 const COMMAND: Milliseconds = seconds(8)
 
 /** Instances of NGINX: the value of one variable decides, in each of them, which site's upstream serves. */
 export const loadBalancers: LoadBalancers<NginxSpec, InstanceReading> = {
   codes,
-  instances: ({ spec }) => spec.instances.map(({ host, ...instance }) => ({ name: host, ...instance })),
+  instances: ({ spec }) => instancesOf(spec),
   valueOf: upstreamOf,
-  siteOf: siteOfUpstream,
+  siteOf: ({ spec }, value) => siteWithValue(spec.upstreams, value),
   closedValue,
   verification: ({ spec }) => spec.verify ?? null,
   address: ({ spec }, name) => sshAddress(name, spec.ssh.port),
   async reach({ spec }, name, context, { reach, deadline = COMMAND }) {
-    const { user, port, privateKey, knownHosts } = spec.ssh
-    const access = {
-      host: name,
-      user,
-      port,
-      privateKey: await context.credential(privateKey),
-      knownHosts: await context.credential(knownHosts),
-      connectTimeout: CONNECT_TIMEOUT,
-    }
-    const runner = context.ssh(access, reach)
-    const run: HostRunner = (command, stdin, signal) => runner.run(command, stdin, deadline, signal)
+    const run = await hostRunner(spec.ssh, name, context, { reach, deadline })
     return {
       read: (signal) => readInstance(run, name, spec, signal),
       set: (to, signal) => setValue(run, name, spec, to, signal),

@@ -1,4 +1,4 @@
-import { quoted } from '../../driver/manual.ts'
+import { fromOutside, onEachHost } from '../../systems/traffic/hosts.ts'
 import type { TrafficByHand } from '../../systems/traffic/move-traffic.ts'
 import type { NginxSpec, NginxTraffic } from './spec.ts'
 
@@ -14,7 +14,7 @@ export const byHand: TrafficByHand<NginxSpec> = {
   },
   open: {
     say: (component, { parameters: { value, site } }) => ({
-      commands: [...each(component, setting(component.spec, value)), ...fromOutside(component)],
+      commands: [...each(component, setting(component.spec, value)), ...fromOutside(component.spec)],
       expect: `Every load balancer answers ${value} at ${component.spec.status}, and serves ${site}.`,
     }),
   },
@@ -23,7 +23,7 @@ export const byHand: TrafficByHand<NginxSpec> = {
       commands: [
         ...(sets === undefined ? [] : each(component, setting(component.spec, value), sets)),
         ...each(component, [`curl -sS ${component.spec.status}`]),
-        ...fromOutside(component),
+        ...fromOutside(component.spec),
       ],
       expect: `Every load balancer serves ${site}.`,
     }),
@@ -36,15 +36,5 @@ const setting = ({ file, variable, command = 'nginx', status }: NginxSpec, value
   `curl -sS ${status}; ps -eo pid,args | grep "[s]hutting down"`,
 ]
 
-function each(component: NginxTraffic, lines: readonly string[], only?: readonly string[]): string[] {
-  const { ssh, instances } = component.spec
-  const hosts = instances.map(({ host }) => host).filter((host) => only === undefined || only.includes(host))
-  const port = ssh.port === undefined ? '' : `-p ${ssh.port} `
-  return hosts.map((host) => `ssh ${port}${ssh.user}@${host} ${quoted(lines.join('; '))}`)
-}
-
-const fromOutside = ({ spec: { instances, verify } }: NginxTraffic): string[] =>
-  instances.map(
-    ({ url }) =>
-      `curl -sS -o /dev/null -D - ${quoted(url)}${verify === undefined ? '' : ` | grep -i ${quoted(`^${verify.header}:`)}`}`,
-  )
+const each = ({ spec }: NginxTraffic, lines: readonly string[], only?: readonly string[]): string[] =>
+  onEachHost(spec, lines.join('; '), only)

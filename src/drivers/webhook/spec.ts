@@ -3,6 +3,7 @@ import type { Component } from '../../domain/stack.ts'
 import { fieldsOf } from '../../schema/fields.ts'
 import { duration, siteMap, text } from '../../schema/parts.ts'
 import { callProblems, type DeclaredCall, declaredCall } from '../../systems/declared-call/spec.ts'
+import { ambiguousValues, siteWithValue } from '../../systems/traffic/declaration.ts'
 import { type Milliseconds, parseDuration, seconds } from '../../values/duration.ts'
 import type { JsonObject } from '../../values/json.ts'
 
@@ -50,7 +51,7 @@ export const ttlOf = ({ spec }: Routing): Milliseconds => parseDuration(spec.ttl
 /** The site that a value stands for; `closed`: none, on purpose; null: it stands for nothing that is declared. */
 export function siteOf({ spec }: Routing, value: string): string | 'closed' | null {
   if (value === spec.closed) return 'closed'
-  return Object.entries(spec.sites).find(([, one]) => one === value)?.[0] ?? null
+  return siteWithValue(spec.sites, value)
 }
 
 export function valueFor({ name, spec }: Routing, site: string): string {
@@ -61,17 +62,8 @@ export function valueFor({ name, spec }: Routing, site: string): string {
 
 /** What the schema cannot say. */
 export function routingProblems({ spec }: Routing): SpecProblem[] {
-  const sites = Object.entries(spec.sites)
-  const same = sites.flatMap(([site, value], index): SpecProblem[] => {
-    const path = ['sites', site]
-    if (value === spec.closed) return [{ path, what: `${value} stands for closed doors (closed)` }]
-    const other = sites.slice(0, index).find(([, before]) => before === value)
-    return other === undefined
-      ? []
-      : [{ path, what: `${value} stands for ${other[0]} already: an answer would name both` }]
-  })
   return [
-    ...same,
+    ...ambiguousValues('sites', spec.sites, spec.closed, 'stands for'),
     ...callProblems(spec.observe, ['observe'], []),
     ...callProblems(spec.open, ['open'], ['site', 'value']),
     ...callProblems(spec.close, ['close'], ['value']),

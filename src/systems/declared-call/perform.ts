@@ -30,12 +30,17 @@ export interface Asking {
 export const performCall = (call: DeclaredCall, asking: Asking, context: KitContext): Promise<CallAnswer> =>
   isProgram(call) ? runProgram(call, asking, context) : sendRequest(call, asking, context)
 
-async function runProgram(
+async function runProgram(call: DeclaredProgram, asking: Asking, context: KitContext): Promise<CallAnswer> {
+  const { code, said, text } = await endOfProgram(call, asking, context)
+  return { succeeded: code === 0, value: code === 0 ? said : null, text }
+}
+
+/** Runs a declared program to its end: its exit code, its last line, and both for people. */
+export async function endOfProgram(
   { run, environment }: DeclaredProgram,
-  asking: Asking,
+  { values, deadline, reach, signal }: Asking,
   context: KitContext,
-): Promise<CallAnswer> {
-  const { values, deadline, reach, signal } = asking
+): Promise<{ readonly code: number; readonly said: string; readonly text: string }> {
   const [program = '', ...args] = run.map((one) => filled(one, values))
   const secrets = Object.entries(environment ?? {}).map(
     async ([name, reference]) => [name, await context.credential(reference)] as const,
@@ -45,11 +50,7 @@ async function runProgram(
   const { code, stdout, stderr } = await context.run(program, args, options, reach)
   const said = lastLine(stdout)
   const words = said || lastLine(stderr)
-  return {
-    succeeded: code === 0,
-    value: code === 0 ? said : null,
-    text: `exit code ${code}${words === '' ? '' : `: ${words}`}`,
-  }
+  return { code, said, text: `exit code ${code}${words === '' ? '' : `: ${words}`}` }
 }
 
 const lastLine = (output: string): string => (output.trim().split('\n').at(-1) ?? '').slice(0, LONGEST)

@@ -29,32 +29,33 @@ export interface DeclaredProgram {
 
 export const isProgram = (call: DeclaredCall): call is DeclaredProgram => 'run' in call
 
+/** The schema of a program; `run` describes its words. */
+export const declaredProgram = (run: string, example: readonly string[]): Schema<DeclaredProgram> =>
+  fieldsOf<DeclaredProgram>()({
+    required: ['run'],
+    additionalProperties: false,
+    properties: {
+      run: { description: run, type: 'array', minItems: 1, items: { type: 'string' }, examples: [[...example]] },
+      environment: {
+        description: 'Credentials for the program, by the name of the variable that it reads.',
+        type: 'object',
+        propertyNames: { pattern: '^[A-Za-z_][A-Za-z0-9_]*$' },
+        additionalProperties: credentialReference,
+      },
+    },
+  })
+
 /** The schema of one call; `answers`: its answer is read, so that a request may say where in it. */
 export const declaredCall = (description: string, answers: 'read' | 'not-read' = 'not-read'): Schema<DeclaredCall> => ({
   description,
   type: 'object',
   oneOf: [
-    fieldsOf<DeclaredProgram>()({
-      required: ['run'],
-      additionalProperties: false,
-      properties: {
-        run: {
-          description: `A program and its arguments, as they are: no shell reads them. Exit code 0 is success${
-            answers === 'read' ? '; the answer is its last line' : ''
-          }.`,
-          type: 'array',
-          minItems: 1,
-          items: { type: 'string' },
-          examples: [['/usr/local/bin/route', 'set', '{value}']],
-        },
-        environment: {
-          description: 'Credentials for the program, by the name of the variable that it reads.',
-          type: 'object',
-          propertyNames: { pattern: '^[A-Za-z_][A-Za-z0-9_]*$' },
-          additionalProperties: credentialReference,
-        },
-      },
-    }),
+    declaredProgram(
+      `A program and its arguments, as they are: no shell reads them. Exit code 0 is success${
+        answers === 'read' ? '; the answer is its last line' : ''
+      }.`,
+      ['/usr/local/bin/route', 'set', '{value}'],
+    ),
     fieldsOf<DeclaredRequest>()({
       required: ['url'],
       additionalProperties: false,
@@ -128,13 +129,16 @@ export function callProblems(call: DeclaredCall, path: readonly string[], known:
         : [
             {
               path: [...path, ...where.split('.')],
-              what: `${whole} is filled with nothing; known are ${known.map((one) => `{${one}}`).join(', ')}`,
+              what: `${whole} is filled with nothing; ${knownText(known)}`,
             },
           ],
     ),
   )
   return [...unknown, ...(isProgram(call) ? [] : addressProblems(call, [...path, 'url']))]
 }
+
+const knownText = (known: readonly string[]): string =>
+  known.length === 0 ? 'this call has no placeholders' : `known are ${known.map((one) => `{${one}}`).join(', ')}`
 
 /** A credential over plain HTTP can be read on its way; and an address must be one. */
 function addressProblems(call: DeclaredRequest, path: readonly string[]): SpecProblem[] {
