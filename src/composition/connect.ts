@@ -9,7 +9,7 @@ import type { Identity } from '../domain/identities.ts'
 import type { Finding, Intent } from '../domain/plan.ts'
 import { componentOf, type Stack } from '../domain/stack.ts'
 import { type AnyDriver, objectStoreOf, sqlOf } from '../driver/ask.ts'
-import type { DriverContext } from '../driver/context.ts'
+import type { FlatContext } from '../driver/flat/context.ts'
 import { conditionalStores, drivers, witnesses } from '../drivers/registry.ts'
 import { inputError } from '../errors/standby-error.ts'
 import type { ProgressEvent } from '../execution/progress.ts'
@@ -35,7 +35,7 @@ import { programRunner } from './program-runner.ts'
 export interface World {
   readonly stack: Stack
   readonly drivers: Readonly<Record<string, AnyDriver>>
-  readonly context: DriverContext
+  readonly context: FlatContext
   readonly store: ConditionalStore
   readonly clock: Clock
   readonly log: Log
@@ -90,7 +90,7 @@ export async function connect(options: WorldOptions): Promise<World> {
     throw inputError('unknown-witness', `${stack.witness.driver} is no witness`, {
       next: `Use one of ${Object.keys(conditionalStores).join(', ')}.`,
     })
-  const credential: DriverContext['credential'] = async (reference, site) =>
+  const credential: FlatContext['credential'] = async (reference, site) =>
     'secret' in reference ? secretCredential(reference, kubernetes, site, sources) : localCredential(reference, sources)
   const awsKeys = awsLogin({ env: options.env, mask })
   // A cancelled run still writes its journal and gives its lock back: the witness is bounded by its own deadlines
@@ -103,7 +103,7 @@ export async function connect(options: WorldOptions): Promise<World> {
     signal: new AbortController().signal,
   })
   const connections = sharedConnections(options.signal)
-  const context: DriverContext = {
+  const context: FlatContext = {
     stack,
     signal: options.signal,
     clock: systemClock,

@@ -10,15 +10,16 @@ import type { ComponentLoss, Finding, Intent, KeptData, PlannedStep } from '../d
 import type { Sandbox } from '../domain/restore-test.ts'
 import type { Component, SiteName, Stack } from '../domain/stack.ts'
 import type { Json, JsonObject } from '../values/json.ts'
+import { type AnyAction, type DriverStep, idOfStep } from './action.ts'
 import type { Assessment, SelfFencing } from './assessment.ts'
-import type { DriverContext, SqlRows } from './context.ts'
+import type { Assesses, Moves, SeesLiveness, SiteDriver, StackDriver } from './capabilities.ts'
+import type { SqlRows } from './context.ts'
 import type { Deployment, DeployUnit } from './deployment.ts'
-import type { Driver } from './driver.ts'
-import { type AnyAction, type DriverStep, idOfStep } from './kit/action.ts'
-import { around } from './kit/around.ts'
-import type { Assesses, Moves, SeesLiveness, SiteDriver, StackDriver } from './kit/capabilities.ts'
-import type { EngineBehaviour } from './kit/engine.ts'
-import { type KitDriver, liftedDriver, NOT_OBSERVED } from './kit/lifted.ts'
+import type { EngineBehaviour } from './engine.ts'
+import { around } from './flat/around.ts'
+import type { FlatContext } from './flat/context.ts'
+import type { Driver } from './flat/driver.ts'
+import { type KitDriver, liftedDriver, NOT_OBSERVED } from './flat/lifted.ts'
 import type { Manual, ManualSurroundings } from './manual.ts'
 import type { RestoreTestReport } from './restore-test.ts'
 import type { Varies } from './varying.ts'
@@ -81,7 +82,7 @@ export async function observeComponent(
   driver: AnyDriver,
   component: Component,
   site: SiteName | null,
-  context: DriverContext,
+  context: FlatContext,
 ): Promise<Observed> {
   const kit = kitOf(driver)
   if (kit.scope === 'stack') return kit.observe(component, around(context))
@@ -255,7 +256,7 @@ export async function deployUnitsOf(
   component: Component,
   place: SiteName | null,
   deployment: Deployment,
-  context: DriverContext,
+  context: FlatContext,
 ): Promise<DeployUnit[]> {
   const kit = kitOf(driver)
   if (kit.scope === 'stack') return (await kit.deploys?.deploy(component, null, deployment, around(context))) ?? []
@@ -279,7 +280,7 @@ export async function restoreTestOf(
   component: Component,
   source: SiteName,
   sandbox: Sandbox,
-  context: DriverContext,
+  context: FlatContext,
 ): Promise<RestoreTestReport | null> {
   const report = await ofSites(driver)?.backups?.restoreTest(component, source, sandbox, around(context))
   if (report === undefined) return null
@@ -294,7 +295,7 @@ export const sqlOf = (
   component: Component,
   at: SiteName | Sandbox,
   query: string,
-  context: DriverContext,
+  context: FlatContext,
 ): Promise<SqlRows> | null => ofSites(driver)?.database?.sql(component, at, query, around(context)) ?? null
 
 /** Where a component keeps its objects for a site; null: it is no object store. */

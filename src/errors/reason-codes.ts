@@ -272,7 +272,7 @@ export type ReasonCode = {
 
 declare const declared: unique symbol
 /**
- * A code that a driver, a platform or a system has declared: only `declareCodes` (src/driver/kit/codes.ts) makes one.
+ * A code that a driver, a platform or a system has declared: only `declareCodes` (src/driver/codes.ts) makes one.
  */
 export type DeclaredCode = string & { readonly [declared]: true }
 

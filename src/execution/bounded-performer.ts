@@ -1,8 +1,8 @@
 import type { Intent, PlannedStep, StepId } from '../domain/plan.ts'
 import { componentOf } from '../domain/stack.ts'
-import type { DriverContext } from '../driver/context.ts'
-import { around } from '../driver/kit/around.ts'
-import type { EngineBehaviour } from '../driver/kit/engine.ts'
+import type { EngineBehaviour } from '../driver/engine.ts'
+import { around } from '../driver/flat/around.ts'
+import type { FlatContext } from '../driver/flat/context.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Milliseconds } from '../values/duration.ts'
 import type { JsonObject } from '../values/json.ts'
@@ -16,7 +16,7 @@ import { needsLock } from './transition.ts'
 /** What of a run its steps need. */
 export interface AroundSteps {
   readonly intent: Intent | null
-  readonly context: DriverContext
+  readonly context: FlatContext
   readonly clock: Clock
   readonly behaviourOf: (step: PlannedStep) => EngineBehaviour
   readonly proofs: ReadonlyMap<StepId, JsonObject>

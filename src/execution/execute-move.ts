@@ -1,8 +1,8 @@
 import type { Plan, PlannedStep } from '../domain/plan.ts'
 import { componentOf } from '../domain/stack.ts'
 import { type AnyDriver, behaviourOf } from '../driver/ask.ts'
-import type { DriverContext } from '../driver/context.ts'
-import type { EngineBehaviour } from '../driver/kit/engine.ts'
+import type { EngineBehaviour } from '../driver/engine.ts'
+import type { FlatContext } from '../driver/flat/context.ts'
 import { StandbyError } from '../errors/standby-error.ts'
 import { activateStep, LOCK_STEP, WITNESS } from '../planning/witness-steps.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -45,7 +45,7 @@ export interface MoveRun {
   readonly asked?: Asked
   readonly store: ConditionalStore
   readonly drivers: Readonly<Record<string, AnyDriver>>
-  readonly context: DriverContext
+  readonly context: FlatContext
   readonly clock: Clock
   readonly progress: Progress
   readonly signal: AbortSignal

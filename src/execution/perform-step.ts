@@ -1,5 +1,5 @@
 import type { Progress } from '../domain/progress.ts'
-import { type EngineBehaviour, type EngineRun, type SeenByEngine, wayBackOf } from '../driver/kit/engine.ts'
+import { type EngineBehaviour, type EngineRun, type SeenByEngine, wayBackOf } from '../driver/engine.ts'
 import { asStandbyError, siteError } from '../errors/standby-error.ts'
 import type { JsonObject } from '../values/json.ts'
 import { tooLate, tryUntil } from '../waiting/try-until.ts'

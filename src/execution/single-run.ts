@@ -1,7 +1,7 @@
 import type { PlannedStep } from '../domain/plan.ts'
 import type { AnyDriver } from '../driver/ask.ts'
-import type { DriverContext } from '../driver/context.ts'
-import type { EngineBehaviour } from '../driver/kit/engine.ts'
+import type { EngineBehaviour } from '../driver/engine.ts'
+import type { FlatContext } from '../driver/flat/context.ts'
 import { asStandbyError } from '../errors/standby-error.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
@@ -35,7 +35,7 @@ export interface SingleRun {
   readonly journal: JournalOfSingleRun
   readonly store: ConditionalStore
   readonly drivers: Readonly<Record<string, AnyDriver>>
-  readonly context: DriverContext
+  readonly context: FlatContext
   readonly clock: Clock
   readonly progress: Progress
   readonly signal: AbortSignal

@@ -1,4 +1,4 @@
-import type { Memory } from '../driver/kit/behaviour.ts'
+import type { Memory } from '../driver/behaviour.ts'
 
 /** The empty memory of one performer of a step; it is gone with the performer. */
 export function stepMemory<M>(): Memory<M> {

@@ -1,8 +1,8 @@
 import type { Intent, Plan, PlannedStep } from '../domain/plan.ts'
 import { type AnyDriver, behaviourOf } from '../driver/ask.ts'
-import type { DriverContext } from '../driver/context.ts'
-import { around } from '../driver/kit/around.ts'
-import type { EngineRun } from '../driver/kit/engine.ts'
+import type { EngineRun } from '../driver/engine.ts'
+import { around } from '../driver/flat/around.ts'
+import type { FlatContext } from '../driver/flat/context.ts'
 import { asStandbyError } from '../errors/standby-error.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { ConditionalStore } from '../witness/conditional-store.ts'
@@ -20,7 +20,7 @@ export interface TakeOver {
   readonly run: string
   readonly plan: Plan
   readonly drivers: Readonly<Record<string, AnyDriver>>
-  readonly context: DriverContext
+  readonly context: FlatContext
   readonly clock: Clock
 }
 

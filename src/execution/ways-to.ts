@@ -2,12 +2,12 @@ import { SILENCE, type Way } from '../clients/patience.ts'
 import { measuredWay } from '../clients/round-trip.ts'
 import type { Intent, PlannedStep } from '../domain/plan.ts'
 import { type AnyDriver, addressesOf } from '../driver/ask.ts'
-import type { DriverContext } from '../driver/context.ts'
+import type { FlatContext } from '../driver/flat/context.ts'
 import { platformsOf } from '../platform/registry.ts'
 import { contextOfStep } from './isolate-lost-site.ts'
 
 interface Around {
-  readonly context: DriverContext
+  readonly context: FlatContext
   readonly intent: Intent | null
   readonly drivers: Readonly<Record<string, AnyDriver>>
 }

@@ -2,8 +2,8 @@ import type { Observed } from '../domain/observed.ts'
 import type { Intent, PlannedStep } from '../domain/plan.ts'
 import type { Component, SiteName, Stack } from '../domain/stack.ts'
 import { type AnyDriver, behaviourOf, fenceStepsOf, observeComponent } from '../driver/ask.ts'
-import type { DriverContext } from '../driver/context.ts'
-import { around } from '../driver/kit/around.ts'
+import { around } from '../driver/flat/around.ts'
+import type { FlatContext } from '../driver/flat/context.ts'
 import { asStandbyError, siteError } from '../errors/standby-error.ts'
 import { proofsIn } from '../execution/bounded-performer.ts'
 import { type PerformedRun, stepPerformer } from '../execution/perform-step.ts'
@@ -19,7 +19,7 @@ export interface Door {
   readonly stack: Stack
   readonly site: SiteName
   readonly drivers: Readonly<Record<string, AnyDriver>>
-  readonly context: DriverContext
+  readonly context: FlatContext
 }
 
 export interface Closing {

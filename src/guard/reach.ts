@@ -1,6 +1,6 @@
 import type { KubernetesClient } from '../clients/kubernetes-client.ts'
 import type { SiteName, Stack } from '../domain/stack.ts'
-import type { DriverContext } from '../driver/context.ts'
+import type { FlatContext } from '../driver/flat/context.ts'
 import { type StandbyError, siteError } from '../errors/standby-error.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
@@ -17,7 +17,7 @@ export function guardContext(of: {
   readonly clock: Clock
   readonly log: Log
   readonly signal: AbortSignal
-}): DriverContext {
+}): FlatContext {
   const outOfReach = (what: string): StandbyError =>
     siteError('out-of-reach-of-guard', `the guard of ${of.site} has no access to ${what}`, {
       where: `guard ${of.site}`,

@@ -3,7 +3,7 @@ import { measuredWay } from '../clients/round-trip.ts'
 import { type BySite, EVERYWHERE, type Observed } from '../domain/observed.ts'
 import type { Component, Site, SiteName } from '../domain/stack.ts'
 import { type AnyDriver, addressesOf, observeComponent, placesOf, standsOn } from '../driver/ask.ts'
-import type { DriverContext } from '../driver/context.ts'
+import type { FlatContext } from '../driver/flat/context.ts'
 import { asStandbyError, type StandbyError } from '../errors/standby-error.ts'
 import type { Unseen } from '../errors/unseen.ts'
 import type { Platform, PlatformView } from '../platform/platform.ts'
@@ -26,7 +26,7 @@ const VANTAGE_POINT = 'this runner'
  * patienceOver}). A login is no part of that time.
  */
 export async function observe(
-  context: DriverContext,
+  context: FlatContext,
   store: ConditionalStore,
   drivers: Readonly<Record<string, AnyDriver>>,
   deadline: Milliseconds = OBSERVATION_DEADLINE,
@@ -63,7 +63,7 @@ export async function observe(
 }
 
 /** The witness has answered: it is not asked for the time once more. */
-async function skewOf(store: ConditionalStore, { clock }: DriverContext): Promise<Milliseconds | null> {
+async function skewOf(store: ConditionalStore, { clock }: FlatContext): Promise<Milliseconds | null> {
   const time = await store.time()
   return time === null ? null : clock.now().getTime() - time.getTime()
 }
@@ -82,7 +82,7 @@ interface Look {
 /** The platforms of one site, by name. */
 type LooksOfSite = Readonly<Record<string, Look>>
 
-const lookAtSite = (context: DriverContext, site: Site, deadline: Milliseconds): LooksOfSite =>
+const lookAtSite = (context: FlatContext, site: Site, deadline: Milliseconds): LooksOfSite =>
   Object.fromEntries(platformsOf(site).map((one) => [one.name, lookAt(one, context, site, deadline)]))
 
 async function siteView(looks: LooksOfSite): Promise<SiteView> {
@@ -90,7 +90,7 @@ async function siteView(looks: LooksOfSite): Promise<SiteView> {
   return siteViewOf(Object.fromEntries(await Promise.all(views)))
 }
 
-function lookAt(platform: Platform, context: DriverContext, site: Site, deadline: Milliseconds): Look {
+function lookAt(platform: Platform, context: FlatContext, site: Site, deadline: Milliseconds): Look {
   const reached = platform.reach(site, context)
   const way: Way = reached.contact ?? { roundTrip: null }
   // The time of the site begins when there is something to ask it with.
@@ -157,13 +157,13 @@ function waitingFor(
 }
 
 async function seeComponent(
-  context: DriverContext,
+  context: FlatContext,
   driver: AnyDriver,
   component: Component,
   looks: ReadonlyMap<SiteName, LooksOfSite>,
   deadline: Milliseconds,
 ): Promise<BySite> {
-  const ask = async (site: SiteName | null, from: DriverContext, ending: Waiting): Promise<Observed> =>
+  const ask = async (site: SiteName | null, from: FlatContext, ending: Waiting): Promise<Observed> =>
     answerWithin(
       observeComponent(driver, component, site, { ...from, signal: ending.signal }),
       (why): Observed => ({ kind: 'silent', why }),
@@ -196,7 +196,7 @@ async function seeComponent(
 }
 
 /** The context, which notes the way to each store that is opened. */
-function notingStores(context: DriverContext, stores: Way[]): DriverContext {
+function notingStores(context: FlatContext, stores: Way[]): FlatContext {
   return {
     ...context,
     objectStore(component, site) {

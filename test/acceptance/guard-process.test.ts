@@ -8,9 +8,9 @@ import { openObjectStore } from '../../src/clients/object-store.ts'
 import { systemClock } from '../../src/composition/connect.ts'
 import type { Identity } from '../../src/domain/identities.ts'
 import { componentOf, type SiteName, type Stack, siteOf } from '../../src/domain/stack.ts'
-import type { DriverContext } from '../../src/driver/context.ts'
 import type { Deployment, DeployUnit } from '../../src/driver/deployment.ts'
-import { around } from '../../src/driver/kit/around.ts'
+import { around } from '../../src/driver/flat/around.ts'
+import type { FlatContext } from '../../src/driver/flat/context.ts'
 import { deployGuard, deploymentReference, reportReference } from '../../src/drivers/guard/deploy.ts'
 import { guard as guardDriver } from '../../src/drivers/guard/driver.ts'
 import { guardManifests, PROGRAM } from '../../src/drivers/guard/manifests.ts'
@@ -165,7 +165,7 @@ async function guardUnit(): Promise<DeployUnit> {
     clock: systemClock,
     kubernetes: () => client,
     credential: async (reference: { env: string }) => `value-of-${reference.env}`,
-  } as unknown as DriverContext
+  } as unknown as FlatContext
   const deployment = { activeSite: A, roleOf: () => 'active', observed: {} } as unknown as Deployment
   const [made] = await deployGuard(
     componentOf(stack, 'guard') as unknown as GuardComponent,
@@ -406,7 +406,7 @@ test('status tells of a guard that does not run, or that has fallen silent, and 
   const { client } = await identity('observer')
   const now = { ahead: 0 }
   const clock = { ...systemClock, now: () => new Date(Date.now() + now.ahead) }
-  const context = { stack, signal, clock, kubernetes: () => client } as unknown as DriverContext
+  const context = { stack, signal, clock, kubernetes: () => client } as unknown as FlatContext
   const component = componentOf(stack, 'guard') as unknown as GuardComponent
   const codes = async (): Promise<string[]> => {
     const state = await guardDriver.observe(component, A, context)

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
-import type { Driver } from '../../src/driver/driver.ts'
+import type { Driver } from '../../src/driver/flat/driver.ts'
 import { drivers } from '../../src/drivers/registry.ts'
 import { fixtures } from './fixtures.ts'
 import { conformsInWorld } from './in-world.ts'

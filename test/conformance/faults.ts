@@ -1,4 +1,4 @@
-import type { DriverContext } from '../../src/driver/context.ts'
+import type { FlatContext } from '../../src/driver/flat/context.ts'
 import { siteError } from '../../src/errors/standby-error.ts'
 
 /**
@@ -12,7 +12,7 @@ export interface Fault {
 }
 
 export interface FaultyContext {
-  readonly context: DriverContext
+  readonly context: FlatContext
   /** Aborted when the process ends. */
   readonly signal: AbortSignal
   /** How many calls were made so far. */
@@ -20,7 +20,7 @@ export interface FaultyContext {
 }
 
 /** The context of a world, in which every call over ssh, HTTP, a program or an object store is counted and may fail. */
-export function withFault(context: DriverContext, fault: Fault | null): FaultyContext {
+export function withFault(context: FlatContext, fault: Fault | null): FaultyContext {
   let count = 0
   const process = new AbortController()
   const through = async <T>(perform: () => Promise<T>): Promise<T> => {

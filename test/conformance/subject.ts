@@ -1,7 +1,7 @@
 import { type BySite, EVERYWHERE, type Observed } from '../../src/domain/observed.ts'
 import type { Finding, PlannedStep } from '../../src/domain/plan.ts'
-import type { Driver } from '../../src/driver/driver.ts'
-import type { AnyAction } from '../../src/driver/kit/action.ts'
+import type { AnyAction } from '../../src/driver/action.ts'
+import type { Driver } from '../../src/driver/flat/driver.ts'
 import type { JsonObject } from '../../src/values/json.ts'
 import type { Fixture, Situation } from './fixture.ts'
 

@@ -7,7 +7,7 @@ import type { Identity } from '../../src/domain/identities.ts'
 import type { BySite } from '../../src/domain/observed.ts'
 import type { Intent, PlannedStep } from '../../src/domain/plan.ts'
 import { componentOf, type SiteName } from '../../src/domain/stack.ts'
-import type { Behaviour, StepRun } from '../../src/driver/behaviour.ts'
+import type { Behaviour, FlatRun } from '../../src/driver/flat/behaviour.ts'
 import { cloudNativePg } from '../../src/drivers/cloudnative-pg/driver.ts'
 import { isClosed, openFolder } from '../../src/drivers/cloudnative-pg/failover/archive-policy.ts'
 import { unavailable } from '../../src/drivers/cloudnative-pg/failover/stopped-instances.ts'
@@ -67,7 +67,7 @@ const statesNow = async (): Promise<BySite<CloudNativePgState>> =>
   ((await db.world.observe()).components.database ?? {}) as BySite<CloudNativePgState>
 
 const proofs = new Map<string, JsonObject>()
-const runOf = (step: PlannedStep, intent: Intent): StepRun =>
+const runOf = (step: PlannedStep, intent: Intent): FlatRun =>
   stepRun(db.world, step, intent, { proofs, within: 8 * MINUTES })
 const behaviourOf = (step: PlannedStep): Behaviour => cloudNativePg.behaviours[step.action] as unknown as Behaviour
 

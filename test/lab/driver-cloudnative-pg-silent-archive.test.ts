@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { BySite } from '../../src/domain/observed.ts'
 import type { Intent } from '../../src/domain/plan.ts'
 import { componentOf, type SiteName } from '../../src/domain/stack.ts'
-import type { Behaviour, StepRun } from '../../src/driver/behaviour.ts'
-import type { DriverContext } from '../../src/driver/context.ts'
+import type { Behaviour, FlatRun } from '../../src/driver/flat/behaviour.ts'
+import type { FlatContext } from '../../src/driver/flat/context.ts'
 import { cloudNativePg } from '../../src/drivers/cloudnative-pg/driver.ts'
 import type { CloudNativePgState } from '../../src/drivers/cloudnative-pg/observe.ts'
 import type { Database } from '../../src/drivers/cloudnative-pg/spec.ts'
@@ -88,7 +88,7 @@ describe('a database that is lost with its archive', () => {
         const begun = Date.now()
         const { proof } = await performStep(
           cloudNativePg.behaviours[action] as unknown as Behaviour,
-          run as unknown as StepRun,
+          run as unknown as FlatRun,
           5 * MINUTES,
         )
         proofs.set(step.id, proof)
@@ -102,7 +102,7 @@ describe('a database that is lost with its archive', () => {
   )
 })
 
-function withoutArchiveOf(site: SiteName, context: DriverContext, endpoint: string): DriverContext {
+function withoutArchiveOf(site: SiteName, context: FlatContext, endpoint: string): FlatContext {
   return {
     ...context,
     objectStore(component, at) {

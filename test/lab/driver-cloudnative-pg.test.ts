@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { Approval } from '../../src/domain/approval.ts'
 import { componentOf, type SiteName } from '../../src/domain/stack.ts'
-import type { Behaviour } from '../../src/driver/behaviour.ts'
+import type { Behaviour } from '../../src/driver/flat/behaviour.ts'
 import { cloudNativePg } from '../../src/drivers/cloudnative-pg/driver.ts'
 import type { CloudNativePgState } from '../../src/drivers/cloudnative-pg/observe.ts'
 import { archiveFolder, type Database } from '../../src/drivers/cloudnative-pg/spec.ts'

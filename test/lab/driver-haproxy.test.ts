@@ -8,8 +8,8 @@ import { runProcess } from '../../src/clients/process.ts'
 import { type SshRunner, sshRunner } from '../../src/clients/ssh.ts'
 import { EVERYWHERE, type Observed } from '../../src/domain/observed.ts'
 import type { PlannedStep } from '../../src/domain/plan.ts'
-import type { Behaviour } from '../../src/driver/behaviour.ts'
-import type { DriverContext } from '../../src/driver/context.ts'
+import type { Behaviour } from '../../src/driver/flat/behaviour.ts'
+import type { FlatContext } from '../../src/driver/flat/context.ts'
 import { type HaproxyState, haproxy } from '../../src/drivers/haproxy/driver.ts'
 import { readInstance, setValue } from '../../src/drivers/haproxy/instance.ts'
 import { runnerFor } from '../../src/drivers/haproxy/load-balancers.ts'
@@ -25,7 +25,7 @@ jest.setTimeout(30_000)
 const KEY = 'active-hanzo'
 let lab: LabEnvironment
 let traffic: Traffic
-let context: DriverContext
+let context: FlatContext
 const connections = new Map<string, SshRunner>()
 const origins: ChildProcess[] = []
 const before = new Map<string, string | null>()
@@ -125,7 +125,7 @@ function trafficOf({ loadBalancers }: LabEnvironment): Traffic {
   }
 }
 
-function contextOf(): DriverContext {
+function contextOf(): FlatContext {
   const stack = { ...toyStack, components: [traffic] }
   const unreachable = {
     clusterId: () => Promise.reject(new Error('not asked')),
@@ -143,7 +143,7 @@ function contextOf(): DriverContext {
       connections.set(access.host, connection)
       return connection
     },
-  } as unknown as DriverContext
+  } as unknown as FlatContext
 }
 
 /** What stands behind a site's NodePort while no application is deployed there. */

@@ -11,9 +11,9 @@ import { programRunner } from '../../src/composition/program-runner.ts'
 import type { Intent, PlannedStep } from '../../src/domain/plan.ts'
 import type { Sandbox } from '../../src/domain/restore-test.ts'
 import type { CredentialReference, SiteName, Stack } from '../../src/domain/stack.ts'
-import type { Behaviour, StepRun } from '../../src/driver/behaviour.ts'
-import type { DriverContext } from '../../src/driver/context.ts'
 import type { Change, Deployment, DeployUnit } from '../../src/driver/deployment.ts'
+import type { Behaviour, FlatRun } from '../../src/driver/flat/behaviour.ts'
+import type { FlatContext } from '../../src/driver/flat/context.ts'
 import { helmRelease } from '../../src/drivers/helm-release/driver.ts'
 import type { Application } from '../../src/drivers/helm-release/spec.ts'
 import { siteError } from '../../src/errors/standby-error.ts'
@@ -38,7 +38,7 @@ const clients = new Map<SiteName, KubernetesClient>()
 const proofs = new Map<string, JsonObject>()
 const programs = process.env.STANDBY_HELM
 let lab: LabEnvironment
-let context: DriverContext
+let context: FlatContext
 let credentials: Credentials
 
 const component: Application = {
@@ -222,7 +222,7 @@ beforeAll(async () => {
         .filter((line) => line !== '')
         .map((line) => [line])
     },
-  } as unknown as DriverContext
+  } as unknown as FlatContext
   for (const site of [A, B])
     for (const object of prerequisites(name, encryptionKey)) await kubernetes(site).apply(object, { force: true })
   for (const object of prerequisites(sandboxName, encryptionKey)) await kubernetes(B).apply(object, { force: true })
@@ -289,7 +289,7 @@ async function perform(step: PlannedStep | undefined): Promise<number> {
   const began = performance.now()
   const performed = await performStep(
     helmRelease.behaviours[step.action] as unknown as Behaviour,
-    run as unknown as StepRun,
+    run as unknown as FlatRun,
   )
   proofs.set(step.id, performed.proof)
   return Math.round(performance.now() - began)
@@ -469,7 +469,7 @@ describe('an application on two real sites', () => {
     const back = await stepsOf({ mode: 'switchover', from: B, to: A })
     const step = back.find((one) => one.action === 'stop') as PlannedStep
     await perform(step)
-    const run = { step, component, context, signal, proofOf: () => null } as unknown as StepRun
+    const run = { step, component, context, signal, proofOf: () => null } as unknown as FlatRun
     await takeStepBack(helmRelease.behaviours.stop as unknown as Behaviour, run)
     await untilReady(await unitOf(B, B))
     expect(await applicationPods(B)).toHaveLength(1)

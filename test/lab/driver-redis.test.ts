@@ -9,9 +9,9 @@ import { systemClock } from '../../src/composition/connect.ts'
 import type { Intent, PlannedStep } from '../../src/domain/plan.ts'
 import type { Sandbox } from '../../src/domain/restore-test.ts'
 import type { CredentialReference, SiteName, Stack } from '../../src/domain/stack.ts'
-import type { Behaviour, StepRun } from '../../src/driver/behaviour.ts'
-import type { DriverContext } from '../../src/driver/context.ts'
 import type { Change, Deployment } from '../../src/driver/deployment.ts'
+import type { Behaviour, FlatRun } from '../../src/driver/flat/behaviour.ts'
+import type { FlatContext } from '../../src/driver/flat/context.ts'
 import { redis } from '../../src/drivers/redis/driver.ts'
 import type { Cache } from '../../src/drivers/redis/spec.ts'
 import { openKubernetes } from '../../src/platform/kubernetes/client/open.ts'
@@ -29,7 +29,7 @@ const signal = ending.signal
 const clients = new Map<SiteName, KubernetesClient>()
 const stores = new Map<SiteName, ObjectStoreClient>()
 const proofs = new Map<string, JsonObject>()
-let context: DriverContext
+let context: FlatContext
 let component: Cache
 
 const kubernetes = (site: SiteName): KubernetesClient => clients.get(site) as KubernetesClient
@@ -112,7 +112,7 @@ beforeAll(async () => {
       return Buffer.from((found?.data as Record<string, string> | undefined)?.[key] ?? '', 'base64').toString()
     },
     objectStore: (_component: string, site: SiteName) => ({ location: location(site), open: async () => store(site) }),
-  } as unknown as DriverContext
+  } as unknown as FlatContext
   for (const site of [A, B]) {
     for (const namespace of [name, sandboxName])
       await kubernetes(site).apply(
@@ -183,7 +183,7 @@ async function perform(
     begunAt,
     applied: false,
     proofOf: (id: string) => proofs.get(id) ?? null,
-  } as unknown as StepRun
+  } as unknown as FlatRun
   const began = performance.now()
   const performed = await performStep(redis.behaviours[step.action] as unknown as Behaviour, run)
   proofs.set(step.id, performed.proof)

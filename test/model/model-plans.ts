@@ -1,6 +1,6 @@
 import type { Intent, Mode, Plan, PlannedStep } from '../../src/domain/plan.ts'
 import type { SiteName, Stack } from '../../src/domain/stack.ts'
-import type { Driver } from '../../src/driver/driver.ts'
+import type { Driver } from '../../src/driver/flat/driver.ts'
 import { guard } from '../../src/drivers/guard/driver.ts'
 import { courseOf } from '../../src/execution/course-of-plan.ts'
 import type { Course } from '../../src/execution/run-state.ts'

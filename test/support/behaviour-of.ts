@@ -1,8 +1,8 @@
 import type { PlannedStep } from '../../src/domain/plan.ts'
 import type { Component } from '../../src/domain/stack.ts'
-import type { Behaviour } from '../../src/driver/behaviour.ts'
-import type { Driver } from '../../src/driver/driver.ts'
-import type { DriverStep } from '../../src/driver/kit/action.ts'
+import type { DriverStep } from '../../src/driver/action.ts'
+import type { Behaviour } from '../../src/driver/flat/behaviour.ts'
+import type { Driver } from '../../src/driver/flat/driver.ts'
 
 /** What performs the steps of one action of a driver. */
 export function behaviourOf<Spec>(driver: Pick<Driver<Spec>, 'kind' | 'behaviours'>, action: string): Behaviour<Spec> {

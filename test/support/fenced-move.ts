@@ -1,6 +1,6 @@
 import type { Plan } from '../../src/domain/plan.ts'
 import type { Progress } from '../../src/domain/progress.ts'
-import type { Driver } from '../../src/driver/driver.ts'
+import type { Driver } from '../../src/driver/flat/driver.ts'
 import { siteError } from '../../src/errors/standby-error.ts'
 import { executeMove, type MoveRun } from '../../src/execution/execute-move.ts'
 import { progressTo } from '../../src/execution/progress.ts'

@@ -1,6 +1,6 @@
 import type { World } from '../../src/composition/connect.ts'
-import type { Behaviour } from '../../src/driver/behaviour.ts'
-import type { Driver } from '../../src/driver/driver.ts'
+import type { Behaviour } from '../../src/driver/flat/behaviour.ts'
+import type { Driver } from '../../src/driver/flat/driver.ts'
 import type { ConditionalStore } from '../../src/witness/conditional-store.ts'
 
 /** A process that dies at its n-th instant: from then on none of its calls ever comes back, and none has an effect. */

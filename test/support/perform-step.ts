@@ -1,9 +1,9 @@
 import { systemClock, type World } from '../../src/composition/connect.ts'
 import type { Intent, PlannedStep } from '../../src/domain/plan.ts'
 import { componentOf } from '../../src/domain/stack.ts'
-import type { Behaviour, StepRun } from '../../src/driver/behaviour.ts'
-import { around } from '../../src/driver/kit/around.ts'
-import { liftedBehaviour } from '../../src/driver/kit/lifted.ts'
+import { around } from '../../src/driver/flat/around.ts'
+import type { Behaviour, FlatRun } from '../../src/driver/flat/behaviour.ts'
+import { liftedBehaviour } from '../../src/driver/flat/lifted.ts'
 import { type PerformedRun, type StepPerformer, stepPerformer } from '../../src/execution/perform-step.ts'
 import type { JsonObject } from '../../src/values/json.ts'
 import { deadlineAfter } from '../../src/waiting/deadline.ts'
@@ -11,7 +11,7 @@ import { deadlineAfter } from '../../src/waiting/deadline.ts'
 /** One step of a driver from its first look to its proof, as a run performs it, without a journal around it. */
 export async function performStep(
   behaviour: Behaviour | undefined,
-  run: StepRun,
+  run: FlatRun,
   deadline = 90_000,
 ): Promise<{ readonly outcome: 'done' | 'was-done'; readonly proof: JsonObject }> {
   const performer = performerOf(behaviour, run, deadline)
@@ -26,12 +26,12 @@ export async function performStep(
 }
 
 /** Takes the step's effect back, as a run does it. */
-export async function takeStepBack(behaviour: Behaviour | undefined, run: StepRun, deadline = 90_000): Promise<void> {
+export async function takeStepBack(behaviour: Behaviour | undefined, run: FlatRun, deadline = 90_000): Promise<void> {
   const performer = performerOf(behaviour, run, deadline)
   await performer.takeBack().finally(() => performer.close())
 }
 
-function performerOf(behaviour: Behaviour | undefined, run: StepRun, deadline: number): StepPerformer {
+function performerOf(behaviour: Behaviour | undefined, run: FlatRun, deadline: number): StepPerformer {
   if (behaviour === undefined) throw new Error(`no behaviour for ${run.step.id}`)
   const performed: PerformedRun = {
     ...run,
@@ -55,7 +55,7 @@ export function stepRun(
   step: PlannedStep,
   intent: Intent,
   { proofs, within }: { readonly proofs: ReadonlyMap<string, JsonObject>; readonly within: number },
-): StepRun {
+): FlatRun {
   const signal = AbortSignal.timeout(within)
   return {
     step,

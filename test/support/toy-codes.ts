@@ -1,4 +1,4 @@
-import { declareCodes } from '../../src/driver/kit/codes.ts'
+import { declareCodes } from '../../src/driver/codes.ts'
 
 /** The codes of toy drivers and stores: declared as a real driver does, and in no registry. */
 export const toyCode = declareCodes('Toy', {

@@ -2,9 +2,9 @@ import type { World } from '../../src/composition/connect.ts'
 import type { Approval } from '../../src/domain/approval.ts'
 import type { Intent, PlannedStep } from '../../src/domain/plan.ts'
 import type { SiteName, Stack } from '../../src/domain/stack.ts'
-import type { Behaviour } from '../../src/driver/behaviour.ts'
-import type { DriverContext } from '../../src/driver/context.ts'
-import type { Driver } from '../../src/driver/driver.ts'
+import type { Behaviour } from '../../src/driver/flat/behaviour.ts'
+import type { FlatContext } from '../../src/driver/flat/context.ts'
+import type { Driver } from '../../src/driver/flat/driver.ts'
 import { siteError } from '../../src/errors/standby-error.ts'
 import type { MoveReport } from '../../src/evidence/reports.ts'
 import { observe } from '../../src/observation/observe.ts'
@@ -252,7 +252,7 @@ export function toyWorld(
     log: silent,
     kubernetes,
     records: recordsIn(store, silent),
-  } as unknown as DriverContext
+  } as unknown as FlatContext
   return {
     stack: toyStack,
     drivers,

@@ -2,9 +2,9 @@ import { askOverHttp, type HttpRequest } from '../../src/clients/http-question.t
 import { systemClock } from '../../src/composition/connect.ts'
 import type { Intent, PlannedStep } from '../../src/domain/plan.ts'
 import type { SiteName } from '../../src/domain/stack.ts'
-import type { Behaviour, StepRun } from '../../src/driver/behaviour.ts'
-import type { DriverContext } from '../../src/driver/context.ts'
 import type { Deployment } from '../../src/driver/deployment.ts'
+import type { Behaviour, FlatRun } from '../../src/driver/flat/behaviour.ts'
+import type { FlatContext } from '../../src/driver/flat/context.ts'
 import { haproxy } from '../../src/drivers/haproxy/driver.ts'
 import type { HaproxySpec, Traffic } from '../../src/drivers/haproxy/spec.ts'
 import { siteError } from '../../src/errors/standby-error.ts'
@@ -62,7 +62,7 @@ export function trafficOver(
 }
 
 /** The part of a context that this driver uses, over hosts without ssh. */
-export function contextOver(hosts: Readonly<Record<string, LoadBalancerHost>>): DriverContext {
+export function contextOver(hosts: Readonly<Record<string, LoadBalancerHost>>): FlatContext {
   return {
     stack: toyStack,
     signal: AbortSignal.timeout(seconds(60)),
@@ -75,15 +75,15 @@ export function contextOver(hosts: Readonly<Record<string, LoadBalancerHost>>): 
       if (found === undefined) throw siteError('ssh-unreachable', `there is no host ${host}`)
       return found.runner
     },
-  } as unknown as DriverContext
+  } as unknown as FlatContext
 }
 
 export function runOf(
   component: Traffic,
   step: PlannedStep,
-  context: DriverContext,
+  context: FlatContext,
   intent: Intent = switchover,
-): StepRun<HaproxySpec> {
+): FlatRun<HaproxySpec> {
   return {
     step,
     component,

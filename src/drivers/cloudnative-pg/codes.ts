@@ -1,6 +1,6 @@
 import type { Finding } from '../../domain/plan.ts'
 import type { Component, SiteName } from '../../domain/stack.ts'
-import { declareCodes } from '../../driver/kit/codes.ts'
+import { declareCodes } from '../../driver/codes.ts'
 import type { AnyReasonCode } from '../../errors/reason-codes.ts'
 
 /** The reason codes that this driver alone uses. */

@@ -1,12 +1,11 @@
 import type { Sandbox } from '../../domain/restore-test.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { SqlRows } from '../../driver/context.ts'
-import type { Driver } from '../../driver/driver.ts'
-import type { AnyAction } from '../../driver/kit/action.ts'
-import { adaptedSiteDriver } from '../../driver/kit/adapter.ts'
-import { around } from '../../driver/kit/around.ts'
-import type { SiteDriver } from '../../driver/kit/capabilities.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
+import type { AnyAction } from '../../driver/action.ts'
+import type { SiteDriver } from '../../driver/capabilities.ts'
+import type { DriverContext, SqlRows } from '../../driver/context.ts'
+import { adaptedSiteDriver } from '../../driver/flat/adapter.ts'
+import { around } from '../../driver/flat/around.ts'
+import type { Driver } from '../../driver/flat/driver.ts'
 import { KUBERNETES } from '../../platform/kubernetes/key.ts'
 import { accessOf, claimsOf, problemsOf } from './access.ts'
 import { assessStatus, assessSwitchover } from './assess/assess.ts'
@@ -128,7 +127,12 @@ const kit: SiteDriver<CloudNativePgSpec, CloudNativePgState> = {
 export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = adaptedSiteDriver(kit, around)
 
 /** Rows of a read-only query on the primary of a site, or on a restored copy in a sandbox. */
-async function sql(component: Database, at: SiteName | Sandbox, query: string, context: KitContext): Promise<SqlRows> {
+async function sql(
+  component: Database,
+  at: SiteName | Sandbox,
+  query: string,
+  context: DriverContext,
+): Promise<SqlRows> {
   const sandboxed = typeof at !== 'string'
   const kubernetes = context.platform(KUBERNETES, sandboxed ? at.site : at)
   const [namespace, cluster] = sandboxed

@@ -4,7 +4,7 @@ import { withinDeadline } from '../../clients/within-deadline.ts'
 import type { Fact } from '../../domain/fact.ts'
 import type { Observed, Summary } from '../../domain/observed.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
+import type { DriverContext } from '../../driver/context.ts'
 import { siteError } from '../../errors/standby-error.ts'
 import { conditionOf } from '../../platform/kubernetes/client/conditions.ts'
 import { isOwnedBy } from '../../platform/kubernetes/declared-objects.ts'
@@ -106,7 +106,7 @@ const PATIENCE: Milliseconds = seconds(1.5)
 export async function observeCluster(
   component: Database,
   site: SiteName,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<Observed<CloudNativePgState>> {
   const kubernetes = context.platform(KUBERNETES, site)
   const { namespace } = component.spec
@@ -138,13 +138,13 @@ export async function observeCluster(
 }
 
 /** A silent or slow witness is reported elsewhere, and does not hide a site: false. */
-async function isForked(component: Database, cluster: ClusterObject, context: KitContext): Promise<boolean> {
+async function isForked(component: Database, cluster: ClusterObject, context: DriverContext): Promise<boolean> {
   const serverName = serverNameOf(cluster)
   if (serverName === null || !followsAnother(cluster)) return false
   return (await askedInTime(context, () => forkOf(component, serverName, context))) !== null
 }
 
-function askedInTime<T>(context: KitContext, ask: () => Promise<T | null>): Promise<T | null> {
+function askedInTime<T>(context: DriverContext, ask: () => Promise<T | null>): Promise<T | null> {
   const late = (): Error => siteError('witness-silent', 'no answer in time')
   return withinDeadline(() => overWay(context.records.way, PATIENCE), [context.signal], ask, late).catch(() => null)
 }

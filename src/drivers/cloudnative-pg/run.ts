@@ -1,8 +1,8 @@
 import type { KubernetesClient } from '../../clients/kubernetes-client.ts'
 import type { SiteName } from '../../domain/stack.ts'
+import type { Seen, StepRun } from '../../driver/behaviour.ts'
 import type { SqlRows } from '../../driver/context.ts'
-import type { KitRun, Seen } from '../../driver/kit/behaviour.ts'
-import type { Proof } from '../../driver/kit/proofs.ts'
+import type { Proof } from '../../driver/proofs.ts'
 import { asStandbyError } from '../../errors/standby-error.ts'
 import { isReady } from '../../platform/kubernetes/client/conditions.ts'
 import { type AsSeen, ifUnchanged, touchObject } from '../../platform/kubernetes/compare-and-set.ts'
@@ -22,7 +22,7 @@ import {
 import type { CloudNativePgSpec } from './spec.ts'
 
 /** A running step of this driver. */
-export type DatabaseRun<Parameters extends JsonObject = JsonObject, Memory = unknown> = KitRun<
+export type DatabaseRun<Parameters extends JsonObject = JsonObject, Memory = unknown> = StepRun<
   CloudNativePgSpec,
   Parameters,
   Memory

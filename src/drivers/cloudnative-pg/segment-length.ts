@@ -1,5 +1,5 @@
 import type { KubernetesClient } from '../../clients/kubernetes-client.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
+import type { DriverContext } from '../../driver/context.ts'
 import { asSegmentBytes, parseLsn, type SegmentBytes, segmentBytesNamed } from '../../systems/postgres/wal.ts'
 import type { Milliseconds } from '../../values/duration.ts'
 import { isObject } from '../../values/json.ts'
@@ -45,7 +45,7 @@ export async function measureSegments(
   kubernetes: KubernetesClient,
   cluster: ClusterObject,
   pod: string,
-  { once, signal }: Pick<KitContext, 'once' | 'signal'>,
+  { once, signal }: Pick<DriverContext, 'once' | 'signal'>,
   deadline: Milliseconds,
 ): Promise<SegmentBytes | null> {
   const system = cluster.status?.systemID ?? ''

@@ -1,6 +1,6 @@
 import type { HttpRequest } from '../../clients/http-question.ts'
 import { sentInHeader } from '../../clients/usable-secret.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
+import type { DriverContext } from '../../driver/context.ts'
 import { asStandbyError, StandbyError } from '../../errors/standby-error.ts'
 import { endOfProgram } from '../../systems/declared-call/perform.ts'
 import type { DeclaredProgram } from '../../systems/declared-call/spec.ts'
@@ -18,17 +18,17 @@ export interface Answer {
 }
 
 /** Runs the declared call to its end. Throws when it could not be begun, or did not end in time. */
-export async function perform(call: Call, deadline: Milliseconds, context: KitContext): Promise<Answer> {
+export async function perform(call: Call, deadline: Milliseconds, context: DriverContext): Promise<Answer> {
   return 'run' in call ? runProgram(call, deadline, context) : post(call, deadline, context)
 }
 
-async function runProgram(call: DeclaredProgram, deadline: Milliseconds, context: KitContext): Promise<Answer> {
+async function runProgram(call: DeclaredProgram, deadline: Milliseconds, context: DriverContext): Promise<Answer> {
   const asking = { values: {}, deadline, reach: 'outside-sites', signal: context.signal } as const
   const { code, text } = await endOfProgram(call, asking, context)
   return { says: code === 0 ? 'yes' : code === 1 ? 'no' : null, done: code === 0, text }
 }
 
-async function post(call: WebCall, deadline: Milliseconds, context: KitContext): Promise<Answer> {
+async function post(call: WebCall, deadline: Milliseconds, context: DriverContext): Promise<Answer> {
   const token = sentInHeader(await context.credential(call.token), 'token', call.token)
   const authority = call.authority === undefined ? {} : { authority: await context.credential(call.authority) }
   const question: HttpRequest = {
@@ -68,7 +68,7 @@ function offIn(body: string): boolean | undefined {
 }
 
 /** The answer of a question, or why there is none. */
-export async function ask(call: Call, deadline: Milliseconds, context: KitContext): Promise<Answer> {
+export async function ask(call: Call, deadline: Milliseconds, context: DriverContext): Promise<Answer> {
   try {
     return await perform(call, deadline, context)
   } catch (error) {

@@ -1,12 +1,12 @@
 import type { CredentialUse } from '../../domain/identities.ts'
 import type { Observed } from '../../domain/observed.ts'
 import type { CredentialReference, Stack } from '../../domain/stack.ts'
-import type { Driver } from '../../driver/driver.ts'
-import { adaptedStackDriver } from '../../driver/kit/adapter.ts'
-import { around } from '../../driver/kit/around.ts'
-import type { StackDriver } from '../../driver/kit/capabilities.ts'
-import { declareCodes, type KitFinding } from '../../driver/kit/codes.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
+import type { StackDriver } from '../../driver/capabilities.ts'
+import { type DriverFinding, declareCodes } from '../../driver/codes.ts'
+import type { DriverContext } from '../../driver/context.ts'
+import { adaptedStackDriver } from '../../driver/flat/adapter.ts'
+import { around } from '../../driver/flat/around.ts'
+import type { Driver } from '../../driver/flat/driver.ts'
 import { seconds } from '../../values/duration.ts'
 import { ask } from './call.ts'
 import { type Call, type CommandSpec, callsOf, commandSchema, type PowerControl, timeoutOf } from './spec.ts'
@@ -61,9 +61,9 @@ function powerFindings(
   seen: Observed<PowerState>,
   { sites }: Stack,
   lost: string | null,
-): KitFinding[] {
+): DriverFinding[] {
   if (seen.kind !== 'answering') return []
-  return sites.flatMap(({ name: site }): KitFinding[] => {
+  return sites.flatMap(({ name: site }): DriverFinding[] => {
     const one = seen.state.off[site]
     if (one === undefined || one.off === false) return []
     if (one.off === null)
@@ -90,7 +90,7 @@ function powerFindings(
 /** Less than an observation may take: one site that does not answer must not silence the others. */
 const OBSERVED_WITHIN = seconds(2.5)
 
-async function observePower(component: PowerControl, context: KitContext): Promise<Observed<PowerState>> {
+async function observePower(component: PowerControl, context: DriverContext): Promise<Observed<PowerState>> {
   const off = Object.fromEntries(
     await Promise.all(
       context.stack.sites.map(async ({ name }) => {

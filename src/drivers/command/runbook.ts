@@ -1,4 +1,4 @@
-import type { ByHand } from '../../driver/kit/action.ts'
+import type { ByHand } from '../../driver/action.ts'
 import { quoted } from '../../driver/manual.ts'
 import { type Call, type CommandSpec, callsOf } from './spec.ts'
 

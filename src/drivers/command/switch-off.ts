@@ -1,7 +1,7 @@
 import type { Intent } from '../../domain/plan.ts'
-import { type Action, type DriverStep, planStep } from '../../driver/kit/action.ts'
-import type { KitRun, Plain } from '../../driver/kit/behaviour.ts'
-import type { Proof } from '../../driver/kit/proofs.ts'
+import { type Action, type DriverStep, planStep } from '../../driver/action.ts'
+import type { Plain, StepRun } from '../../driver/behaviour.ts'
+import type { Proof } from '../../driver/proofs.ts'
 import { asStandbyError, siteError } from '../../errors/standby-error.ts'
 import { seconds } from '../../values/duration.ts'
 import { ask, perform } from './call.ts'
@@ -78,4 +78,4 @@ export const switchOff: Action<CommandSpec, SwitchOff, SwitchedOff> = {
   byHand,
 }
 
-const within = (run: KitRun<CommandSpec, SwitchOff, unknown>) => ({ ...run.context, signal: run.signal })
+const within = (run: StepRun<CommandSpec, SwitchOff, unknown>) => ({ ...run.context, signal: run.signal })

@@ -1,4 +1,4 @@
-import { declareCodes } from '../../driver/kit/codes.ts'
+import { declareCodes } from '../../driver/codes.ts'
 
 export const codes = declareCodes('The guard of a site', {
   'guard-not-running': 'The guard of a site does not run: after a failover the site would come back open.',

@@ -4,8 +4,8 @@ import { accessKeys } from '../../clients/access-keys.ts'
 import type { KubernetesClient } from '../../clients/kubernetes-client.ts'
 import type { Progress } from '../../domain/progress.ts'
 import type { SiteName } from '../../domain/stack.ts'
+import type { DriverContext } from '../../driver/context.ts'
 import type { Change, Deployment, DeployUnit } from '../../driver/deployment.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
 import { GUARD, guardNamespace } from '../../guard/names.ts'
 import { reportIn } from '../../guard/report.ts'
 import { objectsUnit } from '../../platform/kubernetes/declared-objects.ts'
@@ -26,7 +26,7 @@ export async function deployGuard(
   component: GuardComponent,
   site: SiteName,
   _deployment: Deployment,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<DeployUnit[]> {
   const { stack } = context
   const kubernetes = context.platform(KUBERNETES, site)

@@ -1,6 +1,6 @@
 import type { Observed } from '../../domain/observed.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
+import type { DriverContext } from '../../driver/context.ts'
 import { type GuardReport, reportIn, STALE_AFTER } from '../../guard/report.ts'
 import { KUBERNETES } from '../../platform/kubernetes/key.ts'
 import { type Milliseconds, readableDuration } from '../../values/duration.ts'
@@ -18,7 +18,7 @@ export interface GuardState {
 export async function observeGuard(
   _component: GuardComponent,
   site: SiteName,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<Observed<GuardState>> {
   const { stack, clock, signal } = context
   const kubernetes = context.platform(KUBERNETES, site)

@@ -1,4 +1,4 @@
-import { declareCodes } from '../../driver/kit/codes.ts'
+import { declareCodes } from '../../driver/codes.ts'
 import { TRAFFIC_CODES } from '../../systems/traffic/codes.ts'
 
 export const codes = declareCodes('Traffic', {

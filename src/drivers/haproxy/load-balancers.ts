@@ -1,6 +1,6 @@
 import { sshAddress } from '../../clients/round-trip.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
-import type { Reach } from '../../driver/kit/reach.ts'
+import type { DriverContext } from '../../driver/context.ts'
+import type { Reach } from '../../driver/reach.ts'
 import { siteWithValue } from '../../systems/traffic/declaration.ts'
 import { type HostRunner, hostRunner, instancesOf } from '../../systems/traffic/hosts.ts'
 import type { LoadBalancers } from '../../systems/traffic/load-balancers.ts'
@@ -15,7 +15,7 @@ const COMMAND: Milliseconds = seconds(5)
 export const runnerFor = (
   { spec }: Traffic,
   host: string,
-  context: Pick<KitContext, 'ssh' | 'credential'>,
+  context: Pick<DriverContext, 'ssh' | 'credential'>,
   { reach, deadline = COMMAND }: { readonly reach: Reach; readonly deadline?: Milliseconds },
 ): Promise<HostRunner> => hostRunner(spec.ssh, host, context, { reach, deadline })
 

@@ -1,8 +1,8 @@
 import type { Finding, Intent } from '../../domain/plan.ts'
 import type { SiteName } from '../../domain/stack.ts'
 import type { Assessment } from '../../driver/assessment.ts'
-import type { Assesses, StatesPerSite } from '../../driver/kit/capabilities.ts'
-import type { KitFinding } from '../../driver/kit/codes.ts'
+import type { Assesses, StatesPerSite } from '../../driver/capabilities.ts'
+import type { DriverFinding } from '../../driver/codes.ts'
 import { sayAt } from '../../driver/say.ts'
 import { isAutoscaler } from '../../platform/kubernetes/field-managers.ts'
 import { managedByOthers } from '../../platform/kubernetes/managed-by-others.ts'
@@ -21,7 +21,7 @@ export const assessment: Assesses<HelmReleaseSpec, States> = {
   moves: { switchover: findings, failover: findings, rejoin: findings, reopen: findings },
 }
 
-function findings(component: Application, states: States, intent: Intent | null, at: Assessment): KitFinding[] {
+function findings(component: Application, states: States, intent: Intent | null, at: Assessment): DriverFinding[] {
   return [
     ...at.stack.sites.flatMap(({ name }) => ofSite(component, name, states, intent, at)),
     ...canaryThatFails(component, states, intent, at),
@@ -36,7 +36,7 @@ function ofSite(
   states: States,
   intent: Intent | null,
   at: Assessment,
-): KitFinding[] {
+): DriverFinding[] {
   const seen = states[site]
   if (seen === undefined) return []
   const needed = severityAt(site, intent)
@@ -87,7 +87,7 @@ function ofSite(
   ]
 }
 
-function alsoRunning(component: Application, site: SiteName, { others = [] }: HelmReleaseState): KitFinding[] {
+function alsoRunning(component: Application, site: SiteName, { others = [] }: HelmReleaseState): DriverFinding[] {
   if (others.length === 0) return []
   return [
     codes.finding('workloads-not-moved', component, {
@@ -109,7 +109,7 @@ function scaledAgainstItsRole(
   site: SiteName,
   { workload: { declared }, scaledBy, controllers = [] }: HelmReleaseState,
   { activeSite }: Assessment,
-): KitFinding[] {
+): DriverFinding[] {
   const { name } = component
   const { workload } = component.spec
   const serves = site === activeSite
@@ -130,12 +130,17 @@ function scaledAgainstItsRole(
 }
 
 /** What SMOKE will ask of the new site is asked of the one that serves, while its doors are open. */
-function canaryThatFails(component: Application, states: States, intent: Intent | null, at: Assessment): KitFinding[] {
+function canaryThatFails(
+  component: Application,
+  states: States,
+  intent: Intent | null,
+  at: Assessment,
+): DriverFinding[] {
   if (component.spec.canary === undefined || intent?.mode === 'rejoin' || intent?.mode === 'reopen') return []
   return at.stack.sites.flatMap(({ name: site }) => canaryOf(component, site, states, intent))
 }
 
-function canaryOf(component: Application, site: SiteName, states: States, intent: Intent | null): KitFinding[] {
+function canaryOf(component: Application, site: SiteName, states: States, intent: Intent | null): DriverFinding[] {
   const { release } = component.spec
   const seen = states[site]
   if (seen?.kind !== 'answering')
@@ -195,12 +200,12 @@ function severityAt(site: string, intent: Intent | null): Finding['severity'] {
 }
 
 /** The only thing whose loss loses data is a key: a passive site with another one cannot start. */
-function secretsThatDiffer(component: Application, states: States, intent: Intent | null): KitFinding[] {
+function secretsThatDiffer(component: Application, states: States, intent: Intent | null): DriverFinding[] {
   const hashes = Object.entries(states).flatMap(([site, seen]) =>
     seen.kind === 'answering' && seen.state.secrets !== null ? [{ site, secrets: seen.state.secrets }] : [],
   )
   const names = [...new Set(hashes.flatMap(({ secrets }) => Object.keys(secrets)))]
-  return names.flatMap((name): KitFinding[] => {
+  return names.flatMap((name): DriverFinding[] => {
     const values = new Set(
       hashes.map(({ secrets }) => secrets[name]).filter((hash) => hash !== null && hash !== undefined),
     )
@@ -219,7 +224,7 @@ function secretsThatDiffer(component: Application, states: States, intent: Inten
  * A newer image on the passive site migrates the database at its first start, one way and unreviewed. Once a site is
  * lost, that is the lesser evil.
  */
-function imagesThatDiffer(component: Application, states: States, intent: Intent | null): KitFinding[] {
+function imagesThatDiffer(component: Application, states: States, intent: Intent | null): DriverFinding[] {
   const images = Object.entries(states).flatMap(([site, seen]) =>
     seen.kind === 'answering' ? [{ site, image: seen.state.workload.image }] : [],
   )

@@ -1,6 +1,6 @@
 import { overWay } from '../../clients/patience.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
+import type { DriverContext } from '../../driver/context.ts'
 import { asStandbyError } from '../../errors/standby-error.ts'
 import { KUBERNETES } from '../../platform/kubernetes/key.ts'
 import { unlessForbidden } from '../../platform/kubernetes/unless-forbidden.ts'
@@ -34,7 +34,7 @@ export async function seeCanary(
   component: Application,
   site: SiteName,
   awake: boolean,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<CanarySeen | null> {
   const { canary } = component.spec
   if (canary === undefined) return null
@@ -54,7 +54,7 @@ export async function seeCanary(
   }
 }
 
-async function credentialsOf(canary: Canary, site: SiteName, context: KitContext): Promise<CanarySeen> {
+async function credentialsOf(canary: Canary, site: SiteName, context: DriverContext): Promise<CanarySeen> {
   try {
     await canaryRequest(canary, site, context)
     return { is: 'untried' }
@@ -68,7 +68,12 @@ async function credentialsOf(canary: Canary, site: SiteName, context: KitContext
 const inSecrets = ({ credentials, project, sha256 }: Canary): boolean =>
   [credentials.clientId, credentials.clientSecret, project, sha256].some((one) => 'secret' in one)
 
-async function tried(component: Application, canary: Canary, site: SiteName, context: KitContext): Promise<CanarySeen> {
+async function tried(
+  component: Application,
+  canary: Canary,
+  site: SiteName,
+  context: DriverContext,
+): Promise<CanarySeen> {
   const kubernetes = context.platform(KUBERNETES, site)
   const { namespace, workload } = component.spec
   const pod = await runningPod(component, kubernetes, context.signal)
@@ -90,7 +95,7 @@ async function login(
   namespace: string,
   pod: string,
   site: SiteName,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<CanarySeen> {
   const { clientId, clientSecret } = await canaryRequest(canary, site, context)
   const answer = await context

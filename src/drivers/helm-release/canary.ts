@@ -1,7 +1,7 @@
 import type { KubernetesClient, PodReference } from '../../clients/kubernetes-client.ts'
 import type { Check } from '../../domain/restore-test.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
+import type { DriverContext } from '../../driver/context.ts'
 import { isReady } from '../../platform/kubernetes/client/conditions.ts'
 import { type Milliseconds, seconds } from '../../values/duration.ts'
 import type { Application, Canary } from './spec.ts'
@@ -16,7 +16,7 @@ export async function tryCanary(
   component: Application,
   kubernetes: KubernetesClient,
   site: SiteName,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<CanaryResult> {
   const { canary, namespace, workload } = component.spec
   if (canary === undefined) return { outcome: 'not-declared', why: '' }
@@ -49,7 +49,7 @@ export interface CanaryRequest {
 }
 
 /** What is asked, with the credentials of the site. Throws `credential-missing`. */
-export async function canaryRequest(canary: Canary, site: SiteName, context: KitContext): Promise<CanaryRequest> {
+export async function canaryRequest(canary: Canary, site: SiteName, context: DriverContext): Promise<CanaryRequest> {
   const [clientId, clientSecret, project, expected] = await Promise.all(
     [canary.credentials.clientId, canary.credentials.clientSecret, canary.project, canary.sha256].map((one) =>
       context.credential(one, site),
@@ -76,7 +76,7 @@ export async function readCanary(
   kubernetes: KubernetesClient,
   pod: PodReference,
   site: SiteName,
-  context: KitContext,
+  context: DriverContext,
   deadline: Milliseconds = seconds(15),
 ): Promise<CanaryResult> {
   const { expected, ...request } = await canaryRequest(canary, site, context)

@@ -1,4 +1,4 @@
-import { declareCodes } from '../../driver/kit/codes.ts'
+import { declareCodes } from '../../driver/codes.ts'
 
 export const codes = declareCodes('Application', {
   'application-silent': 'The application of a site cannot be read.',

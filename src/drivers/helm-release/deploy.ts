@@ -1,8 +1,8 @@
 import type { KubernetesClient, KubernetesObject } from '../../clients/kubernetes-client.ts'
 import type { Progress } from '../../domain/progress.ts'
 import type { SiteName } from '../../domain/stack.ts'
+import type { DriverContext } from '../../driver/context.ts'
 import type { Change, Deployment, DeployUnit, Role } from '../../driver/deployment.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
 import { KUBERNETES } from '../../platform/kubernetes/key.ts'
 import { minutes } from '../../values/duration.ts'
 import { codes } from './codes.ts'
@@ -17,7 +17,7 @@ export async function deployRelease(
   component: Application,
   site: SiteName,
   deployment: Deployment,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<DeployUnit[]> {
   const role = deployment.roleOf(site)
   const isAt = async (other: SiteName, signal: AbortSignal): Promise<boolean> =>
@@ -123,7 +123,7 @@ const stops = ({ object, path, to }: Change, component: Application): boolean =>
 async function runs(
   component: Application,
   site: SiteName,
-  context: KitContext,
+  context: DriverContext,
   signal: AbortSignal,
 ): Promise<boolean> {
   const live = await context.platform(KUBERNETES, site).get(workloadRef(component), { signal })
@@ -131,7 +131,12 @@ async function runs(
 }
 
 /** Installs or upgrades without helm's own waiting: ours knows the true reason of a failure, and earlier. */
-export async function upgrade(component: Application, role: Role, site: SiteName, context: KitContext): Promise<void> {
+export async function upgrade(
+  component: Application,
+  role: Role,
+  site: SiteName,
+  context: DriverContext,
+): Promise<void> {
   const upgraded = withHelm(site, context, async (helm) => {
     await refusePending(helm, component, site)
     const withoutNotes = await withoutNotesArguments(helm)
@@ -160,7 +165,7 @@ export async function upgrade(component: Application, role: Role, site: SiteName
  * Values that leave the replicas to an autoscaler start nothing, and an autoscaler leaves a workload of no replicas
  * alone.
  */
-async function wake(component: Application, site: SiteName, context: KitContext): Promise<void> {
+async function wake(component: Application, site: SiteName, context: DriverContext): Promise<void> {
   const live = await context.platform(KUBERNETES, site).get(workloadRef(component), { signal: context.signal })
   if (live === null || replicasOf(live) !== 0) return
   await setReplicas(
@@ -179,7 +184,7 @@ async function wake(component: Application, site: SiteName, context: KitContext)
 export async function putToSleep(
   component: Application,
   site: SiteName,
-  context: KitContext,
+  context: DriverContext,
   when: 'where its values say no number' | 'whatever its values say',
 ): Promise<void> {
   const live = await context.platform(KUBERNETES, site).get(workloadRef(component), { signal: context.signal })
@@ -197,7 +202,7 @@ async function setReplicas(
   site: SiteName,
   { metadata: { resourceVersion = '' } }: KubernetesObject,
   replicas: number,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<void> {
   await context
     .platform(KUBERNETES, site)
@@ -257,7 +262,7 @@ export async function comparison(
   component: Application,
   role: Role,
   site: SiteName,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<Comparison> {
   const { namespace, release } = component.spec
   const name = releaseName(component)
@@ -308,7 +313,7 @@ async function scaledByHand(
   component: Application,
   site: SiteName,
   wanted: number | typeof AT_LEAST_ONE,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<Change[]> {
   const ref = workloadRef(component)
   const live = await context.platform(KUBERNETES, site).get(ref, { signal: context.signal })
@@ -333,7 +338,7 @@ export async function replicasOfRole(
   helm: Helm,
   component: Application,
   role: Role,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<number> {
   return (await replicasSaid(helm, component, role, context)) ?? 1
 }
@@ -342,7 +347,7 @@ async function replicasSaid(
   helm: Helm,
   component: Application,
   role: Role,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<number | null> {
   const values = valuesFiles(component, role)
   const rendered = await helm([

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { SiteName } from '../../domain/stack.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
+import type { DriverContext } from '../../driver/context.ts'
 import { minutes } from '../../values/duration.ts'
 import { codes } from './codes.ts'
 import type { Application } from './spec.ts'
@@ -28,7 +28,7 @@ export const helmVariables = (home: string, kubeconfig: string): Readonly<Record
 /** Runs work with a helm that talks to one site; its kubeconfig lies in a private file that is removed afterwards. */
 export async function withHelm<T>(
   site: SiteName,
-  context: KitContext,
+  context: DriverContext,
   work: (helm: Helm, home: string) => Promise<T>,
 ): Promise<T> {
   const home = await mkdtemp(join(tmpdir(), 'standby-helm-'))
@@ -72,7 +72,7 @@ function sourceOf(chart: Application['spec']['chart'], directory: string): strin
 }
 
 /** The chart and its values as arguments of `template` and `upgrade`. */
-export function chartArguments(component: Application, context: KitContext, values: readonly string[]): string[] {
+export function chartArguments(component: Application, context: DriverContext, values: readonly string[]): string[] {
   const { chart } = component.spec
   const directory = context.stack.source.directory
   return [

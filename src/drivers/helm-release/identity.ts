@@ -1,11 +1,11 @@
 import type { Intent } from '../../domain/plan.ts'
 import type { Sandbox } from '../../domain/restore-test.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import { type Action, type DriverStep, planStep, stepOf } from '../../driver/kit/action.ts'
-import type { Check, Seen } from '../../driver/kit/behaviour.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
-import { parametersOf, TEXT } from '../../driver/kit/parameters.ts'
-import type { Proof } from '../../driver/kit/proofs.ts'
+import { type Action, type DriverStep, planStep, stepOf } from '../../driver/action.ts'
+import type { Check, Seen } from '../../driver/behaviour.ts'
+import type { DriverContext } from '../../driver/context.ts'
+import { parametersOf, TEXT } from '../../driver/parameters.ts'
+import type { Proof } from '../../driver/proofs.ts'
 import { kubernetesOf, siteOf } from '../../platform/kubernetes/kubernetes-of-step.ts'
 import { minutes, seconds } from '../../values/duration.ts'
 import { canaryRequest, tryCanary } from './canary.ts'
@@ -24,7 +24,7 @@ export interface InstanceIdentity {
 export async function readIdentity(
   component: Application,
   at: SiteName | Sandbox,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<InstanceIdentity | null> {
   const { identity } = component.spec
   if (identity === undefined) return null

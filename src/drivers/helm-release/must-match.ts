@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { SiteName } from '../../domain/stack.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
+import type { DriverContext } from '../../driver/context.ts'
 import { KUBERNETES } from '../../platform/kubernetes/key.ts'
 import type { Application } from './spec.ts'
 
@@ -11,7 +11,7 @@ import type { Application } from './spec.ts'
 export async function secretHashes(
   component: Application,
   site: SiteName,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<Record<string, string | null>> {
   const entries = await Promise.all(
     (component.spec.mustMatch ?? []).map(async ({ secret, keys }) => {

@@ -1,7 +1,7 @@
 import type { Fact } from '../../domain/fact.ts'
 import type { Observed } from '../../domain/observed.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
+import type { DriverContext } from '../../driver/context.ts'
 import type { OtherController } from '../../platform/kubernetes/field-managers.ts'
 import { KUBERNETES } from '../../platform/kubernetes/key.ts'
 import { unlessForbidden } from '../../platform/kubernetes/unless-forbidden.ts'
@@ -28,7 +28,7 @@ export interface HelmReleaseState {
 export async function observeRelease(
   component: Application,
   site: SiteName,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<Observed<HelmReleaseState>> {
   const found = readWorkload(context.platform(KUBERNETES, site), component, context.signal)
   const [workload, secrets, others, canary] = await Promise.all([

@@ -3,8 +3,8 @@ import type { KubernetesObject, PodReference } from '../../clients/kubernetes-cl
 import type { Progress } from '../../domain/progress.ts'
 import type { Check, Sandbox } from '../../domain/restore-test.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { KitRestoreTest } from '../../driver/kit/capabilities.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
+import type { KitRestoreTest } from '../../driver/capabilities.ts'
+import type { DriverContext } from '../../driver/context.ts'
 import { asStandbyError, siteError } from '../../errors/standby-error.ts'
 import { isReady } from '../../platform/kubernetes/client/conditions.ts'
 import { KUBERNETES } from '../../platform/kubernetes/key.ts'
@@ -24,7 +24,7 @@ export async function testRestored(
   component: Application,
   source: SiteName,
   sandbox: Sandbox,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<KitRestoreTest> {
   const begun = context.clock.now()
   const expected = await readIdentity(component, source, context).catch((error: unknown) => {
@@ -73,7 +73,7 @@ async function sameInstance(
   component: Application,
   expected: InstanceIdentity | null,
   sandbox: Sandbox,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<Check> {
   const judged = (outcome: Check['outcome'], found: string): Check => ({
     id: 'same-instance',
@@ -107,7 +107,7 @@ async function progressOf(
   component: Application,
   sandbox: Sandbox,
   pod: PodReference,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<Progress> {
   const kubernetes = context.platform(KUBERNETES, sandbox.site)
   const found = await kubernetes.get(
@@ -135,7 +135,7 @@ async function scratch(
   component: Application,
   sandbox: Sandbox,
   pod: PodReference,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<KubernetesObject[]> {
   const declared = component.spec.restoreTest
   if (declared === undefined) return []
@@ -188,7 +188,7 @@ async function scratch(
 async function environmentOf(
   component: Application,
   sandbox: Sandbox,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<Record<string, string>> {
   const declared = component.spec.restoreTest
   if (declared === undefined) return {}

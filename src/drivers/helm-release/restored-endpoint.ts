@@ -1,6 +1,6 @@
 import type { Sandbox } from '../../domain/restore-test.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
-import type { SandboxSecret } from '../../driver/kit/proofs.ts'
+import type { DriverContext } from '../../driver/context.ts'
+import type { SandboxSecret } from '../../driver/proofs.ts'
 import { siteError } from '../../errors/standby-error.ts'
 import type { JsonObject } from '../../values/json.ts'
 import type { Application } from './spec.ts'
@@ -14,7 +14,7 @@ export async function withRestoredEndpoints(
   value: string,
   component: Application,
   sandbox: Sandbox,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<string> {
   let text = value
   for (const [whole, name = '', field = ''] of value.matchAll(/\$\{([a-z][-a-z0-9]*)\.([a-zA-Z]+)\}/g)) {
@@ -32,7 +32,7 @@ async function fieldOf(
   endpoint: JsonObject,
   field: string,
   sandbox: Sandbox,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<string | null> {
   const { name, keys } = secretOf(endpoint)
   const key = keys[field]

@@ -1,4 +1,4 @@
-import type { ByHand, DriverStep } from '../../driver/kit/action.ts'
+import type { ByHand, DriverStep } from '../../driver/action.ts'
 import { type ManualSurroundings, quoted } from '../../driver/manual.ts'
 import { kubeContext, kubectl } from '../../platform/kubernetes/by-hand.ts'
 import type { JsonObject } from '../../values/json.ts'

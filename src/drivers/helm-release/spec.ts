@@ -1,5 +1,5 @@
 import type { Component, CredentialReference } from '../../domain/stack.ts'
-import type { KitRun } from '../../driver/kit/behaviour.ts'
+import type { StepRun } from '../../driver/behaviour.ts'
 import { credentialReference, exactVersion, kubernetesName, secretKey, text } from '../../schema/parts.ts'
 import type { JsonObject } from '../../values/json.ts'
 
@@ -37,7 +37,7 @@ export interface Canary {
 }
 export type Application = Component<HelmReleaseSpec>
 /** A running step of this driver. */
-export type ReleaseRun<Parameters extends JsonObject = JsonObject, Memory = unknown> = KitRun<
+export type ReleaseRun<Parameters extends JsonObject = JsonObject, Memory = unknown> = StepRun<
   HelmReleaseSpec,
   Parameters,
   Memory

@@ -1,5 +1,5 @@
 import type { SiteName } from '../../domain/stack.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
+import type { DriverContext } from '../../driver/context.ts'
 import { asStandbyError, StandbyError } from '../../errors/standby-error.ts'
 import { KUBERNETES } from '../../platform/kubernetes/key.ts'
 import { type Application, workloadRef } from './spec.ts'
@@ -13,7 +13,7 @@ export async function asTransientFailure(
   failure: unknown,
   component: Application,
   site: SiteName,
-  { platform, signal }: KitContext,
+  { platform, signal }: DriverContext,
 ): Promise<unknown> {
   const reason = asStandbyError(failure)
   if (reason.code !== 'helm-failed' || signal.aborted) return failure

@@ -1,6 +1,6 @@
 import type { KubernetesClient, KubernetesObject } from '../../clients/kubernetes-client.ts'
-import type { Seen } from '../../driver/kit/behaviour.ts'
-import type { Proof } from '../../driver/kit/proofs.ts'
+import type { Seen } from '../../driver/behaviour.ts'
+import type { Proof } from '../../driver/proofs.ts'
 import { conditionOf } from '../../platform/kubernetes/client/conditions.ts'
 import { type AsSeen, asSeen } from '../../platform/kubernetes/compare-and-set.ts'
 import { controllersOf, type OtherController, writerOf } from '../../platform/kubernetes/field-managers.ts'

@@ -2,8 +2,8 @@ import { accessKeys } from '../../clients/access-keys.ts'
 import { isLogin } from '../../clients/object-store-client.ts'
 import type { Progress } from '../../domain/progress.ts'
 import type { SiteName } from '../../domain/stack.ts'
+import type { DriverContext } from '../../driver/context.ts'
 import type { Deployment, DeployUnit } from '../../driver/deployment.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
 import { objectsUnit } from '../../platform/kubernetes/declared-objects.ts'
 import { KUBERNETES } from '../../platform/kubernetes/key.ts'
 import { waitOfRefused } from '../../platform/kubernetes/refused-pods.ts'
@@ -20,7 +20,7 @@ export async function deployCache(
   component: Cache,
   site: SiteName,
   deployment: Deployment,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<DeployUnit[]> {
   await assertMayBegin(component, site, deployment, context)
   const kubernetes = context.platform(KUBERNETES, site)
@@ -62,7 +62,7 @@ export async function deployCache(
 async function serverIsReady(
   component: Cache,
   site: SiteName,
-  context: KitContext,
+  context: DriverContext,
   signal: AbortSignal,
 ): Promise<Progress> {
   const { namespace, name } = component.spec

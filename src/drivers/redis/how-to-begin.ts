@@ -1,7 +1,7 @@
 import type { KubernetesObject } from '../../clients/kubernetes-client.ts'
 import type { SiteName } from '../../domain/stack.ts'
+import type { DriverContext } from '../../driver/context.ts'
 import type { Deployment, Role } from '../../driver/deployment.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
 import { siteError } from '../../errors/standby-error.ts'
 import { isOwnedBy } from '../../platform/kubernetes/declared-objects.ts'
 import { KUBERNETES } from '../../platform/kubernetes/key.ts'
@@ -54,7 +54,7 @@ export async function assertMayBegin(
   component: Cache,
   site: SiteName,
   deployment: Deployment,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<void> {
   const { namespace, name, move = 'restore' } = component.spec
   const setOf = (at: SiteName) =>
@@ -108,13 +108,13 @@ export async function assertMayBegin(
     )
 }
 
-function serverOf(set: KubernetesObject | null, component: Cache, { stack }: KitContext): CacheSituation['server'] {
+function serverOf(set: KubernetesObject | null, component: Cache, { stack }: DriverContext): CacheSituation['server'] {
   if (set === null) return 'absent'
   return isOwnedBy(set, stack.name, component.name) ? 'ours' : 'others'
 }
 
 /** The claim of the first pod keeps its name and its data when the StatefulSet is deleted. */
-async function volumeAt(component: Cache, site: SiteName, context: KitContext): Promise<CacheSituation['volume']> {
+async function volumeAt(component: Cache, site: SiteName, context: DriverContext): Promise<CacheSituation['volume']> {
   const { namespace, name } = component.spec
   const claim = {
     apiVersion: 'v1',

@@ -1,5 +1,5 @@
 import type { ComponentLoss, Intent, KeptData } from '../../domain/plan.ts'
-import type { StatesPerSite } from '../../driver/kit/capabilities.ts'
+import type { StatesPerSite } from '../../driver/capabilities.ts'
 import { readableDuration } from '../../values/duration.ts'
 import { dumpSeen, type RedisState } from './observe.ts'
 import type { Cache } from './spec.ts'

@@ -1,6 +1,6 @@
 import type { Intent } from '../../domain/plan.ts'
-import { type DriverStep, stepOf } from '../../driver/kit/action.ts'
-import type { Moves, StatesPerSite } from '../../driver/kit/capabilities.ts'
+import { type DriverStep, stepOf } from '../../driver/action.ts'
+import type { Moves, StatesPerSite } from '../../driver/capabilities.ts'
 import { dump, dumpStep } from './backup.ts'
 import { keptData } from './loss.ts'
 import { dumpSeen, type RedisState } from './observe.ts'

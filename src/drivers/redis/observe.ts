@@ -2,8 +2,8 @@ import { overWay, type Way } from '../../clients/patience.ts'
 import { withinDeadline } from '../../clients/within-deadline.ts'
 import type { Observed } from '../../domain/observed.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { StatesPerSite } from '../../driver/kit/capabilities.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
+import type { StatesPerSite } from '../../driver/capabilities.ts'
+import type { DriverContext } from '../../driver/context.ts'
 import { asStandbyError, timeoutError } from '../../errors/standby-error.ts'
 import { isReady } from '../../platform/kubernetes/client/conditions.ts'
 import { isOwnedBy } from '../../platform/kubernetes/declared-objects.ts'
@@ -34,7 +34,7 @@ const LISTING: Milliseconds = seconds(2)
 export async function observeCache(
   component: Cache,
   site: SiteName,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<Observed<RedisState>> {
   const { namespace, name } = component.spec
   const kubernetes = context.platform(KUBERNETES, site)
@@ -74,7 +74,7 @@ export async function observeCache(
  * null: there is no schedule, or the identity may not read it: one from before the right existed must not make the
  * cache look silent.
  */
-async function takesDumps(component: Cache, site: SiteName, context: KitContext): Promise<boolean | null> {
+async function takesDumps(component: Cache, site: SiteName, context: DriverContext): Promise<boolean | null> {
   const { namespace } = component.spec
   const ref = { apiVersion: 'batch/v1', kind: 'CronJob', plural: 'cronjobs', namespace, name: backupJob(component) }
   const found = await unlessForbidden(
@@ -84,7 +84,7 @@ async function takesDumps(component: Cache, site: SiteName, context: KitContext)
   return found === null ? null : (found.spec as { suspend?: boolean }).suspend !== true
 }
 
-async function newestDumps(component: Cache, context: KitContext): Promise<Record<string, NewestDump>> {
+async function newestDumps(component: Cache, context: DriverContext): Promise<Record<string, NewestDump>> {
   const sites = context.stack.sites.map((site) => site.name)
   return Object.fromEntries(
     await Promise.all(sites.map(async (site) => [site, await newestOf(component, site, context)] as const)),
@@ -92,7 +92,7 @@ async function newestDumps(component: Cache, context: KitContext): Promise<Recor
 }
 
 /** A store that is silent is a value. */
-export async function newestOf(component: Cache, site: SiteName, context: KitContext): Promise<NewestDump> {
+export async function newestOf(component: Cache, site: SiteName, context: DriverContext): Promise<NewestDump> {
   try {
     const { open } = context.objectStore(component.spec.backup.store, site)
     let way: Way | undefined

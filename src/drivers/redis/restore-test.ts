@@ -3,8 +3,8 @@ import type { ObjectStoreClient } from '../../clients/object-store-client.ts'
 import type { Progress } from '../../domain/progress.ts'
 import type { Check, Sandbox } from '../../domain/restore-test.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { KitRestoreTest } from '../../driver/kit/capabilities.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
+import type { KitRestoreTest } from '../../driver/capabilities.ts'
+import type { DriverContext } from '../../driver/context.ts'
 import { asStandbyError } from '../../errors/standby-error.ts'
 import { isReady } from '../../platform/kubernetes/client/conditions.ts'
 import { KUBERNETES } from '../../platform/kubernetes/key.ts'
@@ -25,7 +25,7 @@ export async function testRestore(
   component: Cache,
   source: SiteName,
   sandbox: Sandbox,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<KitRestoreTest> {
   const { location, open } = context.objectStore(component.spec.backup.store, source)
   const store = await open('read')
@@ -112,7 +112,7 @@ export function judge(
   dump: CataloguedDump,
   facts: ServerFacts | null,
   failure: string | null,
-  context: Pick<KitContext, 'clock' | 'stack'>,
+  context: Pick<DriverContext, 'clock' | 'stack'>,
 ): Check[] {
   const check = (id: string, good: boolean, expected: string, found: string): Check => ({
     id,
@@ -154,7 +154,7 @@ export function judge(
   ]
 }
 
-async function passwordOf(component: Cache, sandbox: Sandbox, context: KitContext): Promise<string> {
+async function passwordOf(component: Cache, sandbox: Sandbox, context: DriverContext): Promise<string> {
   const { namespace, password } = component.spec
   return context.credential({ secret: { namespace, name: password.secret, key: password.key } }, sandbox.site)
 }

@@ -1,5 +1,5 @@
 import type { SiteName } from '../../domain/stack.ts'
-import type { ByHand, DriverStep } from '../../driver/kit/action.ts'
+import type { ByHand, DriverStep } from '../../driver/action.ts'
 import { awsS3, type ManualSurroundings, quoted } from '../../driver/manual.ts'
 import { kubectl } from '../../platform/kubernetes/by-hand.ts'
 import type { Dump, Restore, Schedule } from './parameters.ts'

@@ -1,5 +1,5 @@
 import type { Component } from '../../domain/stack.ts'
-import type { KitRun } from '../../driver/kit/behaviour.ts'
+import type { StepRun } from '../../driver/behaviour.ts'
 import { type Resources, resourcesSchema, sized } from '../../platform/kubernetes/pod-resources.ts'
 import { duration, folder, imageName, kubernetesName, secretKey, text } from '../../schema/parts.ts'
 import type { JsonObject } from '../../values/json.ts'
@@ -25,7 +25,7 @@ export interface RedisBackup {
 }
 export type Cache = Component<RedisSpec>
 /** A running step of this driver. */
-export type RedisRun<Parameters extends JsonObject = JsonObject> = KitRun<RedisSpec, Parameters, unknown>
+export type RedisRun<Parameters extends JsonObject = JsonObject> = StepRun<RedisSpec, Parameters, unknown>
 
 export const redisSchema: JsonObject = {
   description: 'One Redis (7.0 or newer) per site with append-only persistence, and its working backup.',

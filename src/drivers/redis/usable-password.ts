@@ -1,5 +1,5 @@
 import type { SiteName } from '../../domain/stack.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
+import type { DriverContext } from '../../driver/context.ts'
 import { KUBERNETES } from '../../platform/kubernetes/key.ts'
 import { codes } from './codes.ts'
 import type { Cache } from './spec.ts'
@@ -25,7 +25,7 @@ export function passwordProblem(password: string): string | null {
 export async function assertUsablePassword(
   component: Cache,
   site: SiteName,
-  context: KitContext,
+  context: DriverContext,
   signal: AbortSignal,
 ): Promise<void> {
   const { namespace, password } = component.spec

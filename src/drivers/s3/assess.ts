@@ -1,14 +1,14 @@
 import type { Intent } from '../../domain/plan.ts'
 import type { Component, SiteName } from '../../domain/stack.ts'
 import type { Assessment } from '../../driver/assessment.ts'
-import type { Assesses, StatesPerSite } from '../../driver/kit/capabilities.ts'
-import type { KitFinding, KitFindingText } from '../../driver/kit/codes.ts'
+import type { Assesses, StatesPerSite } from '../../driver/capabilities.ts'
+import type { DriverFinding, FindingText } from '../../driver/codes.ts'
 import { codes } from './codes.ts'
 import type { S3State } from './observe.ts'
 import type { S3Spec } from './spec.ts'
 
 /** A silent store stops what waits for it: a demotion, the archive of a new primary, a new replica. */
-type Silence = Required<Pick<KitFindingText, 'severity' | 'next'>>
+type Silence = Required<Pick<FindingText, 'severity' | 'next'>>
 
 const WAITS_FOR_ARCHIVE = 'A demotion waits for the archive: no move before it answers.'
 
@@ -48,7 +48,7 @@ function findings(
   states: StatesPerSite<S3State>,
   { sites }: Assessment['stack'],
   ifSilent: (site: SiteName) => Silence,
-): KitFinding[] {
+): DriverFinding[] {
   return sites.flatMap(({ name: site }) => {
     const seen = states[site]
     if (seen === undefined) return []

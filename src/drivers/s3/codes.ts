@@ -1,4 +1,4 @@
-import { declareCodes } from '../../driver/kit/codes.ts'
+import { declareCodes } from '../../driver/codes.ts'
 
 export const codes = declareCodes('Object storage', {
   'object-store-silent': 'The bucket of a site could not be observed.',

@@ -1,6 +1,6 @@
 import type { Observed } from '../../domain/observed.ts'
 import type { Component, SiteName } from '../../domain/stack.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
+import type { DriverContext } from '../../driver/context.ts'
 import { asStandbyError } from '../../errors/standby-error.ts'
 import { PROBE_RESULT, type S3Spec } from './spec.ts'
 
@@ -15,7 +15,7 @@ export interface S3State {
 export async function observeStore(
   component: Component<S3Spec>,
   site: SiteName,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<Observed<S3State>> {
   const { location, open } = context.objectStore(component.name, site)
   try {

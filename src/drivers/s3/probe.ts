@@ -1,13 +1,13 @@
 import type { Component, SiteName } from '../../domain/stack.ts'
+import type { DriverContext } from '../../driver/context.ts'
 import type { Change, DeployUnit } from '../../driver/deployment.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
 import { minutes } from '../../values/duration.ts'
 import { noPreconditions, refused } from '../../witness/s3/refused.ts'
 import { conditionalWritesIn } from './observe.ts'
 import { PROBE, PROBE_RESULT, type S3Spec } from './spec.ts'
 
 /** Proves once, with real writes, that the bucket takes objects and whether it honours preconditions. */
-export function probeUnit(component: Component<S3Spec>, site: SiteName, context: KitContext): DeployUnit {
+export function probeUnit(component: Component<S3Spec>, site: SiteName, context: DriverContext): DeployUnit {
   const { location, open } = context.objectStore(component.name, site)
   const object = `${location.endpoint}/${location.bucket}/${location.prefix}${PROBE_RESULT}`
   return {

@@ -1,4 +1,4 @@
-import type { ByHand } from '../../driver/kit/action.ts'
+import type { ByHand } from '../../driver/action.ts'
 import { awsS3, quoted, type WitnessManual } from '../../driver/manual.ts'
 import type { S3WitnessSpec } from '../../witness/s3/spec.ts'
 import { locationOf, type S3Spec } from './spec.ts'

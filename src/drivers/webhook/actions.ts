@@ -1,9 +1,9 @@
 import type { Observed } from '../../domain/observed.ts'
 import type { Intent } from '../../domain/plan.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import { type Action, type DriverStep, planStep } from '../../driver/kit/action.ts'
-import type { Check, KitRun, Plain, Seen } from '../../driver/kit/behaviour.ts'
-import type { Proof } from '../../driver/kit/proofs.ts'
+import { type Action, type DriverStep, planStep } from '../../driver/action.ts'
+import type { Check, Plain, Seen, StepRun } from '../../driver/behaviour.ts'
+import type { Proof } from '../../driver/proofs.ts'
 import { performCall } from '../../systems/declared-call/perform.ts'
 import { readableDuration, seconds } from '../../values/duration.ts'
 import { codes } from './codes.ts'
@@ -102,7 +102,7 @@ export const hold: Action<WebhookSpec, SiteParameters, Routed> = {
   byHand: byHandHold,
 }
 
-async function served(run: KitRun<WebhookSpec, SiteParameters>): Promise<Seen<Routed, never>> {
+async function served(run: StepRun<WebhookSpec, SiteParameters>): Promise<Seen<Routed, never>> {
   const seen = await readBack(run.component, run.context, run.signal)
   if ('unknown' in seen) return { is: 'unknown', why: `it is unknown what users are sent to: ${seen.unknown}` }
   return seen.serves === run.step.parameters.site
@@ -110,7 +110,7 @@ async function served(run: KitRun<WebhookSpec, SiteParameters>): Promise<Seen<Ro
     : { is: 'pending', waitingFor: `${run.component.name} to serve ${run.step.parameters.site}: it ${describe(seen)}` }
 }
 
-type AnyRun = Pick<KitRun<WebhookSpec, CloseParameters | SiteParameters, Waiting>, 'component' | 'context' | 'signal'>
+type AnyRun = Pick<StepRun<WebhookSpec, CloseParameters | SiteParameters, Waiting>, 'component' | 'context' | 'signal'>
 
 const routed = ({ value, serves }: RoutingState, { context }: AnyRun): Routed => ({
   value,

@@ -1,4 +1,4 @@
-import { declareCodes } from '../../driver/kit/codes.ts'
+import { declareCodes } from '../../driver/codes.ts'
 
 export const codes = declareCodes('Traffic by declared calls', {
   'routing-unknown': 'What routes the traffic gives no answer, or one that names no declared site.',

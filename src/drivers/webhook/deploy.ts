@@ -1,5 +1,5 @@
+import type { DriverContext } from '../../driver/context.ts'
 import type { Change, Deployment, DeployUnit } from '../../driver/deployment.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
 import { performCall } from '../../systems/declared-call/perform.ts'
 import { minutes } from '../../values/duration.ts'
 import { codes } from './codes.ts'
@@ -10,7 +10,7 @@ import { type Routing, timeoutOf, valueFor } from './spec.ts'
  * Opens the traffic of a stack that is closed, as before its first deploy. Traffic that is sent elsewhere is left
  * alone: to take users elsewhere is a move's business, not a deploy's.
  */
-export function firstValueUnit(component: Routing, { activeSite }: Deployment, context: KitContext): DeployUnit {
+export function firstValueUnit(component: Routing, { activeSite }: Deployment, context: DriverContext): DeployUnit {
   const value = valueFor(component, activeSite)
   return {
     id: `${component.name}.routing`,

@@ -1,5 +1,5 @@
 import type { Observed } from '../../domain/observed.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
+import type { DriverContext } from '../../driver/context.ts'
 import { asStandbyError } from '../../errors/standby-error.ts'
 import { performCall } from '../../systems/declared-call/perform.ts'
 import { type Milliseconds, seconds } from '../../values/duration.ts'
@@ -18,7 +18,7 @@ const OBSERVED_WITHIN: Milliseconds = seconds(2.5)
 /** What users are sent to, read back; a text says why it is not known. */
 export async function readBack(
   component: Routing,
-  context: KitContext,
+  context: DriverContext,
   signal: AbortSignal,
   deadline: Milliseconds = timeoutOf(component),
 ): Promise<RoutingState | { readonly unknown: string }> {
@@ -34,7 +34,7 @@ export async function readBack(
   }
 }
 
-export async function observeRouting(component: Routing, context: KitContext): Promise<Observed<RoutingState>> {
+export async function observeRouting(component: Routing, context: DriverContext): Promise<Observed<RoutingState>> {
   const deadline = Math.min(timeoutOf(component), OBSERVED_WITHIN)
   const seen = await readBack(component, context, context.signal, deadline)
   if ('unknown' in seen) return { kind: 'silent', why: seen.unknown }

@@ -1,4 +1,4 @@
-import type { ByHand } from '../../driver/kit/action.ts'
+import type { ByHand } from '../../driver/action.ts'
 import { type Manual, quoted } from '../../driver/manual.ts'
 import { type DeclaredCall, filled, filledJson, isProgram } from '../../systems/declared-call/spec.ts'
 import { readableDuration } from '../../values/duration.ts'

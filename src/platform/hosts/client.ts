@@ -1,6 +1,6 @@
 import type { SshAccess, SshResult, SshRunner } from '../../clients/ssh.ts'
 import type { CredentialReference, Site, SiteName } from '../../domain/stack.ts'
-import type { PlatformKey } from '../../driver/kit/platform-key.ts'
+import type { PlatformKey } from '../../driver/platform-key.ts'
 import { inputError } from '../../errors/standby-error.ts'
 import type { Milliseconds } from '../../values/duration.ts'
 import { type DeclaredMachine, declaredHosts } from './declared-hosts.ts'

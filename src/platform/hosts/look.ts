@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Contact } from '../../clients/patience.ts'
 import type { Site } from '../../domain/stack.ts'
-import type { DriverContext } from '../../driver/context.ts'
+import type { FlatContext } from '../../driver/flat/context.ts'
 import { asStandbyError } from '../../errors/standby-error.ts'
 import type { Unseen } from '../../errors/unseen.ts'
 import { type Milliseconds, seconds } from '../../values/duration.ts'
@@ -10,7 +10,7 @@ import type { PlatformView, Reached } from '../platform.ts'
 import { HOSTS, type HostsClient } from './client.ts'
 
 /** The hosts of a site: who each says that it is. Contacts nothing yet. */
-export function reachHosts(site: Site, context: DriverContext): Reached {
+export function reachHosts(site: Site, context: FlatContext): Reached {
   const hosts = context.platform(HOSTS, site.name)
   const contact: Contact = { roundTrip: null, heardAt: null }
   return { contact, signIn: async () => undefined, look: (signal) => lookAt(hosts, contact, signal) }

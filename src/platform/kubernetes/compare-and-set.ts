@@ -6,7 +6,7 @@ import type {
   ObjectReference,
 } from '../../clients/kubernetes-client.ts'
 import type { StepRun } from '../../driver/behaviour.ts'
-import type { KitRun } from '../../driver/kit/behaviour.ts'
+import type { FlatRun } from '../../driver/flat/behaviour.ts'
 import { asStandbyError, siteError } from '../../errors/standby-error.ts'
 import type { Json, JsonObject } from '../../values/json.ts'
 
@@ -32,7 +32,7 @@ export const asSeen = (object: KubernetesObject | null): AsSeen => ({
  * `kubernetes-not-found` where the object did not exist when it was read.
  */
 export function ifUnchanged(
-  run: Pick<KitRun<unknown, JsonObject>, 'site' | 'signal'> & {
+  run: Pick<StepRun<unknown, JsonObject>, 'site' | 'signal'> & {
     readonly step: { readonly id: string }
     readonly component: { readonly name: string }
   },
@@ -46,7 +46,7 @@ export function ifUnchanged(
 }
 
 /** The same for a run of today's contract. */
-export const onlyAsSeen = <Spec>(run: StepRun<Spec>): CallOptions & { readonly resourceVersion: string } =>
+export const onlyAsSeen = <Spec>(run: FlatRun<Spec>): CallOptions & { readonly resourceVersion: string } =>
   ifUnchanged({ ...run, site: run.step.site }, run.restsOn ?? {})
 
 /**

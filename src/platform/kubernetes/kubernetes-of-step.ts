@@ -1,6 +1,6 @@
 import type { KubernetesClient } from '../../clients/kubernetes-client.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
+import type { DriverContext } from '../../driver/context.ts'
 import { KUBERNETES } from './key.ts'
 
 /** What of a running step says where it acts. */
@@ -16,5 +16,6 @@ export function siteOf({ step, site }: ActingStep): SiteName {
 }
 
 /** The Kubernetes cluster of that site. */
-export const kubernetesOf = (run: ActingStep & { readonly context: Pick<KitContext, 'platform'> }): KubernetesClient =>
-  run.context.platform(KUBERNETES, siteOf(run))
+export const kubernetesOf = (
+  run: ActingStep & { readonly context: Pick<DriverContext, 'platform'> },
+): KubernetesClient => run.context.platform(KUBERNETES, siteOf(run))

@@ -1,7 +1,7 @@
 import type { HttpRequest } from '../../clients/http-question.ts'
 import { sentInHeader } from '../../clients/usable-secret.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
-import type { Reach } from '../../driver/kit/reach.ts'
+import type { DriverContext } from '../../driver/context.ts'
+import type { Reach } from '../../driver/reach.ts'
 import type { Milliseconds } from '../../values/duration.ts'
 import { isObject, type Json } from '../../values/json.ts'
 import { type DeclaredCall, type DeclaredProgram, type DeclaredRequest, filled, filledJson, isProgram } from './spec.ts'
@@ -27,10 +27,10 @@ export interface Asking {
  * Performs a declared call to its end. Throws where no answer came: `http-silent`, or what keeps a program from ending;
  * the effect may have happened then.
  */
-export const performCall = (call: DeclaredCall, asking: Asking, context: KitContext): Promise<CallAnswer> =>
+export const performCall = (call: DeclaredCall, asking: Asking, context: DriverContext): Promise<CallAnswer> =>
   isProgram(call) ? runProgram(call, asking, context) : sendRequest(call, asking, context)
 
-async function runProgram(call: DeclaredProgram, asking: Asking, context: KitContext): Promise<CallAnswer> {
+async function runProgram(call: DeclaredProgram, asking: Asking, context: DriverContext): Promise<CallAnswer> {
   const { code, said, text } = await endOfProgram(call, asking, context)
   return { succeeded: code === 0, value: code === 0 ? said : null, text }
 }
@@ -39,7 +39,7 @@ async function runProgram(call: DeclaredProgram, asking: Asking, context: KitCon
 export async function endOfProgram(
   { run, environment }: DeclaredProgram,
   { values, deadline, reach, signal }: Asking,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<{ readonly code: number; readonly said: string; readonly text: string }> {
   const [program = '', ...args] = run.map((one) => filled(one, values))
   const secrets = Object.entries(environment ?? {}).map(
@@ -56,7 +56,7 @@ export async function endOfProgram(
 const lastLine = (output: string): string => (output.trim().split('\n').at(-1) ?? '').slice(0, LONGEST)
 const LONGEST = 200
 
-async function sendRequest(call: DeclaredRequest, asking: Asking, context: KitContext): Promise<CallAnswer> {
+async function sendRequest(call: DeclaredRequest, asking: Asking, context: DriverContext): Promise<CallAnswer> {
   const { values, deadline, reach, signal } = asking
   const request: HttpRequest = {
     method: call.method ?? 'GET',
@@ -75,7 +75,7 @@ async function sendRequest(call: DeclaredRequest, asking: Asking, context: KitCo
 async function headersOf(
   { headers = {}, token, body }: DeclaredRequest,
   values: Asking['values'],
-  context: KitContext,
+  context: DriverContext,
 ): Promise<Record<string, string>> {
   const own = await Promise.all(
     Object.entries(headers).map(async ([name, one]) => {

@@ -1,7 +1,7 @@
 import { overWay, SILENCE, type Trips, type Way } from '../../clients/patience.ts'
 import { measuredWay } from '../../clients/round-trip.ts'
-import type { KitRun } from '../../driver/kit/behaviour.ts'
-import type { Proof } from '../../driver/kit/proofs.ts'
+import type { StepRun } from '../../driver/behaviour.ts'
+import type { Proof } from '../../driver/proofs.ts'
 import { runningFor } from '../../driver/running-for.ts'
 import { asStandbyError, StandbyError } from '../../errors/standby-error.ts'
 import { type Milliseconds, readableDuration, seconds } from '../../values/duration.ts'
@@ -10,7 +10,7 @@ import { holds, type Instance, type LoadBalancers, type Reading, reachOf } from 
 import { type MayBeLost, waysOut } from './lost-with-site.ts'
 
 /** A step that asks and sets instances: some of them may be lost with their site. */
-export type TrafficRun<Spec> = KitRun<Spec, JsonObject & { readonly mayBeLost?: MayBeLost }, unknown>
+export type TrafficRun<Spec> = StepRun<Spec, JsonObject & { readonly mayBeLost?: MayBeLost }, unknown>
 
 /** What the instances are to hold: a value for each, and perhaps a value on which no session is left. */
 export interface Wanted {

@@ -1,8 +1,8 @@
 import { EVERYWHERE } from '../../domain/observed.ts'
 import type { Progress } from '../../domain/progress.ts'
 import type { Component } from '../../domain/stack.ts'
+import type { DriverContext } from '../../driver/context.ts'
 import type { Change, Deployment, DeployUnit } from '../../driver/deployment.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
 import { minutes } from '../../values/duration.ts'
 import { type Held, holds, type LoadBalancers, type Reading, reachOf } from './load-balancers.ts'
 import { servedFromOutside } from './served-from-outside.ts'
@@ -15,7 +15,7 @@ export function firstValueUnit<Spec, R extends Reading>(
   of: LoadBalancers<Spec, R>,
   component: Component<Spec>,
   deployment: Deployment,
-  context: KitContext,
+  context: DriverContext,
 ): DeployUnit {
   const name = of.nameOfValue(component)
   const value = of.valueOf(component, deployment.activeSite)

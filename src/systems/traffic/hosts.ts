@@ -1,9 +1,8 @@
-import type { CredentialUse } from '../../domain/identities.ts'
-import { OPERATING } from '../../domain/identities.ts'
+import { type CredentialUse, OPERATING } from '../../domain/identities.ts'
 import type { CredentialReference } from '../../domain/stack.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
-import type { Reach } from '../../driver/kit/reach.ts'
+import type { DriverContext } from '../../driver/context.ts'
 import { quoted } from '../../driver/manual.ts'
+import type { Reach } from '../../driver/reach.ts'
 import { type Milliseconds, seconds } from '../../values/duration.ts'
 import type { Instance, Verification } from './load-balancers.ts'
 
@@ -37,7 +36,7 @@ const CONNECT_TIMEOUT: Milliseconds = seconds(2)
 export async function hostRunner(
   { user, port, privateKey, knownHosts }: HostLogin,
   host: string,
-  context: Pick<KitContext, 'ssh' | 'credential'>,
+  context: Pick<DriverContext, 'ssh' | 'credential'>,
   { reach, deadline }: { readonly reach: Reach; readonly deadline: Milliseconds },
 ): Promise<HostRunner> {
   const runner = context.ssh(

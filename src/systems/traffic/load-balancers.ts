@@ -1,8 +1,8 @@
 import type { Observed } from '../../domain/observed.ts'
 import type { Component, SiteName } from '../../domain/stack.ts'
-import type { DeclaredCodes } from '../../driver/kit/codes.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
-import type { Reach } from '../../driver/kit/reach.ts'
+import type { DeclaredCodes } from '../../driver/codes.ts'
+import type { DriverContext } from '../../driver/context.ts'
+import type { Reach } from '../../driver/reach.ts'
 import type { Milliseconds } from '../../values/duration.ts'
 import type { TRAFFIC_CODES } from './codes.ts'
 
@@ -69,7 +69,7 @@ export interface LoadBalancers<Spec, R extends Reading> {
   reach(
     component: Component<Spec>,
     name: string,
-    context: KitContext,
+    context: DriverContext,
     how: { readonly reach: Reach; readonly deadline?: Milliseconds },
   ): Promise<ReachedInstance<R>>
   /** Open sessions of what a value leads to. */

@@ -1,9 +1,9 @@
 import type { Intent, Phase } from '../../domain/plan.ts'
 import type { Component } from '../../domain/stack.ts'
-import { type Action, type ByHand, type DriverStep, planStep } from '../../driver/kit/action.ts'
-import type { KitRun, Plain, Seen } from '../../driver/kit/behaviour.ts'
-import type { Moves } from '../../driver/kit/capabilities.ts'
-import { byName, listOf, NUMBER, optional, parametersOf, TEXT } from '../../driver/kit/parameters.ts'
+import { type Action, type ByHand, type DriverStep, planStep } from '../../driver/action.ts'
+import type { Plain, Seen, StepRun } from '../../driver/behaviour.ts'
+import type { Moves } from '../../driver/capabilities.ts'
+import { byName, listOf, NUMBER, optional, parametersOf, TEXT } from '../../driver/parameters.ts'
 import { minutes, seconds } from '../../values/duration.ts'
 import { allHold, type HeldProof, setAll, type TrafficRun, type Wanted } from './all-instances.ts'
 import type { LoadBalancers, Reading, SeenTraffic } from './load-balancers.ts'
@@ -190,11 +190,11 @@ function valuesBefore<Spec, R extends Reading>(
 }
 
 function closing<Spec, R extends Reading>(of: LoadBalancers<Spec, R>): Plain<Spec, Close, Closed> {
-  const wanted = ({ step: { parameters } }: KitRun<Spec, Close>): Wanted => ({
+  const wanted = ({ step: { parameters } }: StepRun<Spec, Close>): Wanted => ({
     valueOf: () => parameters.value,
     cut: parameters.cut,
   })
-  const before = ({ step: { parameters } }: KitRun<Spec, Close>): Wanted => ({
+  const before = ({ step: { parameters } }: StepRun<Spec, Close>): Wanted => ({
     valueOf: (name) => parameters.before[name] ?? parameters.cut,
     cut: null,
   })
@@ -257,7 +257,7 @@ const leadingTo = ({ value, cut }: { readonly value: string; readonly cut?: stri
 
 async function served<Spec, R extends Reading, P extends Switch | Hold>(
   of: LoadBalancers<Spec, R>,
-  run: KitRun<Spec, P>,
+  run: StepRun<Spec, P>,
 ): Promise<Seen<Serves, never>> {
   const { parameters } = run.step
   const held = await withValue(parameters.value, allHold(of, run, leadingTo(parameters)))

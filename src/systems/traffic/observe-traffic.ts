@@ -1,5 +1,5 @@
 import type { Component } from '../../domain/stack.ts'
-import type { KitContext } from '../../driver/kit/context.ts'
+import type { DriverContext } from '../../driver/context.ts'
 import { asStandbyError } from '../../errors/standby-error.ts'
 import { type Milliseconds, seconds } from '../../values/duration.ts'
 import {
@@ -19,7 +19,7 @@ const OBSERVATION: Milliseconds = seconds(2.5)
 export async function observeTraffic<Spec, R extends Reading>(
   of: LoadBalancers<Spec, R>,
   component: Component<Spec>,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<SeenTraffic<R['view']>> {
   const views = await Promise.all(
     of.instances(component).map(async (instance): Promise<readonly [string, InstanceView<R['view']>]> => {

@@ -1,4 +1,4 @@
-import type { KitContext } from '../../driver/kit/context.ts'
+import type { DriverContext } from '../../driver/context.ts'
 import { asStandbyError } from '../../errors/standby-error.ts'
 import { type Milliseconds, readableDuration, seconds } from '../../values/duration.ts'
 import { type Instance, reachOf, type Verification } from './load-balancers.ts'
@@ -14,7 +14,7 @@ export type ServedProof =
 
 /** Who asks, and until when. `mayBeLost`: as in the step that asks. */
 export interface Outside {
-  readonly context: KitContext
+  readonly context: DriverContext
   readonly signal: AbortSignal
   readonly mayBeLost?: MayBeLost | undefined
 }

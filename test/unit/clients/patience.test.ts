@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { COMPONENT, patienceOver, SITE } from '../../../src/clients/patience.ts'
 import type { SiteName } from '../../../src/domain/stack.ts'
-import type { DriverContext } from '../../../src/driver/context.ts'
+import type { FlatContext } from '../../../src/driver/flat/context.ts'
 import { observe } from '../../../src/observation/observe.ts'
 import { memoryStore } from '../../support/memory-store.ts'
 import { toyDriver, toyWorld } from '../../support/toy-stack.ts'
@@ -30,7 +30,7 @@ async function seen(site: object, deadline: number) {
   const context = {
     ...world.context,
     kubernetes: (name: SiteName) => (name === 'dc-a' ? site : alive),
-  } as unknown as DriverContext
+  } as unknown as FlatContext
   const begun = performance.now()
   const { sites } = await observe(context, memoryStore(), { toy: toyDriver(toy) }, deadline)
   return { view: sites['dc-a'], took: performance.now() - begun }

@@ -5,7 +5,7 @@ import type { ObjectStoreLocation } from '../../../src/clients/object-store-clie
 import type { Progress } from '../../../src/domain/progress.ts'
 import type { Sandbox } from '../../../src/domain/restore-test.ts'
 import type { SiteName } from '../../../src/domain/stack.ts'
-import type { StepRun } from '../../../src/driver/behaviour.ts'
+import type { FlatRun } from '../../../src/driver/flat/behaviour.ts'
 import { codes } from '../../../src/drivers/cloudnative-pg/codes.ts'
 import { refusedBootstrap } from '../../../src/drivers/cloudnative-pg/deploy/failed-bootstrap.ts'
 import { guardManifests } from '../../../src/drivers/guard/manifests.ts'
@@ -213,7 +213,7 @@ describe('a namespace whose quota is used up', () => {
       context: { kubernetes: () => kubernetes },
       signal,
       begunAt: '2026-11-21T06:00:00Z',
-    } as unknown as StepRun<RedisSpec>
+    } as unknown as FlatRun<RedisSpec>
     expect(await behaviourOf(redis, 'restore').done(run)).toMatchObject({
       is: 'pending',
       waitingFor: expect.stringMatching(/redis to start again, and its pod is refused: .*exceeded quota/),

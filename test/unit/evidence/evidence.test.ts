@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Approval } from '../../../src/domain/approval.ts'
 import type { PlannedStep } from '../../../src/domain/plan.ts'
-import type { Driver } from '../../../src/driver/driver.ts'
+import type { Driver } from '../../../src/driver/flat/driver.ts'
 import { siteError } from '../../../src/errors/standby-error.ts'
 import { judgeChain } from '../../../src/evidence/chain.ts'
 import type { EvidenceBody } from '../../../src/evidence/evidence-body.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Intent, Loss } from '../../../src/domain/plan.ts'
 import type { SiteName } from '../../../src/domain/stack.ts'
-import type { Driver } from '../../../src/driver/driver.ts'
+import type { Driver } from '../../../src/driver/flat/driver.ts'
 import { siteError } from '../../../src/errors/standby-error.ts'
 import { readEarlierMove } from '../../../src/evidence/earlier-move.ts'
 import type { EvidenceBody } from '../../../src/evidence/evidence-body.ts'

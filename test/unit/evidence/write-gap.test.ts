@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import type { Behaviour } from '../../../src/driver/behaviour.ts'
-import type { Driver } from '../../../src/driver/driver.ts'
+import type { Behaviour } from '../../../src/driver/flat/behaviour.ts'
+import type { Driver } from '../../../src/driver/flat/driver.ts'
 import { StandbyError } from '../../../src/errors/standby-error.ts'
 import { newestBodies } from '../../../src/evidence/keep-evidence.ts'
 import type { MoveReport } from '../../../src/evidence/reports.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import type { Driver } from '../../../src/driver/driver.ts'
+import type { Driver } from '../../../src/driver/flat/driver.ts'
 import { executeMove, type MoveRun } from '../../../src/execution/execute-move.ts'
 import type { Every } from '../../../src/execution/lock-renewal.ts'
 import { progressTo } from '../../../src/execution/progress.ts'

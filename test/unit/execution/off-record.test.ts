@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Progress } from '../../../src/domain/progress.ts'
-import type { Behaviour } from '../../../src/driver/behaviour.ts'
+import type { Behaviour } from '../../../src/driver/flat/behaviour.ts'
 import { openJournal } from '../../../src/witness/journal.ts'
 import { FENCE, fencedMove, resultOf } from '../../support/fenced-move.ts'
 import { toyCode } from '../../support/toy-codes.ts'

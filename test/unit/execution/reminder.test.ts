@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import type { EngineBehaviour } from '../../../src/driver/kit/engine.ts'
+import type { EngineBehaviour } from '../../../src/driver/engine.ts'
 import { type PerformedRun, stepPerformer } from '../../../src/execution/perform-step.ts'
 import { deadlineAfter } from '../../../src/waiting/deadline.ts'
 import { toyClock } from '../../support/toy-stack.ts'

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import type { World } from '../../../src/composition/connect.ts'
 import type { Stack } from '../../../src/domain/stack.ts'
-import type { Driver } from '../../../src/driver/driver.ts'
+import type { Driver } from '../../../src/driver/flat/driver.ts'
 import { guard } from '../../../src/drivers/guard/driver.ts'
 import { observe } from '../../../src/observation/observe.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'

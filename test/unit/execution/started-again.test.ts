@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import type { Progress } from '../../../src/domain/progress.ts'
-import type { Driver } from '../../../src/driver/driver.ts'
+import type { Driver } from '../../../src/driver/flat/driver.ts'
 import { executeMove, type MoveRun } from '../../../src/execution/execute-move.ts'
 import { progressTo } from '../../../src/execution/progress.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import type { Plan } from '../../../src/domain/plan.ts'
-import type { EngineRun } from '../../../src/driver/kit/engine.ts'
+import type { EngineRun } from '../../../src/driver/engine.ts'
 import { witnessBehaviours } from '../../../src/execution/witness-actions.ts'
 import { readActive } from '../../../src/witness/active.ts'
 import { deployedToy, toyClock } from '../../support/toy-stack.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Mode, Plan } from '../../../src/domain/plan.ts'
 import type { SiteName } from '../../../src/domain/stack.ts'
-import type { Behaviour, StepRun } from '../../../src/driver/behaviour.ts'
+import type { Behaviour, FlatRun } from '../../../src/driver/flat/behaviour.ts'
 import { siteError } from '../../../src/errors/standby-error.ts'
 import { executeMove, type MoveRun } from '../../../src/execution/execute-move.ts'
 import { progressTo } from '../../../src/execution/progress.ts'
@@ -39,7 +39,7 @@ function stopping(
     object.stopped === wanted
       ? { is: 'done' as const, proof: {} }
       : { is: 'pending' as const, waitingFor: 'it', restsOn: { version: object.version } }
-  const act = (what: 'stop' | 'start') => async (run: StepRun) => {
+  const act = (what: 'stop' | 'start') => async (run: FlatRun) => {
     await before(what)
     change(run.restsOn?.version, what, what === 'stop')
   }

@@ -1,7 +1,7 @@
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test } from '@jest/globals'
-import type { Behaviour, StepRun } from '../../../src/driver/behaviour.ts'
+import type { Behaviour, FlatRun } from '../../../src/driver/flat/behaviour.ts'
 import { openKubernetes } from '../../../src/platform/kubernetes/client/open.ts'
 import { seconds } from '../../../src/values/duration.ts'
 import { kubeconfigOf } from '../../support/kubeconfig.ts'
@@ -73,7 +73,7 @@ async function stepAgainst(trouble: Answer, lasts: number) {
     context: { log: { debug: () => undefined } },
     signal,
   }
-  return { tries, behaviour, run: run as unknown as StepRun }
+  return { tries, behaviour, run: run as unknown as FlatRun }
 }
 
 const TROUBLE: readonly (readonly [string, Answer])[] = [

@@ -2,8 +2,8 @@ import { describe, expect, test } from '@jest/globals'
 import type { Intent } from '../../../src/domain/plan.ts'
 import type { Sandbox } from '../../../src/domain/restore-test.ts'
 import type { SiteName } from '../../../src/domain/stack.ts'
-import type { DriverContext } from '../../../src/driver/context.ts'
-import type { Reach } from '../../../src/driver/kit/reach.ts'
+import type { FlatContext } from '../../../src/driver/flat/context.ts'
+import type { Reach } from '../../../src/driver/reach.ts'
 import { contextOfStep } from '../../../src/execution/isolate-lost-site.ts'
 import { toyStep } from '../../support/toy-stack.ts'
 
@@ -27,7 +27,7 @@ const context = {
     },
     open: async () => 'store',
   }),
-} as unknown as DriverContext
+} as unknown as FlatContext
 
 describe('a step of a failover', () => {
   const { kubernetes, kubeconfig, credential, objectStore, sql, http, run, ssh } = contextOfStep(

@@ -2,7 +2,7 @@ import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, jest, test } from '@jest/globals'
 import type { SiteName } from '../../../src/domain/stack.ts'
-import type { DriverContext } from '../../../src/driver/context.ts'
+import type { FlatContext } from '../../../src/driver/flat/context.ts'
 import { OBSERVATION_DEADLINE, observe } from '../../../src/observation/observe.ts'
 import { openKubernetes } from '../../../src/platform/kubernetes/client/open.ts'
 import { kubeconfigOf } from '../../support/kubeconfig.ts'
@@ -54,7 +54,7 @@ test.each(Object.entries(DEAD))('a lost site that %s holds a failover up by 3 s 
   const context = {
     ...world.context,
     kubernetes: (name: SiteName) => (name === site ? lost : alive),
-  } as unknown as DriverContext
+  } as unknown as FlatContext
   const begun = performance.now()
   const seen = await observe(context, memoryStore(), { toy: toyDriver({ writer: 'dc-a', effects: [] }) })
   expect(performance.now() - begun).toBeLessThan(OBSERVATION_DEADLINE + 500)

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import type { KubernetesClient } from '../../../src/clients/kubernetes-client.ts'
 import type { SiteName } from '../../../src/domain/stack.ts'
-import type { DriverContext } from '../../../src/driver/context.ts'
+import type { FlatContext } from '../../../src/driver/flat/context.ts'
 import { UNSEEN, type Unseen } from '../../../src/errors/unseen.ts'
 import type { Observation, SiteView } from '../../../src/observation/observation.ts'
 import { observe } from '../../../src/observation/observe.ts'
@@ -210,7 +210,7 @@ async function seenWith(client: KubernetesClient): Promise<Observation> {
   const context = {
     ...world.context,
     kubernetes: (name: SiteName) => (name === SITE ? client : alive),
-  } as unknown as DriverContext
+  } as unknown as FlatContext
   const seen = await observe(context, memoryStore(), { toy: toyDriver(toy) })
   return { ...seen, witness: { kind: 'answering', active: ACTIVE as never, lock: null } }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { SiteName } from '../../../src/domain/stack.ts'
-import type { DriverContext } from '../../../src/driver/context.ts'
+import type { FlatContext } from '../../../src/driver/flat/context.ts'
 import { observe } from '../../../src/observation/observe.ts'
 import { memoryStore } from '../../support/memory-store.ts'
 import { toyDriver, toyWorld } from '../../support/toy-stack.ts'
@@ -11,7 +11,7 @@ const toy = { writer: 'dc-a' as const, effects: [] }
 function contextWith(
   answers: Partial<Record<string, () => Promise<string>>>,
   signal = new AbortController().signal,
-): DriverContext {
+): FlatContext {
   const world = toyWorld(toy, memoryStore(), { signal })
   return {
     ...world.context,
@@ -19,7 +19,7 @@ function contextWith(
       clusterId: answers[name] ?? (async () => `uid-${name}`),
       version: async () => 'v1.34',
     }),
-  } as unknown as DriverContext
+  } as unknown as FlatContext
 }
 
 describe('an observation', () => {
@@ -40,7 +40,7 @@ describe('an observation', () => {
       return {
         ...context,
         kubernetes: (name: SiteName) => ({ ...context.kubernetes(name), list }),
-      } as unknown as DriverContext
+      } as unknown as FlatContext
     }
     const seenWith = async (list: () => Promise<unknown>) =>
       (await observe(listing(list), memoryStore(), { toy: toyDriver(toy) })).sites['dc-a']

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import type { World } from '../../../src/composition/connect.ts'
 import type { DeployUnit } from '../../../src/driver/deployment.ts'
-import type { Driver } from '../../../src/driver/driver.ts'
+import type { Driver } from '../../../src/driver/flat/driver.ts'
 import { deploy } from '../../../src/operations/deploy.ts'
 import type { JsonObject } from '../../../src/values/json.ts'
 import type { MemoryStore } from '../../support/memory-store.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { World } from '../../../src/composition/connect.ts'
 import type { DeployUnit } from '../../../src/driver/deployment.ts'
-import type { Driver } from '../../../src/driver/driver.ts'
+import type { Driver } from '../../../src/driver/flat/driver.ts'
 import { StandbyError, siteError } from '../../../src/errors/standby-error.ts'
 import type { ProgressEvent } from '../../../src/execution/progress.ts'
 import { backUp } from '../../../src/operations/back-up.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import type { Driver } from '../../../src/driver/driver.ts'
+import type { Driver } from '../../../src/driver/flat/driver.ts'
 import { StandbyError, siteError } from '../../../src/errors/standby-error.ts'
 import type { MoveReport } from '../../../src/evidence/reports.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'

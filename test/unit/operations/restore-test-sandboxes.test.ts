@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals'
 import type { Sandbox } from '../../../src/domain/restore-test.ts'
 import type { Component, SiteName, Stack } from '../../../src/domain/stack.ts'
-import type { DriverContext } from '../../../src/driver/context.ts'
-import type { Driver } from '../../../src/driver/driver.ts'
+import type { FlatContext } from '../../../src/driver/flat/context.ts'
+import type { Driver } from '../../../src/driver/flat/driver.ts'
 import { observe } from '../../../src/observation/observe.ts'
 import { verifyBackup } from '../../../src/operations/verify-backup.ts'
 import { hours } from '../../../src/values/duration.ts'
@@ -63,7 +63,7 @@ async function worldOf(of: { readonly left?: string } = {}) {
       return of.left === undefined ? { code: 0, stdout: '0\n', stderr: '' } : { code: 45, stdout: of.left, stderr: '' }
     },
   }
-  const context = { ...world.context, stack, kubernetes, platform: () => hosts } as unknown as DriverContext
+  const context = { ...world.context, stack, kubernetes, platform: () => hosts } as unknown as FlatContext
   const around = { ...world, stack, drivers, context, observe: () => observe(context, store, drivers) }
   return { world: around, restored, commands }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { World } from '../../../src/composition/connect.ts'
-import type { Driver } from '../../../src/driver/driver.ts'
+import type { Driver } from '../../../src/driver/flat/driver.ts'
 import { siteError } from '../../../src/errors/standby-error.ts'
 import { newestBodies } from '../../../src/evidence/keep-evidence.ts'
 import { continueFailover, patiently, readRun } from '../../../src/operations/continue-failover.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { LivenessSignal } from '../../../src/domain/liveness.ts'
 import type { FencingDeclaration, SiteName, Stack } from '../../../src/domain/stack.ts'
-import type { Driver } from '../../../src/driver/driver.ts'
+import type { Driver } from '../../../src/driver/flat/driver.ts'
 import { courseOf } from '../../../src/execution/course-of-plan.ts'
 import type { Observation } from '../../../src/observation/observation.ts'
 import { livenessOf } from '../../../src/planning/liveness.ts'

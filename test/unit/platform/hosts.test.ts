@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { type SshAccess, type SshRunner, sshRunner } from '../../../src/clients/ssh.ts'
 import type { Site, SiteName, Stack } from '../../../src/domain/stack.ts'
-import type { DriverContext } from '../../../src/driver/context.ts'
+import type { FlatContext } from '../../../src/driver/flat/context.ts'
 import { observe } from '../../../src/observation/observe.ts'
 import { livenessOf } from '../../../src/planning/liveness.ts'
 import { HOSTS, openHosts } from '../../../src/platform/hosts/client.ts'
@@ -62,7 +62,7 @@ const siteWith = (hosts: DeclaredHosts): Site => ({
   platforms: { hosts: hosts as unknown as JsonObject },
 })
 
-function contextOf(site: Site, credentials: Readonly<Record<string, string>>): DriverContext {
+function contextOf(site: Site, credentials: Readonly<Record<string, string>>): FlatContext {
   const ssh = (access: SshAccess): SshRunner => {
     const runner = sshRunner({ connectTimeout: seconds(5), ...access })
     open.push(runner)
@@ -72,7 +72,7 @@ function contextOf(site: Site, credentials: Readonly<Record<string, string>>): D
     credentials[(reference as { readonly env: string }).env] ?? ''
   const client = openHosts(site, { ssh, credential })
   const world = toyWorld({ writer: 'dc-a', effects: [] }, memoryStore())
-  return { ...world.context, stack: { ...toyStack, sites: [site] }, platform: () => client } as unknown as DriverContext
+  return { ...world.context, stack: { ...toyStack, sites: [site] }, platform: () => client } as unknown as FlatContext
 }
 const see = (hosts: DeclaredHosts, credentials: Readonly<Record<string, string>>): Promise<PlatformView> => {
   const site = siteWith(hosts)
@@ -241,7 +241,7 @@ describe('a stack without any cluster', () => {
       ...contextOf(a, ofOne()),
       stack,
       platform: (key: never, site: SiteName) => contextOf(site === 'dc-a' ? a : b, ofOne()).platform(key, site),
-    } as DriverContext
+    } as FlatContext
     const driver = { ...toyDriver({ writer: 'dc-a', effects: [] }), standsOn: 'hosts' }
     const seen = await observe(context, memoryStore(), { toy: driver })
     expect(seen.sites['dc-a']).toMatchObject({ kind: 'answering', identity: ID_1 })

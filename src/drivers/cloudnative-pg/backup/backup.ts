@@ -1,5 +1,5 @@
 import type { SiteName } from '../../../domain/stack.ts'
-import { type DriverStep, planStep, stepOf } from '../../../driver/kit/action.ts'
+import { type DriverStep, planStep, stepOf } from '../../../driver/action.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
 import { clusterOf, type Database } from '../spec.ts'
 import { backup } from './base-backup.ts'

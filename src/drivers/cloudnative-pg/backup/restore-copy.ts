@@ -2,7 +2,7 @@ import { accessKeys } from '../../../clients/access-keys.ts'
 import type { KubernetesObject } from '../../../clients/kubernetes-client.ts'
 import { isLogin } from '../../../clients/object-store-client.ts'
 import type { Sandbox } from '../../../domain/restore-test.ts'
-import type { KitContext } from '../../../driver/kit/context.ts'
+import type { DriverContext } from '../../../driver/context.ts'
 import { siteError } from '../../../errors/standby-error.ts'
 import { KUBERNETES } from '../../../platform/kubernetes/key.ts'
 import { unlessForbidden } from '../../../platform/kubernetes/unless-forbidden.ts'
@@ -31,7 +31,7 @@ export async function createCopy(
   archive: Archive,
   like: ClusterObject,
   sandbox: Sandbox,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<void> {
   const kubernetes = context.platform(KUBERNETES, sandbox.site)
   const { readCredentials } = archive.location
@@ -66,7 +66,7 @@ async function neededObjects(
   component: Database,
   like: ClusterObject,
   sandbox: Sandbox,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<KubernetesObject[]> {
   const { namespace, secrets } = component.spec
   const needed = neededBy(copiedSpec(like.spec as unknown as JsonObject)).filter(
@@ -96,7 +96,7 @@ function withoutMarks({ metadata, status: _status, ...content }: KubernetesObjec
   return { ...content, metadata: { name: metadata.name } } as KubernetesObject
 }
 
-async function ownerSecret(component: Database, sandbox: Sandbox, context: KitContext): Promise<KubernetesObject> {
+async function ownerSecret(component: Database, sandbox: Sandbox, context: DriverContext): Promise<KubernetesObject> {
   const { namespace, secrets } = component.spec
   const found = await context
     .platform(KUBERNETES, sandbox.site)

@@ -1,8 +1,8 @@
 import type { Progress } from '../../../domain/progress.ts'
 import type { Check, Sandbox } from '../../../domain/restore-test.ts'
 import type { SiteName } from '../../../domain/stack.ts'
-import type { KitRestoreTest } from '../../../driver/kit/capabilities.ts'
-import type { KitContext } from '../../../driver/kit/context.ts'
+import type { KitRestoreTest } from '../../../driver/capabilities.ts'
+import type { DriverContext } from '../../../driver/context.ts'
 import { asStandbyError, siteError } from '../../../errors/standby-error.ts'
 import { KUBERNETES } from '../../../platform/kubernetes/key.ts'
 import { newestBackup, walNames } from '../../../systems/postgres/barman-archive.ts'
@@ -27,7 +27,7 @@ export async function testRestore(
   component: Database,
   source: SiteName,
   sandbox: Sandbox,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<KitRestoreTest> {
   const { archive, like } = await archiveToTest(component, source, sandbox, context)
   await refuseForked(component, archive, context)
@@ -87,7 +87,7 @@ async function archiveToTest(
   component: Database,
   source: SiteName,
   sandbox: Sandbox,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<{ readonly archive: Archive; readonly like: ClusterObject }> {
   const read = (site: SiteName): Promise<ClusterObject | null> =>
     readCluster(
@@ -125,7 +125,7 @@ async function archiveToTest(
 }
 
 /** The newest state of an incarnation that a failover cut off holds rows that today's users were never served. */
-async function refuseForked(component: Database, archive: Archive, context: KitContext): Promise<void> {
+async function refuseForked(component: Database, archive: Archive, context: DriverContext): Promise<void> {
   const fork = await forkOf(component, archive.serverName, context)
   if (fork === null) return
   throw codes.error(
@@ -139,7 +139,7 @@ async function refuseForked(component: Database, archive: Archive, context: KitC
   )
 }
 
-function nothingToRestore(component: Database, serverName: string, context: KitContext): KitRestoreTest {
+function nothingToRestore(component: Database, serverName: string, context: DriverContext): KitRestoreTest {
   const check: Check = {
     id: 'has-backup',
     component: component.name,
@@ -155,7 +155,7 @@ function nothingToRestore(component: Database, serverName: string, context: KitC
 }
 
 /** Null when the copy is ready; otherwise why the backup cannot be restored. */
-async function waitForCopy(component: Database, sandbox: Sandbox, context: KitContext): Promise<string | null> {
+async function waitForCopy(component: Database, sandbox: Sandbox, context: DriverContext): Promise<string | null> {
   try {
     await waitUntilDone(() => restored(component, sandbox, context), {
       what: `the restore into ${sandbox.namespace}`,
@@ -181,7 +181,7 @@ async function waitForCopy(component: Database, sandbox: Sandbox, context: KitCo
   }
 }
 
-const copyOf = (component: Database, sandbox: Sandbox, context: KitContext) => ({
+const copyOf = (component: Database, sandbox: Sandbox, context: DriverContext) => ({
   kubernetes: context.platform(KUBERNETES, sandbox.site),
   namespace: sandbox.namespace,
   cluster: restoredCluster(component),
@@ -190,7 +190,7 @@ const copyOf = (component: Database, sandbox: Sandbox, context: KitContext) => (
 /**
  * Done, pending, or failed at the first failed recovery pod: the operator itself would try for more than ten minutes.
  */
-async function restored(component: Database, sandbox: Sandbox, context: KitContext): Promise<Progress> {
+async function restored(component: Database, sandbox: Sandbox, context: DriverContext): Promise<Progress> {
   const copy = copyOf(component, sandbox, context)
   const cluster = await readCluster(copy.kubernetes, copy.namespace, copy.cluster, context.signal)
   const { phase = 'not begun', phaseReason = '', readyInstances = 0 } = cluster?.status ?? {}

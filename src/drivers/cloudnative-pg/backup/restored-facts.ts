@@ -1,5 +1,5 @@
 import type { Sandbox } from '../../../domain/restore-test.ts'
-import type { KitContext } from '../../../driver/kit/context.ts'
+import type { DriverContext } from '../../../driver/context.ts'
 import { KUBERNETES } from '../../../platform/kubernetes/key.ts'
 import {
   amcheck,
@@ -18,7 +18,7 @@ export async function askCopy(
   component: Database,
   sandbox: Sandbox,
   tables: readonly string[],
-  context: KitContext,
+  context: DriverContext,
 ): Promise<RestoredFacts> {
   const kubernetes = context.platform(KUBERNETES, sandbox.site)
   const pod = await primaryPod(kubernetes, sandbox.namespace, restoredCluster(component), context.signal)

@@ -2,8 +2,8 @@ import { accessKeys } from '../../../clients/access-keys.ts'
 import { isLogin } from '../../../clients/object-store-client.ts'
 import type { Progress } from '../../../domain/progress.ts'
 import type { SiteName } from '../../../domain/stack.ts'
+import type { DriverContext } from '../../../driver/context.ts'
 import type { Deployment, DeployUnit } from '../../../driver/deployment.ts'
-import type { KitContext } from '../../../driver/kit/context.ts'
 import { conditionOf } from '../../../platform/kubernetes/client/conditions.ts'
 import { type DeclaredObject, objectsUnit } from '../../../platform/kubernetes/declared-objects.ts'
 import { KUBERNETES } from '../../../platform/kubernetes/key.ts'
@@ -37,7 +37,7 @@ export async function deployCluster(
   component: Database,
   site: SiteName,
   deployment: Deployment,
-  context: KitContext,
+  context: DriverContext,
 ): Promise<DeployUnit[]> {
   // Comes first: where a namespace is gone, its Secrets are gone as well, and advice to create them would be wrong.
   await beginningAt({ component, site, deployment, context })
@@ -85,7 +85,7 @@ function accessUnit(place: Place): DeployUnit {
  * authorities of an archive that has any (`mayLeaveArchive`).
  */
 export function storesOf(
-  { component, site, context }: Pick<Place, 'component' | 'site'> & { readonly context: Pick<KitContext, 'stack'> },
+  { component, site, context }: Pick<Place, 'component' | 'site'> & { readonly context: Pick<DriverContext, 'stack'> },
   archives: readonly Archive[],
 ): DeclaredObject[] {
   const { retention } = component.spec

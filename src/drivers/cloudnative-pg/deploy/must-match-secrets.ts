@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import type { KubernetesClient } from '../../../clients/kubernetes-client.ts'
-import type { KitContext } from '../../../driver/kit/context.ts'
+import type { DriverContext } from '../../../driver/context.ts'
 import { KUBERNETES } from '../../../platform/kubernetes/key.ts'
 import { canonicalJson } from '../../../values/json.ts'
 import { codes } from '../codes.ts'
@@ -27,7 +27,7 @@ export async function secretDigest(
  * Superuser and owner must be the same everywhere: after a promotion each site applies its own Secrets, and an
  * application with other passwords loses its login. Throws all that is missing or different at once.
  */
-export async function assertSecretsMatch(component: Database, context: KitContext): Promise<void> {
+export async function assertSecretsMatch(component: Database, context: DriverContext): Promise<void> {
   const { namespace, secrets } = component.spec
   const problems = await Promise.all(
     [secrets.superuser, secrets.owner].map(async (name) => {

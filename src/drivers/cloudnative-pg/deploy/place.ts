@@ -1,6 +1,6 @@
 import type { SiteName } from '../../../domain/stack.ts'
+import type { DriverContext } from '../../../driver/context.ts'
 import type { Deployment } from '../../../driver/deployment.ts'
-import type { KitContext } from '../../../driver/kit/context.ts'
 import type { Database } from '../spec.ts'
 
 /** What all units of one site work with. */
@@ -8,7 +8,7 @@ export interface Place {
   readonly component: Database
   readonly site: SiteName
   readonly deployment: Deployment
-  readonly context: KitContext
+  readonly context: DriverContext
 }
 
 export const unitId = (place: Place, what: string, site = place.site): string =>

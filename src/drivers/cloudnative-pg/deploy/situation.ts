@@ -1,7 +1,7 @@
 import type { KubernetesClient } from '../../../clients/kubernetes-client.ts'
 import type { ObjectStoreClient } from '../../../clients/object-store-client.ts'
 import type { SiteName } from '../../../domain/stack.ts'
-import type { KitContext } from '../../../driver/kit/context.ts'
+import type { DriverContext } from '../../../driver/context.ts'
 import { asStandbyError, siteError } from '../../../errors/standby-error.ts'
 import { isOwnedBy, ownedBy } from '../../../platform/kubernetes/declared-objects.ts'
 import { KUBERNETES } from '../../../platform/kubernetes/key.ts'
@@ -62,14 +62,14 @@ export async function situationAt(place: Place): Promise<Situation> {
   }
 }
 
-function standingOf(component: Database, live: ClusterObject | null, context: KitContext): Standing {
+function standingOf(component: Database, live: ClusterObject | null, context: DriverContext): Standing {
   if (live === null) return { is: 'absent' }
   if (live.metadata.deletionTimestamp !== undefined) return { is: 'leaving' }
   const ours = isOwnedBy(live, context.stack.name, component.name)
   return { is: ours ? 'ours' : 'others', systemId: live.status?.systemID ?? null, primary: !followsAnother(live) }
 }
 
-function elsewhere(component: Database, { site, cluster: live }: LiveCluster, context: KitContext): Elsewhere {
+function elsewhere(component: Database, { site, cluster: live }: LiveCluster, context: DriverContext): Elsewhere {
   const cluster = live === null || live === 'silent' ? clusterOf(component, site) : live.metadata.name
   const systemId = live === null || live === 'silent' ? null : (live.status?.systemID ?? null)
   if (live === 'silent') return { site, cluster, holds: 'unknown', systemId }
@@ -86,7 +86,7 @@ function elsewhere(component: Database, { site, cluster: live }: LiveCluster, co
 }
 
 /** Clusters that a deploy of this stack made for this component under a name that is not declared any more. */
-async function renamedAt(component: Database, site: SiteName, context: KitContext): Promise<Elsewhere[]> {
+async function renamedAt(component: Database, site: SiteName, context: DriverContext): Promise<Elsewhere[]> {
   const labels = ownedBy(context.stack.name, component.name)
   const labelSelector = Object.entries(labels)
     .map(([key, value]) => `${key}=${value}`)
@@ -124,7 +124,7 @@ async function listed<T>(list: () => Promise<T[]>): Promise<T[]> {
   }
 }
 
-async function recordOf(component: Database, context: KitContext): Promise<OnRecord> {
+async function recordOf(component: Database, context: DriverContext): Promise<OnRecord> {
   try {
     const found = await context.records.newest('backups', `${component.name}/`, manifestDocument)
     if (found === null) return { is: 'nothing' }
@@ -136,7 +136,7 @@ async function recordOf(component: Database, context: KitContext): Promise<OnRec
 }
 
 /** What the archive of a site says of its cluster; that it is silent is a value. */
-export async function archiveAt(component: Database, site: SiteName, context: KitContext): Promise<ArchiveContent> {
+export async function archiveAt(component: Database, site: SiteName, context: DriverContext): Promise<ArchiveContent> {
   try {
     const store = await context.objectStore(component.spec.archive.store, site).open('read')
     return {

@@ -1,9 +1,9 @@
-import type { KitContext } from '../../../driver/kit/context.ts'
+import type { DriverContext } from '../../../driver/context.ts'
 import { type ForkRecord, type ForkRecords, newestFork } from '../../../systems/postgres/fork-records.ts'
 import type { Database } from '../spec.ts'
 
 /** The fork records of this component. */
-export const forksOf = ({ name }: Database, { records }: Pick<KitContext, 'records'>): ForkRecords => ({
+export const forksOf = ({ name }: Database, { records }: Pick<DriverContext, 'records'>): ForkRecords => ({
   component: name,
   records,
 })
@@ -12,5 +12,5 @@ export const forksOf = ({ name }: Database, { records }: Pick<KitContext, 'recor
 export const forkOf = (
   component: Database,
   serverName: string,
-  context: Pick<KitContext, 'records'>,
+  context: Pick<DriverContext, 'records'>,
 ): Promise<ForkRecord | null> => newestFork(forksOf(component, context), serverName)

@@ -1,5 +1,5 @@
-import type { StepReference } from '../../../driver/kit/behaviour.ts'
-import type { MeasuredLoss } from '../../../driver/kit/proofs.ts'
+import type { StepReference } from '../../../driver/behaviour.ts'
+import type { MeasuredLoss } from '../../../driver/proofs.ts'
 import { lossSinceFork } from '../../../systems/postgres/measured-loss.ts'
 import type { DatabaseRun } from '../run.ts'
 import type { Drained } from './drain-archive.ts'

@@ -1,7 +1,7 @@
 import { overWay, type Way } from '../../../clients/patience.ts'
 import { withinDeadline } from '../../../clients/within-deadline.ts'
 import type { SiteName } from '../../../domain/stack.ts'
-import type { KitContext } from '../../../driver/kit/context.ts'
+import type { DriverContext } from '../../../driver/context.ts'
 import { asStandbyError, siteError } from '../../../errors/standby-error.ts'
 import { newestReplayable } from '../../../systems/postgres/archive-position.ts'
 import { newestBackup, walSince } from '../../../systems/postgres/barman-archive.ts'
@@ -37,7 +37,7 @@ export async function seeUpstream(
   cluster: ClusterObject,
   instance: InstanceStatus | null,
   own: SegmentBytes | null,
-  context: Pick<KitContext, 'signal' | 'objectStore'>,
+  context: Pick<DriverContext, 'signal' | 'objectStore'>,
 ): Promise<Upstream | null> {
   const primary = cluster.spec.replica?.primary
   const site = primary === undefined || primary === cluster.metadata.name ? null : siteOfCluster(component, primary)

@@ -1,5 +1,5 @@
 import type { Intent } from '../../../domain/plan.ts'
-import { type DriverStep, stepOf } from '../../../driver/kit/action.ts'
+import { type DriverStep, stepOf } from '../../../driver/action.ts'
 import { backupSteps } from '../backup/backup.ts'
 import type { Database } from '../spec.ts'
 import { archiveCheckpointStep } from './archive-checkpoint.ts'

@@ -1,6 +1,6 @@
 import type { BySite } from '../../../domain/observed.ts'
 import type { Intent } from '../../../domain/plan.ts'
-import { type DriverStep, stepOf } from '../../../driver/kit/action.ts'
+import { type DriverStep, stepOf } from '../../../driver/action.ts'
 import { backupSteps } from '../backup/backup.ts'
 import { fenceStep } from '../failover/fence.ts'
 import { archiveCheckpointStep } from '../move/archive-checkpoint.ts'

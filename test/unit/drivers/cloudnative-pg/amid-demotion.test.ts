@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals'
 import type { KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
 import type { Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { StepRun } from '../../../../src/driver/behaviour.ts'
+import type { FlatRun } from '../../../../src/driver/flat/behaviour.ts'
 import * as move from '../../../../src/drivers/cloudnative-pg/move/demote.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import { seconds } from '../../../../src/values/duration.ts'
@@ -71,7 +71,7 @@ function around({ state, says = GONE, after = seconds(10), linkAt, managerSince 
     },
     signal: AbortSignal.timeout(1_000),
     begunAt: new Date(BEGUN).toISOString(),
-  } as unknown as StepRun<CloudNativePgSpec>
+  } as unknown as FlatRun<CloudNativePgSpec>
   return { run, patches, linkIsThere: () => link !== undefined }
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import type { KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
 import type { Intent, PlannedStep } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { Behaviour, StepRun } from '../../../../src/driver/behaviour.ts'
+import type { Behaviour, FlatRun } from '../../../../src/driver/flat/behaviour.ts'
 import { cloudNativePg } from '../../../../src/drivers/cloudnative-pg/driver.ts'
 import { fenceStep } from '../../../../src/drivers/cloudnative-pg/failover/fence.ts'
 import { FENCE, RESTARTING_IN_PLACE } from '../../../../src/drivers/cloudnative-pg/objects.ts'
@@ -68,7 +68,7 @@ function around(step: PlannedStep, live: KubernetesObject, says: object = primar
     signal: AbortSignal.timeout(1_000),
     begunAt: new Date().toISOString(),
     proofOf: () => ({ token, timeline: 3 }),
-  } as unknown as StepRun<CloudNativePgSpec>
+  } as unknown as FlatRun<CloudNativePgSpec>
   return { run, patches, sent }
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import type { KubernetesClient, KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
 import type { Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { StepRun } from '../../../../src/driver/behaviour.ts'
+import type { FlatRun } from '../../../../src/driver/flat/behaviour.ts'
 import * as move from '../../../../src/drivers/cloudnative-pg/move/prepare.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import { siteError } from '../../../../src/errors/standby-error.ts'
@@ -57,7 +57,7 @@ async function prepared(
     signal: new AbortController().signal,
     begunAt: new Date().toISOString(),
     proofOf: () => null,
-  } as unknown as StepRun<CloudNativePgSpec>
+  } as unknown as FlatRun<CloudNativePgSpec>
   await checkpoint.apply?.(run)
   return { done: () => checkpoint.done(run), tried }
 }

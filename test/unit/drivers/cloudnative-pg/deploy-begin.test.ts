@@ -2,9 +2,9 @@ import { expect, test } from '@jest/globals'
 import type { KubernetesClient, KubernetesObject, ObjectReference } from '../../../../src/clients/kubernetes-client.ts'
 import type { ObjectStoreClient } from '../../../../src/clients/object-store-client.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { DriverContext } from '../../../../src/driver/context.ts'
 import type { Deployment } from '../../../../src/driver/deployment.ts'
-import { around as kitContext } from '../../../../src/driver/kit/around.ts'
+import { around as kitContext } from '../../../../src/driver/flat/around.ts'
+import type { FlatContext } from '../../../../src/driver/flat/context.ts'
 import { deployCluster } from '../../../../src/drivers/cloudnative-pg/deploy/deploy.ts'
 import { serverNamesIn } from '../../../../src/drivers/cloudnative-pg/deploy/situation.ts'
 import { ownedBy } from '../../../../src/platform/kubernetes/declared-objects.ts'
@@ -64,7 +64,7 @@ function sites({ clusters, archives = {}, epoch = 1 }: There) {
     credential: async () => 'x',
     records: { newest: async () => null },
     objectStore: (_: string, site: string) => ({ location, open: async () => storeOf(archives[site] ?? []) }),
-  } as unknown as DriverContext
+  } as unknown as FlatContext
   const deployment: Deployment = {
     activeSite: A,
     roleOf: (site) => (site === A ? 'active' : 'passive'),

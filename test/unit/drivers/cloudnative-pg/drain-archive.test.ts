@@ -4,7 +4,7 @@ import type { ObjectStoreClient } from '../../../../src/clients/object-store-cli
 import type { AcceptedLoss } from '../../../../src/domain/accepted-loss.ts'
 import type { Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { StepRun } from '../../../../src/driver/behaviour.ts'
+import type { FlatRun } from '../../../../src/driver/flat/behaviour.ts'
 import * as failover from '../../../../src/drivers/cloudnative-pg/failover/drain-archive.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import type { SegmentBytes } from '../../../../src/systems/postgres/wal.ts'
@@ -87,7 +87,7 @@ function drain(
     begunAt: '2026-11-21T06:00:00Z',
     applied: false,
     proofOf: () => null,
-  } as unknown as StepRun<CloudNativePgSpec>
+  } as unknown as FlatRun<CloudNativePgSpec>
   return {
     ask: () => drainArchive.done(run),
     replay: (lsn: string) => (instance.replayLsn = lsn),

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import type { KubernetesClient, KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
 import type { Intent, Mode } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { StepRun } from '../../../../src/driver/behaviour.ts'
+import type { FlatRun } from '../../../../src/driver/flat/behaviour.ts'
 import * as failover from '../../../../src/drivers/cloudnative-pg/failover/fence.ts'
 import type { InstanceStatus } from '../../../../src/drivers/cloudnative-pg/objects.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
@@ -38,7 +38,7 @@ interface Around {
 }
 
 /** A step on a site whose API server answers, some time after it began. */
-function around(what: Around): StepRun<CloudNativePgSpec> {
+function around(what: Around): FlatRun<CloudNativePgSpec> {
   const {
     ready,
     says,
@@ -89,7 +89,7 @@ function around(what: Around): StepRun<CloudNativePgSpec> {
     begunAt: new Date(BEGUN).toISOString(),
     applied: true,
     proofOf: () => null,
-  } as unknown as StepRun<CloudNativePgSpec>
+  } as unknown as FlatRun<CloudNativePgSpec>
 }
 
 describe('the fence of a database whose node is dead', () => {
@@ -193,7 +193,7 @@ test('a fence leaves a cluster alone that a rejoin made anew under the same name
     component: theDatabase(),
     context: { kubernetes: () => kubernetes },
     signal: AbortSignal.timeout(1_000),
-  } as unknown as StepRun<CloudNativePgSpec>
+  } as unknown as FlatRun<CloudNativePgSpec>
   expect(await fence.done(run)).toEqual({ is: 'done', proof: { cluster: null } })
 })
 

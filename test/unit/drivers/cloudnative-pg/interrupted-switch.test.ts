@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import type { KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
 import type { Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { StepRun } from '../../../../src/driver/behaviour.ts'
+import type { FlatRun } from '../../../../src/driver/flat/behaviour.ts'
 import { leftOfSwitch } from '../../../../src/drivers/cloudnative-pg/left-of-switch.ts'
 import * as move from '../../../../src/drivers/cloudnative-pg/move/demote.ts'
 import { FENCE } from '../../../../src/drivers/cloudnative-pg/objects.ts'
@@ -72,7 +72,7 @@ function around(live: ReturnType<typeof cluster>, applied = false) {
     applied,
     proofOf: () => null,
   }
-  return { run: run as unknown as StepRun<CloudNativePgSpec>, patches, now: () => now }
+  return { run: run as unknown as FlatRun<CloudNativePgSpec>, patches, now: () => now }
 }
 
 describe('a demotion whose direction somebody else writes back', () => {
@@ -113,7 +113,7 @@ describe('a demotion whose direction somebody else writes back', () => {
     const later = {
       ...run,
       context: { ...run.context, kubernetes: () => kubernetes },
-    } as unknown as StepRun<CloudNativePgSpec>
+    } as unknown as FlatRun<CloudNativePgSpec>
     expect(await demote.done(later)).toMatchObject({
       is: 'failed',
       code: 'reverted-by-others',

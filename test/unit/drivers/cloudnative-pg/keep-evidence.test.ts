@@ -2,8 +2,8 @@ import { describe, expect, test } from '@jest/globals'
 import type { KubernetesClient, KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
 import type { Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { StepRun } from '../../../../src/driver/behaviour.ts'
-import { asPlannedSteps } from '../../../../src/driver/kit/adapter.ts'
+import { asPlannedSteps } from '../../../../src/driver/flat/adapter.ts'
+import type { FlatRun } from '../../../../src/driver/flat/behaviour.ts'
 import { cloudNativePg } from '../../../../src/drivers/cloudnative-pg/driver.ts'
 import { keepEvidenceStep } from '../../../../src/drivers/cloudnative-pg/rejoin/keep-evidence.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
@@ -88,7 +88,7 @@ function around(of: Around) {
     begunAt: begunAt ?? '2026-11-21T05:59:00.000Z',
     applied: false,
     proofOf: () => null,
-  } as unknown as StepRun<CloudNativePgSpec>
+  } as unknown as FlatRun<CloudNativePgSpec>
   return run
 }
 async function kept(of: Around) {

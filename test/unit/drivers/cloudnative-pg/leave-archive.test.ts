@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import type { KubernetesClient, KubernetesObject, ObjectReference } from '../../../../src/clients/kubernetes-client.ts'
 import type { Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { Behaviour, StepRun } from '../../../../src/driver/behaviour.ts'
+import type { Behaviour, FlatRun } from '../../../../src/driver/flat/behaviour.ts'
 import { cloudNativePg } from '../../../../src/drivers/cloudnative-pg/driver.ts'
 import { type ClusterObject, PLUGIN } from '../../../../src/drivers/cloudnative-pg/objects.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
@@ -90,7 +90,7 @@ function around(action: string, site: 'dc-a' | 'dc-b', world: World = {}) {
     signal: AbortSignal.timeout(1_000),
     begunAt: new Date(now.getTime() - (world.since ?? 0) * 1000).toISOString(),
     proofOf: (id: string) => world.proofs?.[id] ?? { token },
-  } as unknown as StepRun<CloudNativePgSpec>
+  } as unknown as FlatRun<CloudNativePgSpec>
   const behaviour = cloudNativePg.behaviours[action] as Behaviour<CloudNativePgSpec>
   return {
     patches,

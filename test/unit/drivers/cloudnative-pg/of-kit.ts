@@ -1,8 +1,8 @@
 import type { PlannedStep } from '../../../../src/domain/plan.ts'
-import type { Behaviour } from '../../../../src/driver/behaviour.ts'
-import type { AnyAction, DriverStep } from '../../../../src/driver/kit/action.ts'
-import { adaptedActions, asPlannedSteps } from '../../../../src/driver/kit/adapter.ts'
-import { around } from '../../../../src/driver/kit/around.ts'
+import type { AnyAction, DriverStep } from '../../../../src/driver/action.ts'
+import { adaptedActions, asPlannedSteps } from '../../../../src/driver/flat/adapter.ts'
+import { around } from '../../../../src/driver/flat/around.ts'
+import type { Behaviour } from '../../../../src/driver/flat/behaviour.ts'
 import type { CloudNativePgSpec, Database } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 
 /** How the engine runs an action. */

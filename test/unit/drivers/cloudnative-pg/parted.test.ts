@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import type { StepRun } from '../../../../src/driver/behaviour.ts'
-import type { DriverContext } from '../../../../src/driver/context.ts'
+import type { FlatRun } from '../../../../src/driver/flat/behaviour.ts'
+import type { FlatContext } from '../../../../src/driver/flat/context.ts'
 import { markFork } from '../../../../src/drivers/cloudnative-pg/failover/mark-fork.ts'
 import { partedBy } from '../../../../src/drivers/cloudnative-pg/failover/parted.ts'
 import type { InstanceStatus } from '../../../../src/drivers/cloudnative-pg/objects.ts'
@@ -36,8 +36,8 @@ async function witnessWith(...forks: readonly ForkRecord[]): Promise<MemoryStore
 const keyOf = ({ serverName, at }: Pick<ForkRecord, 'serverName' | 'at'>): string =>
   `records/forks/database/${serverName}/${at}.json`
 
-const contextOf = (store: MemoryStore): DriverContext =>
-  ({ records: recordsIn(store, { warning: () => undefined }) }) as unknown as DriverContext
+const contextOf = (store: MemoryStore): FlatContext =>
+  ({ records: recordsIn(store, { warning: () => undefined }) }) as unknown as FlatContext
 
 /** Of pg-dc-c, which follows pg-dc-a under the name that it has now. */
 const partedIn = (store: MemoryStore, instance: InstanceStatus, systemID?: string) =>
@@ -112,7 +112,7 @@ describe('the record of a fork', () => {
         begunAt,
         proofOf,
       }
-      await behaviourOf(markFork).apply?.(run as unknown as StepRun<typeof database.spec>)
+      await behaviourOf(markFork).apply?.(run as unknown as FlatRun<typeof database.spec>)
       return store.documents.get(keyOf({ serverName: 'pg-dc-a-g0', at: begunAt }))?.body
     }
     expect(await markedAfter(fork.at, OLD)).toEqual({ ...fork, systemId: OLD })

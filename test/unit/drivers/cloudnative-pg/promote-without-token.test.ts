@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import type { KubernetesClient, KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
 import type { Intent, PlannedStep } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { StepRun } from '../../../../src/driver/behaviour.ts'
+import type { FlatRun } from '../../../../src/driver/flat/behaviour.ts'
 import { cloudNativePg } from '../../../../src/drivers/cloudnative-pg/driver.ts'
 import { measuredLoss } from '../../../../src/drivers/cloudnative-pg/failover/measured-loss.ts'
 import { PLUGIN } from '../../../../src/drivers/cloudnative-pg/objects.ts'
@@ -42,7 +42,7 @@ function around(live: KubernetesObject, proofs: Record<string, JsonObject> = {})
     begunAt: '2026-11-21T06:00:10Z',
     applied: false,
     proofOf: (id: string) => proofs[id] ?? null,
-  } as unknown as StepRun<CloudNativePgSpec>
+  } as unknown as FlatRun<CloudNativePgSpec>
   return {
     run,
     patches,

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import type { KubernetesClient } from '../../../../src/clients/kubernetes-client.ts'
 import type { Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { StepRun } from '../../../../src/driver/behaviour.ts'
+import type { FlatRun } from '../../../../src/driver/flat/behaviour.ts'
 import { cloudNativePg } from '../../../../src/drivers/cloudnative-pg/driver.ts'
 import type { InstanceStatus } from '../../../../src/drivers/cloudnative-pg/objects.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
@@ -41,7 +41,7 @@ async function seen(instance: Partial<InstanceStatus>) {
     begunAt: '2026-11-21T06:00:10Z',
     applied: true,
     proofOf: () => ({ token: TOKEN }),
-  } as unknown as StepRun<CloudNativePgSpec>
+  } as unknown as FlatRun<CloudNativePgSpec>
   return cloudNativePg.behaviours.promote?.done(run)
 }
 

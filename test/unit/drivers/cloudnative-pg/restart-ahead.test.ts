@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import type { KubernetesClient, KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
 import type { Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { Behaviour, StepRun } from '../../../../src/driver/behaviour.ts'
+import type { Behaviour, FlatRun } from '../../../../src/driver/flat/behaviour.ts'
 import { cloudNativePg } from '../../../../src/drivers/cloudnative-pg/driver.ts'
 import { type InstanceStatus, PLUGIN, RESTARTING_IN_PLACE } from '../../../../src/drivers/cloudnative-pg/objects.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
@@ -77,7 +77,7 @@ function around(action: string, of: Replica) {
     context: { stack, kubernetes: () => kubernetes, log: { warning: (line: string) => warnings.push(line) } },
     signal: AbortSignal.timeout(1_000),
     proofOf: () => null,
-  } as unknown as StepRun<CloudNativePgSpec>
+  } as unknown as FlatRun<CloudNativePgSpec>
   const behaviour = cloudNativePg.behaviours[action] as Behaviour<CloudNativePgSpec>
   return {
     step,

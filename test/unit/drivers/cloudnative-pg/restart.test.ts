@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { KubernetesClient, KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { StepRun } from '../../../../src/driver/behaviour.ts'
+import type { FlatRun } from '../../../../src/driver/flat/behaviour.ts'
 import * as move from '../../../../src/drivers/cloudnative-pg/move/restart.ts'
 import { type InstanceStatus, RESTARTING_IN_PLACE } from '../../../../src/drivers/cloudnative-pg/objects.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
@@ -76,7 +76,7 @@ function promoted(state: Promoted) {
       log: { warning: (line: string) => warnings.push(line) },
     },
     signal: AbortSignal.timeout(1_000),
-  } as unknown as StepRun<CloudNativePgSpec>
+  } as unknown as FlatRun<CloudNativePgSpec>
   return { run, sent, warnings }
 }
 

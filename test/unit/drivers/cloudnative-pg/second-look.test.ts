@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import type { KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
 import type { Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { StepRun } from '../../../../src/driver/behaviour.ts'
+import type { FlatRun } from '../../../../src/driver/flat/behaviour.ts'
 import * as move from '../../../../src/drivers/cloudnative-pg/move/second-look.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import { applyAsSeen, undoAsSeen } from '../../../support/act-as-seen.ts'
@@ -52,7 +52,7 @@ function around(managers: readonly string[], replica: Record<string, string> = {
   }
   const clock = toyClock()
   const context = { stack: databaseStack(database), kubernetes: () => kubernetes, clock }
-  const begun = (): StepRun<CloudNativePgSpec> => {
+  const begun = (): FlatRun<CloudNativePgSpec> => {
     const run = {
       step: planned(database, move.secondLookStep(database, intent)),
       component: database,
@@ -66,7 +66,7 @@ function around(managers: readonly string[], replica: Record<string, string> = {
       signal,
       begunAt: clock.now().toISOString(),
       applied: false,
-    } as unknown as StepRun<CloudNativePgSpec>
+    } as unknown as FlatRun<CloudNativePgSpec>
   }
   return { run: begun(), begun, patches, clock, write, source: () => now.spec.replica.source }
 }

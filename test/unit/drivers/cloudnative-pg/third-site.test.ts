@@ -3,10 +3,10 @@ import type { KubernetesObject, ObjectReference } from '../../../../src/clients/
 import type { Observed } from '../../../../src/domain/observed.ts'
 import type { Intent, Mode, PlannedStep } from '../../../../src/domain/plan.ts'
 import type { SiteName, Stack } from '../../../../src/domain/stack.ts'
-import type { Behaviour, StepRun } from '../../../../src/driver/behaviour.ts'
-import type { DriverContext } from '../../../../src/driver/context.ts'
 import type { Deployment } from '../../../../src/driver/deployment.ts'
-import { around as kitContext } from '../../../../src/driver/kit/around.ts'
+import { around as kitContext } from '../../../../src/driver/flat/around.ts'
+import type { Behaviour, FlatRun } from '../../../../src/driver/flat/behaviour.ts'
+import type { FlatContext } from '../../../../src/driver/flat/context.ts'
 import { deployCluster } from '../../../../src/drivers/cloudnative-pg/deploy/deploy.ts'
 import { isLeftBehind } from '../../../../src/drivers/cloudnative-pg/deploy/foreign-role.ts'
 import { cloudNativePg } from '../../../../src/drivers/cloudnative-pg/driver.ts'
@@ -101,7 +101,7 @@ function around({ clusters, says, forks = [] }: World) {
       location: { prefix: '', bucket: 'b', region: 'r', endpoint: 'e' },
       open: async () => ({ list: async () => [] }),
     }),
-  } as unknown as DriverContext
+  } as unknown as FlatContext
   return { context, patches }
 }
 
@@ -147,7 +147,7 @@ describe('a follower that is told to follow the new active site', () => {
       proofOf: () => settled,
       applied: false,
     }
-    return { run: run as unknown as StepRun<typeof database.spec>, patches }
+    return { run: run as unknown as FlatRun<typeof database.spec>, patches }
   }
   const after = { 'dc-b': { ...primary, timeLineID: 4, currentLsn: '0/9800000' } }
   const promoted = cluster('pg-dc-b', {

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import type { DriverContext } from '../../../../src/driver/context.ts'
+import type { FlatContext } from '../../../../src/driver/flat/context.ts'
 import { seeUpstream } from '../../../../src/drivers/cloudnative-pg/failover/upstream.ts'
 import type { SegmentBytes } from '../../../../src/systems/postgres/wal.ts'
 import { cluster, MB16, replica, segmentsOf } from './cluster-states.ts'
@@ -38,7 +38,7 @@ async function seen(
     follower,
     { ...replica, timeLineID, replayLsn },
     own,
-    context as unknown as DriverContext,
+    context as unknown as FlatContext,
   )
 }
 

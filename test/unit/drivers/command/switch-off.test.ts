@@ -10,8 +10,8 @@ import { systemClock } from '../../../../src/composition/connect.ts'
 import { EVERYWHERE } from '../../../../src/domain/observed.ts'
 import type { Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { Behaviour, StepRun } from '../../../../src/driver/behaviour.ts'
-import type { DriverContext } from '../../../../src/driver/context.ts'
+import type { Behaviour, FlatRun } from '../../../../src/driver/flat/behaviour.ts'
+import type { FlatContext } from '../../../../src/driver/flat/context.ts'
 import { command } from '../../../../src/drivers/command/driver.ts'
 import type { Call, CommandSpec, PowerControl } from '../../../../src/drivers/command/spec.ts'
 import { judge } from '../../../../src/stack/check-schema.ts'
@@ -33,7 +33,7 @@ function control(off: Call, isOff: Call, timeout = '2s'): PowerControl {
   const calls = { off, isOff }
   return { name: 'power', driver: 'command', needs: [], spec: { timeout, sites: { 'dc-a': calls, 'dc-b': calls } } }
 }
-function contextOf(): DriverContext {
+function contextOf(): FlatContext {
   const { signal } = new AbortController()
   return {
     stack: toyStack,
@@ -44,9 +44,9 @@ function contextOf(): DriverContext {
     run: (program: string, args: readonly string[], options: Parameters<typeof runProcess>[2]) =>
       runProcess(program, args, options),
     http: (request: HttpRequest) => askOverHttp(request, [signal]),
-  } as unknown as DriverContext
+  } as unknown as FlatContext
 }
-const runOf = (component: PowerControl): StepRun<CommandSpec> => {
+const runOf = (component: PowerControl): FlatRun<CommandSpec> => {
   const context = contextOf()
   const [step] = command.move?.(component, {}, intent, toyStack) ?? []
   if (step === undefined) throw new Error('no step')
@@ -55,7 +55,7 @@ const runOf = (component: PowerControl): StepRun<CommandSpec> => {
 const switchOff = (component: PowerControl, deadline = 10_000) =>
   performStep(
     command.behaviours['switch-off'] as unknown as Behaviour,
-    runOf(component) as unknown as StepRun,
+    runOf(component) as unknown as FlatRun,
     deadline,
   )
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import type { BySite, Observed } from '../../../../src/domain/observed.ts'
 import type { Intent, PlannedStep } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { StepRun } from '../../../../src/driver/behaviour.ts'
+import type { FlatRun } from '../../../../src/driver/flat/behaviour.ts'
 import type { ManualSurroundings } from '../../../../src/driver/manual.ts'
 import { guard } from '../../../../src/drivers/guard/driver.ts'
 import type { GuardState } from '../../../../src/drivers/guard/observe.ts'
@@ -82,7 +82,7 @@ describe('the wait', () => {
     if (planned?.within == null) throw new Error('it is not planned')
     return planned.wait
   }
-  const run = (more: Partial<StepRun> = {}) => {
+  const run = (more: Partial<FlatRun> = {}) => {
     const clock = toyClock()
     const log = { info: () => undefined, warning: () => undefined, debug: () => undefined }
     const signal = new AbortController().signal
@@ -95,7 +95,7 @@ describe('the wait', () => {
         signal,
         applied: false,
         ...more,
-      } as unknown as StepRun<never>,
+      } as unknown as FlatRun<never>,
     }
   }
 

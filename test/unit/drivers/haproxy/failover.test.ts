@@ -2,8 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@
 import type { LivenessSignal } from '../../../../src/domain/liveness.ts'
 import { EVERYWHERE, type Observed } from '../../../../src/domain/observed.ts'
 import type { PlannedStep } from '../../../../src/domain/plan.ts'
-import type { Behaviour, StepRun } from '../../../../src/driver/behaviour.ts'
-import type { DriverContext } from '../../../../src/driver/context.ts'
+import type { Behaviour, FlatRun } from '../../../../src/driver/flat/behaviour.ts'
+import type { FlatContext } from '../../../../src/driver/flat/context.ts'
 import { type HaproxyState, haproxy } from '../../../../src/drivers/haproxy/driver.ts'
 import type { Traffic } from '../../../../src/drivers/haproxy/spec.ts'
 import { orderProblems } from '../../../../src/planning/order-steps.ts'
@@ -36,7 +36,7 @@ jest.setTimeout(30_000)
 let survivor: Origin
 let hosts: Readonly<Record<'lb-1' | 'lb-2', LoadBalancerHost>>
 let traffic: Traffic
-let context: DriverContext
+let context: FlatContext
 
 beforeAll(async () => {
   const lost = await startOrigin()
@@ -65,7 +65,7 @@ const observed = async () => ({
   [EVERYWHERE]: (await haproxy.observe(traffic, null, context)) as Observed<HaproxyState>,
 })
 const perform = (behaviour: Behaviour<Traffic['spec']> | undefined, step: PlannedStep, intent = failover) =>
-  performStep(behaviour as unknown as Behaviour, runOf(traffic, step, context, intent) as unknown as StepRun)
+  performStep(behaviour as unknown as Behaviour, runOf(traffic, step, context, intent) as unknown as FlatRun)
 async function planned(): Promise<readonly [PlannedStep, PlannedStep]> {
   const [closing, opening] = haproxy.move?.(traffic, await observed(), failover, toyStack) ?? []
   if (closing === undefined || opening === undefined) throw new Error('no steps')
@@ -178,7 +178,7 @@ describe('load balancers that stand in the lost site', () => {
     [EVERYWHERE]: (await haproxy.observe(component, null, context)) as Observed<HaproxyState>,
   })
   const run = (component: Traffic, step: PlannedStep, intent = failover) =>
-    runOf(component, step, context, intent) as unknown as StepRun & StepRun<Traffic['spec']>
+    runOf(component, step, context, intent) as unknown as FlatRun & FlatRun<Traffic['spec']>
   const performAs = (
     component: Traffic,
     behaviour: Behaviour<Traffic['spec']> | undefined,

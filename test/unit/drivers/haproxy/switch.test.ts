@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import type { Observed } from '../../../../src/domain/observed.ts'
 import type { PlannedStep } from '../../../../src/domain/plan.ts'
-import type { Behaviour } from '../../../../src/driver/behaviour.ts'
-import type { DriverContext } from '../../../../src/driver/context.ts'
+import type { Behaviour } from '../../../../src/driver/flat/behaviour.ts'
+import type { FlatContext } from '../../../../src/driver/flat/context.ts'
 import { haproxy } from '../../../../src/drivers/haproxy/driver.ts'
 import { readInstance, setValue } from '../../../../src/drivers/haproxy/instance.ts'
 import { runnerFor } from '../../../../src/drivers/haproxy/load-balancers.ts'
@@ -34,7 +34,7 @@ jest.setTimeout(30_000)
 let origins: Readonly<Record<'dc-a' | 'dc-b', Origin>>
 let hosts: Readonly<Record<'lb-1' | 'lb-2', LoadBalancerHost>>
 let traffic: Traffic
-let context: DriverContext
+let context: FlatContext
 
 beforeAll(async () => {
   const [a, b] = await Promise.all([startOrigin(), startOrigin()])
@@ -80,7 +80,7 @@ const asked = (behaviour: Behaviour<Traffic['spec']>, step: PlannedStep) =>
   behaviour.done(runOf(traffic, step, context))
 const seen = (): Promise<Observed> => haproxy.observe(traffic, null, context)
 /** A context whose time flies, so that patience ends at once. */
-function hurried(): DriverContext {
+function hurried(): FlatContext {
   let now = Date.now()
   const clock = {
     now: () => new Date(now),
@@ -280,7 +280,7 @@ describe('a move that dies half-way', () => {
     const step = closeStep(traffic, switchover)
     const slow = {
       ...context,
-      ssh: (...to: Parameters<DriverContext['ssh']>) => ({
+      ssh: (...to: Parameters<FlatContext['ssh']>) => ({
         ...context.ssh(...to),
         run: async (...args: Parameters<LoadBalancerHost['runner']['run']>) => {
           await new Promise((resolve) => setTimeout(resolve, 1_000))

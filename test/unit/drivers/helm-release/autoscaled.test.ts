@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import type { KubernetesClient } from '../../../../src/clients/kubernetes-client.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
+import type { DriverContext } from '../../../../src/driver/context.ts'
 import type { Role } from '../../../../src/driver/deployment.ts'
-import type { KitContext } from '../../../../src/driver/kit/context.ts'
 import { comparison, upgrade } from '../../../../src/drivers/helm-release/deploy.ts'
 import { theApplication } from '../../../support/helm-application.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
@@ -44,7 +44,7 @@ function site(replicas: number, help = '') {
       if (live) shown.push([...args])
       return { code: 0, stdout: await helm(args), stderr: '' }
     },
-  } as unknown as KitContext
+  } as unknown as DriverContext
   const differences = async (role: Role): Promise<unknown> =>
     (await comparison(helm, component, role, A, context)).changes
   return { scaled, shown, context, differences }

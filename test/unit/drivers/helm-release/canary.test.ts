@@ -7,9 +7,9 @@ import type { ExecResult, KubernetesClient } from '../../../../src/clients/kuber
 import type { Observed } from '../../../../src/domain/observed.ts'
 import type { Finding, Intent } from '../../../../src/domain/plan.ts'
 import type { CredentialReference, SiteName } from '../../../../src/domain/stack.ts'
-import type { StepRun } from '../../../../src/driver/behaviour.ts'
 import type { DriverContext } from '../../../../src/driver/context.ts'
-import type { KitContext } from '../../../../src/driver/kit/context.ts'
+import type { FlatRun } from '../../../../src/driver/flat/behaviour.ts'
+import type { FlatContext } from '../../../../src/driver/flat/context.ts'
 import { seeCanary } from '../../../../src/drivers/helm-release/canary-seen.ts'
 import { helmRelease } from '../../../../src/drivers/helm-release/driver.ts'
 import { recordIdentityStep } from '../../../../src/drivers/helm-release/identity.ts'
@@ -77,7 +77,7 @@ const inPod = ([command = '', ...args]: readonly string[], stdin = ''): Promise<
 function contextFor(
   may: { readonly exec: boolean; readonly proxy?: boolean },
   missing: readonly string[] = [],
-): DriverContext & KitContext {
+): FlatContext & DriverContext {
   const forbidden = siteError('kubernetes-forbidden', 'a right is lacking')
   const workload = { metadata: { namespace: 'n' }, spec: { replicas: 1, selector: { matchLabels: { app: 'a' } } } }
   const pod = {
@@ -107,9 +107,9 @@ function contextFor(
       if (missing.includes(name)) throw inputError('credential-missing', `${name} is not set`)
       return name === 'SHA256' ? createHash('sha256').update(VALUE).digest('hex') : name
     },
-  } as unknown as DriverContext & KitContext
+  } as unknown as FlatContext & DriverContext
 }
-const seen = (context: KitContext, awake = true) => seeCanary(application, dcA, awake, context)
+const seen = (context: DriverContext, awake = true) => seeCanary(application, dcA, awake, context)
 
 describe('where the application serves, an observation', () => {
   test('reads the canary as a move will in the end', async () => {
@@ -219,7 +219,7 @@ describe('a canary that fails', () => {
       intent,
       context: contextFor({ exec: true }, missing),
       signal: AbortSignal.timeout(20_000),
-    } as unknown as StepRun<HelmReleaseSpec>)
+    } as unknown as FlatRun<HelmReleaseSpec>)
 
   test('ends a switchover before anything is stopped', async () => {
     expect(recordIdentityStep(dcA, switchover).phase).toBe('PREFLIGHT')

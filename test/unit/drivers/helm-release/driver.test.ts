@@ -4,7 +4,7 @@ import type { Finding, Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
 import type { Assessment } from '../../../../src/driver/assessment.ts'
 import type { DriverContext } from '../../../../src/driver/context.ts'
-import type { KitContext } from '../../../../src/driver/kit/context.ts'
+import type { FlatContext } from '../../../../src/driver/flat/context.ts'
 import { helmRelease } from '../../../../src/drivers/helm-release/driver.ts'
 import { secretHashes } from '../../../../src/drivers/helm-release/must-match.ts'
 import type { HelmReleaseState } from '../../../../src/drivers/helm-release/observe.ts'
@@ -245,7 +245,7 @@ describe('the hash of a Secret', () => {
     secretHashes(component, A, {
       stack: { ...toyStack, name: stack },
       platform: () => ({ get: async () => ({ data: { ENCRYPTION_KEY: value } }) }),
-    } as unknown as KitContext)
+    } as unknown as DriverContext)
 
   test('is equal for equal values, differs for others, and tells nothing to another stack', async () => {
     expect(await hashes('one', 'QQ==')).toEqual(await hashes('one', 'QQ=='))
@@ -267,7 +267,7 @@ test('the facts of a plan are the same for who may read Secrets and who may not'
       stack: toyStack,
       signal: new AbortController().signal,
       kubernetes: () => ({ get }),
-    } as unknown as DriverContext)
+    } as unknown as FlatContext)
     return answer.kind === 'answering' ? answer.facts : null
   }
   const allowed = await observe(async () => ({ data: { ENCRYPTION_KEY: 'QQ==' } }))

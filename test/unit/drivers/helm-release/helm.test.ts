@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { runProcess } from '../../../../src/clients/process.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { KitContext } from '../../../../src/driver/kit/context.ts'
+import type { DriverContext } from '../../../../src/driver/context.ts'
 import { withHelm } from '../../../../src/drivers/helm-release/helm.ts'
 import { openKubernetes } from '../../../../src/platform/kubernetes/client/open.ts'
 import { type ApiServer, startApiServer } from '../../../support/api-server.ts'
@@ -71,7 +71,7 @@ describe('helm', () => {
       signal,
       kubeconfig: () => kubernetes.kubeconfig?.(),
       run: runProcess,
-    } as unknown as KitContext
+    } as unknown as DriverContext
     expect(await withHelm(dcA, context, (helm) => helm(['list', '--all-namespaces', '--output', 'json']))).toBe('[]\n')
   })
 })

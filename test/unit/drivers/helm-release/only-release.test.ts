@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { expect, test } from '@jest/globals'
 import type { SiteName } from '../../../../src/domain/stack.ts'
+import type { DriverContext } from '../../../../src/driver/context.ts'
 import type { Change } from '../../../../src/driver/deployment.ts'
-import type { KitContext } from '../../../../src/driver/kit/context.ts'
 import { deployRelease } from '../../../../src/drivers/helm-release/deploy.ts'
 import { theApplication } from '../../../support/helm-application.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
@@ -49,7 +49,7 @@ async function changesAt(
       stdout: helm(await readFile(env.KUBECONFIG, 'utf8'), args),
       stderr: '',
     }),
-  } as unknown as KitContext
+  } as unknown as DriverContext
   const { epoch = 3, adopt = false } = of
   const roleOf = (one: SiteName) => (one === A ? 'active' : 'passive')
   const [unit] = await deployRelease(component, site, { activeSite: A, roleOf, observed: {}, epoch, adopt }, context)

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import type { KubernetesClient, KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { StepRun } from '../../../../src/driver/behaviour.ts'
-import type { DriverContext } from '../../../../src/driver/context.ts'
+import type { FlatRun } from '../../../../src/driver/flat/behaviour.ts'
+import type { FlatContext } from '../../../../src/driver/flat/context.ts'
 import { helmRelease } from '../../../../src/drivers/helm-release/driver.ts'
 import { pulled, pullImagesStep } from '../../../../src/drivers/helm-release/pull-images.ts'
 import type { HelmReleaseSpec } from '../../../../src/drivers/helm-release/spec.ts'
@@ -51,7 +51,7 @@ function site(more: { pods?: KubernetesObject[]; refuses?: boolean; seconds?: nu
     kubernetes: () => kubernetes,
     clock: { now: () => new Date(Date.parse(begunAt) + (more.seconds ?? 1) * 1_000) },
     log: { warning: (line: string) => warnings.push(line) },
-  } as unknown as DriverContext
+  } as unknown as FlatContext
   const step = asPlanned(component, pullImagesStep(component, 'dc-b' as SiteName))
   const run = {
     step,
@@ -59,7 +59,7 @@ function site(more: { pods?: KubernetesObject[]; refuses?: boolean; seconds?: nu
     context,
     signal: new AbortController().signal,
     begunAt,
-  } as unknown as StepRun<HelmReleaseSpec>
+  } as unknown as FlatRun<HelmReleaseSpec>
   return { run, made, warnings }
 }
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Sandbox } from '../../../../src/domain/restore-test.ts'
 import type { CredentialReference, SiteName } from '../../../../src/domain/stack.ts'
-import type { KitContext } from '../../../../src/driver/kit/context.ts'
-import type { RestoreEndpoint } from '../../../../src/driver/kit/proofs.ts'
+import type { DriverContext } from '../../../../src/driver/context.ts'
+import type { RestoreEndpoint } from '../../../../src/driver/proofs.ts'
 import { withRestoredEndpoints } from '../../../../src/drivers/helm-release/restored-endpoint.ts'
 import type { JsonObject } from '../../../../src/values/json.ts'
 import { theApplication } from '../../../support/helm-application.ts'
@@ -25,7 +25,7 @@ const sandbox = {
 const context = {
   credential: async (reference: CredentialReference, site?: SiteName) =>
     `p@ss of ${JSON.stringify(reference)} on ${site}`,
-} as unknown as KitContext
+} as unknown as DriverContext
 const filled = (value: string): Promise<string> => withRestoredEndpoints(value, theApplication({}), sandbox, context)
 
 describe('the environment of a restored application', () => {

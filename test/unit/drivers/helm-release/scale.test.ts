@@ -2,9 +2,9 @@ import { describe, expect, test } from '@jest/globals'
 import type { KubernetesClient } from '../../../../src/clients/kubernetes-client.ts'
 import type { Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { StepRun } from '../../../../src/driver/behaviour.ts'
-import type { DriverContext } from '../../../../src/driver/context.ts'
-import type { DriverStep } from '../../../../src/driver/kit/action.ts'
+import type { DriverStep } from '../../../../src/driver/action.ts'
+import type { FlatRun } from '../../../../src/driver/flat/behaviour.ts'
+import type { FlatContext } from '../../../../src/driver/flat/context.ts'
 import { helmRelease } from '../../../../src/drivers/helm-release/driver.ts'
 import { startStep, stopStep } from '../../../../src/drivers/helm-release/scale.ts'
 import type { HelmReleaseSpec } from '../../../../src/drivers/helm-release/spec.ts'
@@ -88,7 +88,7 @@ function runOf(
     kubeconfig: () => '',
     run: async () =>
       rendered === null ? { code: 1, stdout: '', stderr: 'no such host' } : { code: 0, stdout: rendered, stderr: '' },
-  } as unknown as DriverContext
+  } as unknown as FlatContext
   const run = {
     step: asPlanned(component, step),
     component,
@@ -96,7 +96,7 @@ function runOf(
     signal: context.signal,
     intent: { mode: intent, from: A, to: B },
   }
-  return { run: run as unknown as StepRun<HelmReleaseSpec>, warnings }
+  return { run: run as unknown as FlatRun<HelmReleaseSpec>, warnings }
 }
 
 describe('a stopped application', () => {

@@ -3,7 +3,7 @@ import type { KubernetesObject } from '../../../../src/clients/kubernetes-client
 import type { PlannedStep } from '../../../../src/domain/plan.ts'
 import type { Progress } from '../../../../src/domain/progress.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { StepRun } from '../../../../src/driver/behaviour.ts'
+import type { FlatRun } from '../../../../src/driver/flat/behaviour.ts'
 import { helmRelease } from '../../../../src/drivers/helm-release/driver.ts'
 import { endLookStep, secondLookStep } from '../../../../src/drivers/helm-release/second-look.ts'
 import type { HelmReleaseSpec } from '../../../../src/drivers/helm-release/spec.ts'
@@ -79,7 +79,7 @@ function around({ by = [], replicas = 2, labels = {}, strategy = {}, kind = 'Dep
     log: { warning: (line: string) => warnings.push(line) },
   }
   const look = asPlanned(component, secondLookStep(component, A, before))
-  const begin = (step: PlannedStep): StepRun<HelmReleaseSpec> => {
+  const begin = (step: PlannedStep): FlatRun<HelmReleaseSpec> => {
     const signal = AbortSignal.timeout(5_000)
     const run = {
       step,
@@ -93,7 +93,7 @@ function around({ by = [], replicas = 2, labels = {}, strategy = {}, kind = 'Dep
       ...run,
       begunAt: clock.now().toISOString(),
       proofOf: (id: string) => proofs[id] ?? null,
-    } as unknown as StepRun<HelmReleaseSpec>
+    } as unknown as FlatRun<HelmReleaseSpec>
   }
   /** As the engine writes the journal. */
   const prove = (progress: Progress): void => {

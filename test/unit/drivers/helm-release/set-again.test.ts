@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals'
 import type { KubernetesClient } from '../../../../src/clients/kubernetes-client.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { StepRun } from '../../../../src/driver/behaviour.ts'
-import type { DriverContext } from '../../../../src/driver/context.ts'
 import type { Role } from '../../../../src/driver/deployment.ts'
+import type { FlatRun } from '../../../../src/driver/flat/behaviour.ts'
+import type { FlatContext } from '../../../../src/driver/flat/context.ts'
 import { helmRelease } from '../../../../src/drivers/helm-release/driver.ts'
 import { reconcileStep } from '../../../../src/drivers/helm-release/reconcile.ts'
 import type { HelmReleaseSpec } from '../../../../src/drivers/helm-release/spec.ts'
@@ -54,13 +54,13 @@ function site(role: Role, of: { readonly values: number | null; readonly now: nu
     kubernetes: () => kubernetes,
     kubeconfig: async () => '',
     run: async (_: string, args: readonly string[]) => ({ code: 0, stdout: helm(args), stderr: '' }),
-  } as unknown as DriverContext
+  } as unknown as FlatContext
   const run = {
     step: asPlanned(component, reconcileStep(component, A, role)),
     component,
     context,
     signal,
-  } as unknown as StepRun<HelmReleaseSpec>
+  } as unknown as FlatRun<HelmReleaseSpec>
   return { world, warnings, run, remind: () => reconcile.reminder?.remind(run) }
 }
 

@@ -6,8 +6,8 @@ import { systemClock } from '../../../../src/composition/connect.ts'
 import { EVERYWHERE, type Observed } from '../../../../src/domain/observed.ts'
 import type { Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { StepRun } from '../../../../src/driver/behaviour.ts'
-import type { DriverContext } from '../../../../src/driver/context.ts'
+import type { FlatRun } from '../../../../src/driver/flat/behaviour.ts'
+import type { FlatContext } from '../../../../src/driver/flat/context.ts'
 import { type NginxState, nginx } from '../../../../src/drivers/nginx/driver.ts'
 import { valueIn, withValue } from '../../../../src/drivers/nginx/instance.ts'
 import type { NginxSpec, NginxTraffic } from '../../../../src/drivers/nginx/spec.ts'
@@ -42,7 +42,7 @@ function traffic(host: NginxHost): NginxTraffic {
   return { name: 'traffic', driver: 'nginx', needs: [], spec }
 }
 
-function contextOf(host: NginxHost): DriverContext {
+function contextOf(host: NginxHost): FlatContext {
   const signal = AbortSignal.timeout(60_000)
   return {
     stack: toyStack,
@@ -52,21 +52,21 @@ function contextOf(host: NginxHost): DriverContext {
     credential: async () => 'secret',
     ssh: () => host.runner,
     http: (request: HttpRequest) => askOverHttp(request, [signal]),
-  } as unknown as DriverContext
+  } as unknown as FlatContext
 }
 
 async function observed(host: NginxHost): Promise<Observed<NginxState>> {
   return (await nginx.observe(traffic(host), null, contextOf(host))) as Observed<NginxState>
 }
 
-async function runOf(host: NginxHost, action: 'close' | 'switch'): Promise<StepRun> {
+async function runOf(host: NginxHost, action: 'close' | 'switch'): Promise<FlatRun> {
   const component = traffic(host)
   const context = contextOf(host)
   const states = { [EVERYWHERE]: await observed(host) }
   const step = nginx.move?.(component, states, intent, toyStack).find((one) => one.action === action)
   if (step === undefined) throw new Error(`no step ${action}`)
   const run = { step, component, intent, context, signal: context.signal, begunAt: '', applied: false }
-  return { ...run, proofOf: () => null } as unknown as StepRun
+  return { ...run, proofOf: () => null } as unknown as FlatRun
 }
 const perform = async (host: NginxHost, action: 'close' | 'switch') =>
   performStep(nginx.behaviours[action] as never, await runOf(host, action), 30_000)

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import type { KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { StepRun } from '../../../../src/driver/behaviour.ts'
+import type { FlatRun } from '../../../../src/driver/flat/behaviour.ts'
 import { dumpStep } from '../../../../src/drivers/redis/backup.ts'
 import { redis } from '../../../../src/drivers/redis/driver.ts'
 import type { RedisSpec } from '../../../../src/drivers/redis/spec.ts'
@@ -34,7 +34,7 @@ interface Around {
 }
 
 /** A dump step on a site whose job, pod and object store are as given. */
-function around({ job, terminated, stored = true, inPlace = '' }: Around): StepRun<RedisSpec> {
+function around({ job, terminated, stored = true, inPlace = '' }: Around): FlatRun<RedisSpec> {
   const pod = {
     metadata: { name: 'redis-backup-1' },
     status: { containerStatuses: [{ state: terminated === undefined ? {} : { terminated } }] },
@@ -58,7 +58,7 @@ function around({ job, terminated, stored = true, inPlace = '' }: Around): StepR
     context: { kubernetes: () => kubernetes, objectStore: () => ({ open: async () => store }) },
     begunAt: '2026-11-21T06:00:00Z',
     signal: AbortSignal.timeout(1_000),
-  } as unknown as StepRun<RedisSpec>
+  } as unknown as FlatRun<RedisSpec>
 }
 const ended = { exitCode: 0, message: '20261121T060001Z' }
 

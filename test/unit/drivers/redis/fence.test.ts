@@ -3,8 +3,8 @@ import type { KubernetesClient, ObjectReference } from '../../../../src/clients/
 import type { Observed } from '../../../../src/domain/observed.ts'
 import type { Intent } from '../../../../src/domain/plan.ts'
 import type { Component, SiteName, Stack } from '../../../../src/domain/stack.ts'
-import type { StepRun } from '../../../../src/driver/behaviour.ts'
-import type { Driver } from '../../../../src/driver/driver.ts'
+import type { FlatRun } from '../../../../src/driver/flat/behaviour.ts'
+import type { Driver } from '../../../../src/driver/flat/driver.ts'
 import { redis } from '../../../../src/drivers/redis/driver.ts'
 import type { RedisState } from '../../../../src/drivers/redis/observe.ts'
 import type { Cache } from '../../../../src/drivers/redis/spec.ts'
@@ -94,7 +94,7 @@ describe('the dumps of a site that was lost', () => {
   test('are resumed when the failover is taken back', async () => {
     const { world, context } = site(true)
     const [step] = redis.fence?.(cache, { [A]: seen(true) }, failover, stack) ?? []
-    const run = { step, component: cache, intent: failover, context, signal: context.signal } as unknown as StepRun<
+    const run = { step, component: cache, intent: failover, context, signal: context.signal } as unknown as FlatRun<
       Cache['spec']
     >
     await undoAsSeen(fence, run)

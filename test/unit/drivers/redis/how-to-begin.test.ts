@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { ObjectReference } from '../../../../src/clients/kubernetes-client.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { KitContext } from '../../../../src/driver/kit/context.ts'
+import type { DriverContext } from '../../../../src/driver/context.ts'
 import { assertMayBegin, type CacheSituation, refusalOf } from '../../../../src/drivers/redis/how-to-begin.ts'
 import type { Cache } from '../../../../src/drivers/redis/spec.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
@@ -83,7 +83,7 @@ describe('a Redis that other hands made on a passive site, after the first deplo
           kind === 'StatefulSet' && setsAt.includes(at) ? { apiVersion: 'apps/v1', kind, metadata: { name } } : null,
       }),
       objectStore: () => ({ open: async () => ({ list: async () => [] }) }),
-    } as unknown as KitContext
+    } as unknown as DriverContext
     const component = {
       name: 'cache',
       driver: 'redis',

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { ExecResult } from '../../../../src/clients/kubernetes-client.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { StepRun } from '../../../../src/driver/behaviour.ts'
+import type { FlatRun } from '../../../../src/driver/flat/behaviour.ts'
 import { dumpStep } from '../../../../src/drivers/redis/backup.ts'
 import { redis } from '../../../../src/drivers/redis/driver.ts'
 import { FACTS } from '../../../../src/drivers/redis/scripts.ts'
@@ -62,18 +62,18 @@ function site(answers: readonly Answer[], around: { readonly containers?: object
   return { calls, run, verbs: () => calls.map(({ verb, of }) => `${verb} ${of}`) }
 }
 const proof = { name: 'redis/20261124T060001Z', keys: 3, expired: 0, sha256: 'abc', takenAt: '' }
-const restoring = ({ run }: ReturnType<typeof site>, restsOn?: object): StepRun<RedisSpec> =>
+const restoring = ({ run }: ReturnType<typeof site>, restsOn?: object): FlatRun<RedisSpec> =>
   ({
     ...run,
     step: { id: 'cache.restore@dc-b', site: dcB, parameters: { source: 'dc-a', dump: 'cache.dump@dc-a' } },
     proofOf: () => proof,
     ...(restsOn === undefined ? {} : { restsOn }),
-  }) as unknown as StepRun<RedisSpec>
-const dumping = ({ run }: ReturnType<typeof site>): StepRun<RedisSpec> =>
+  }) as unknown as FlatRun<RedisSpec>
+const dumping = ({ run }: ReturnType<typeof site>): FlatRun<RedisSpec> =>
   ({
     ...run,
     step: { id: 'cache.dump@dc-b', ...dumpStep(cache, dcB, 'FINAL_SYNC', '') },
-  }) as unknown as StepRun<RedisSpec>
+  }) as unknown as FlatRun<RedisSpec>
 const seen = { resourceVersion: '7', pod: 'pod-1', asked: false, loaded: 'an older dump' }
 const SHUT: Answer = siteError('kubernetes-exec-failed', 'the container is starting')
 

@@ -3,8 +3,8 @@ import type { KubernetesObject } from '../../../../src/clients/kubernetes-client
 import type { BySite, Observed } from '../../../../src/domain/observed.ts'
 import type { Intent, PlannedStep } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { StepRun } from '../../../../src/driver/behaviour.ts'
-import type { DriverContext } from '../../../../src/driver/context.ts'
+import type { FlatRun } from '../../../../src/driver/flat/behaviour.ts'
+import type { FlatContext } from '../../../../src/driver/flat/context.ts'
 import { redis } from '../../../../src/drivers/redis/driver.ts'
 import type { NewestDump, RedisState } from '../../../../src/drivers/redis/observe.ts'
 import type { Cache, RedisSpec } from '../../../../src/drivers/redis/spec.ts'
@@ -164,7 +164,7 @@ describe('a planned dump', () => {
         location: { authorities: `who vouches for ${site}` },
         open: async () => ({ presignedGet: async (key: string) => `http://${site}/${key}` }),
       }),
-    } as unknown as DriverContext
+    } as unknown as FlatContext
     await applyAsSeen(restore, {
       step,
       component: cache(),
@@ -172,7 +172,7 @@ describe('a planned dump', () => {
       begunAt,
       signal: AbortSignal.timeout(5_000),
       proofOf: () => null,
-    } as unknown as StepRun<RedisSpec>)
+    } as unknown as FlatRun<RedisSpec>)
     const data = (applied[0]?.data ?? {}) as Record<string, string>
     return Object.fromEntries(
       Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]),
@@ -215,7 +215,7 @@ test('an object store that is lost with its site does not make the other site lo
     log: { debug: () => undefined },
     kubernetes: () => ({ get: async () => pod }),
     objectStore: (_: string, site: string) => ({ open: async () => (site === A ? hangs : { list: async () => [] }) }),
-  } as unknown as DriverContext
+  } as unknown as FlatContext
   const answer = await redis.observe(cache(), B, context)
   expect(answer).toMatchObject({ kind: 'answering', state: { ready: true, dumps: { [A]: 'unreadable', [B]: null } } })
   expect(context.signal.aborted).toBe(false)
@@ -244,7 +244,7 @@ describe('a request for a dump', () => {
       begunAt: 'now',
       signal: AbortSignal.timeout(5_000),
     }
-    return { calls, run: { ...run, proofOf: () => null } as unknown as StepRun<RedisSpec> }
+    return { calls, run: { ...run, proofOf: () => null } as unknown as FlatRun<RedisSpec> }
   }
   test('replaces the one that was seen and no later one, and restarts the pod that was seen and no later one', async () => {
     const { calls, run } = serving('an older one')

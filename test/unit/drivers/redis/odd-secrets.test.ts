@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, jest, test } from '@jest/globals'
 import { openObjectStore } from '../../../../src/clients/object-store.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { KitContext } from '../../../../src/driver/kit/context.ts'
+import type { DriverContext } from '../../../../src/driver/context.ts'
 import { UPLOAD } from '../../../../src/drivers/redis/scripts.ts'
 import { assertUsablePassword, passwordProblem } from '../../../../src/drivers/redis/usable-password.ts'
 import { startObjectStore } from '../../../support/object-store.ts'
@@ -53,7 +53,7 @@ describe('a password of Redis', () => {
 
   test('that cannot be used is refused before anything is declared, with its place and the way out', async () => {
     const data = { password: Buffer.from('secret\n').toString('base64') }
-    const context = { platform: () => ({ get: async () => ({ data }) }) } as unknown as KitContext
+    const context = { platform: () => ({ get: async () => ({ data }) }) } as unknown as DriverContext
     await expect(
       assertUsablePassword(theCache(), 'dc-a' as SiteName, context, AbortSignal.timeout(1_000)),
     ).rejects.toMatchObject({

@@ -3,9 +3,9 @@ import { openObjectStore } from '../../../../src/clients/object-store.ts'
 import type { Observed } from '../../../../src/domain/observed.ts'
 import type { Component, SiteName } from '../../../../src/domain/stack.ts'
 import type { Assessment } from '../../../../src/driver/assessment.ts'
-import type { StepRun } from '../../../../src/driver/behaviour.ts'
-import type { DriverContext } from '../../../../src/driver/context.ts'
 import type { DeployUnit } from '../../../../src/driver/deployment.ts'
+import type { FlatRun } from '../../../../src/driver/flat/behaviour.ts'
+import type { FlatContext } from '../../../../src/driver/flat/context.ts'
 import { s3 } from '../../../../src/drivers/s3/driver.ts'
 import type { S3State } from '../../../../src/drivers/s3/observe.ts'
 import type { S3Spec } from '../../../../src/drivers/s3/spec.ts'
@@ -39,7 +39,7 @@ const archive = (): Component<S3Spec> =>
   archiveOf({ 'dc-a': { ...place, endpoint: server.endpoint, prefix: 'a/' }, 'dc-b': { ...place, endpoint: nobody } })
 
 /** The part of a context that this driver uses. */
-function contextFor(component: Component<S3Spec>, opened: string[] = []): DriverContext {
+function contextFor(component: Component<S3Spec>, opened: string[] = []): FlatContext {
   const { accessKeyId, secretAccessKey } = server.access()
   return {
     stack: toyStack,
@@ -57,7 +57,7 @@ function contextFor(component: Component<S3Spec>, opened: string[] = []): Driver
         },
       }
     },
-  } as unknown as DriverContext
+  } as unknown as FlatContext
 }
 const unitFor = async (component: Component<S3Spec>, opened: string[] = []): Promise<DeployUnit> => {
   const [unit] = (await s3.deploy?.(component, dcA, deploymentTo(dcA), contextFor(component, opened))) ?? []
@@ -152,7 +152,7 @@ describe('an archive', () => {
         component,
         context,
         signal: context.signal,
-      } as unknown as StepRun<S3Spec>)
+      } as unknown as FlatRun<S3Spec>)
     }
     expect(await reached(archive())).toMatchObject({ is: 'done', proof: { bucket: 'bucket' } })
     const away = archiveOf({ 'dc-a': { ...place, endpoint: nobody } })

@@ -5,8 +5,8 @@ import { systemClock } from '../../../../src/composition/connect.ts'
 import { EVERYWHERE } from '../../../../src/domain/observed.ts'
 import type { Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { StepRun } from '../../../../src/driver/behaviour.ts'
-import type { DriverContext } from '../../../../src/driver/context.ts'
+import type { FlatRun } from '../../../../src/driver/flat/behaviour.ts'
+import type { FlatContext } from '../../../../src/driver/flat/context.ts'
 import { webhook } from '../../../../src/drivers/webhook/driver.ts'
 import type { Routing } from '../../../../src/drivers/webhook/spec.ts'
 import { selfSigned } from '../../../support/certificate.ts'
@@ -57,7 +57,7 @@ const context = {
   log: { info: () => undefined, warning: () => undefined, debug: () => undefined },
   credential: async ({ env }: { env: string }) => ({ TOKEN: 'the-token', CA: tls.cert })[env] ?? '',
   http: (request: HttpRequest) => askOverHttp(request, [signal]),
-} as unknown as DriverContext
+} as unknown as FlatContext
 
 async function perform(action: string) {
   const component = record()
@@ -65,7 +65,7 @@ async function perform(action: string) {
   const step = webhook.move?.(component, states, intent, toyStack).find((one) => one.action === action)
   if (step === undefined) throw new Error(`no step ${action}`)
   const run = { step, component, intent, context, signal, begunAt: '', applied: false, proofOf: () => null }
-  return performStep(webhook.behaviours[action] as never, run as unknown as StepRun, 60_000)
+  return performStep(webhook.behaviours[action] as never, run as unknown as FlatRun, 60_000)
 }
 
 test('a DNS record is closed when no resolver can give the old site any more, and then leads to the new one', async () => {

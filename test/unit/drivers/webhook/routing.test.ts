@@ -6,8 +6,8 @@ import { runProcess } from '../../../../src/clients/process.ts'
 import { EVERYWHERE, type Observed } from '../../../../src/domain/observed.ts'
 import type { Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { StepRun } from '../../../../src/driver/behaviour.ts'
-import type { DriverContext } from '../../../../src/driver/context.ts'
+import type { FlatRun } from '../../../../src/driver/flat/behaviour.ts'
+import type { FlatContext } from '../../../../src/driver/flat/context.ts'
 import { webhook } from '../../../../src/drivers/webhook/driver.ts'
 import type { RoutingState } from '../../../../src/drivers/webhook/observe.ts'
 import type { Routing, WebhookSpec } from '../../../../src/drivers/webhook/spec.ts'
@@ -84,7 +84,7 @@ function clock(): Clock & { pass(ms: number): void } {
   } as Clock & { pass(ms: number): void }
 }
 
-function contextOf(own: Clock = clock()): DriverContext {
+function contextOf(own: Clock = clock()): FlatContext {
   const { signal } = new AbortController()
   return {
     stack: toyStack,
@@ -95,21 +95,21 @@ function contextOf(own: Clock = clock()): DriverContext {
     run: (program: string, args: readonly string[], options: Parameters<typeof runProcess>[2]) =>
       runProcess(program, args, options),
     http: (request: HttpRequest) => askOverHttp(request, [signal]),
-  } as unknown as DriverContext
+  } as unknown as FlatContext
 }
 
 const observe = (component: Routing): Promise<Observed<RoutingState>> =>
   webhook.observe(component, null, contextOf()) as Promise<Observed<RoutingState>>
 
-async function stepOf(component: Routing, action: string, intent: Intent, context = contextOf()): Promise<StepRun> {
+async function stepOf(component: Routing, action: string, intent: Intent, context = contextOf()): Promise<FlatRun> {
   const states = { [EVERYWHERE]: await observe(component) }
   const plans = [webhook.move, webhook.rejoin].flatMap((plan) => plan?.(component, states, intent, toyStack) ?? [])
   const step = plans.find((one) => one.action === action)
   if (step === undefined) throw new Error(`no step ${action}`)
   const run = { step, component, intent, context, signal: context.signal, begunAt: '', applied: false }
-  return { ...run, proofOf: () => null } as unknown as StepRun
+  return { ...run, proofOf: () => null } as unknown as FlatRun
 }
-const perform = (run: StepRun) => performStep(webhook.behaviours[run.step.action] as never, run, 20_000)
+const perform = (run: FlatRun) => performStep(webhook.behaviours[run.step.action] as never, run, 20_000)
 
 describe('traffic by declared calls', () => {
   test('a switchover closes, reads back that no site is served, and opens to the new site', async () => {
@@ -142,10 +142,10 @@ describe('traffic by declared calls', () => {
     const component = routing(own.url, { ttl: '5m' })
     const run = await stepOf(component, 'close', switchover)
     const proof: JsonObject = { value: 'sorry', serves: 'closed', at: '', expiredAt: '2026-01-01T00:00:00Z' }
-    const onRecord: StepRun = { ...run, proofOf: () => proof }
+    const onRecord: FlatRun = { ...run, proofOf: () => proof }
     expect(await webhook.behaviours.close?.done(onRecord as never)).toMatchObject({ is: 'done' })
     own.pool = 'pool-a'
-    const again: StepRun = { ...onRecord, signal: new AbortController().signal }
+    const again: FlatRun = { ...onRecord, signal: new AbortController().signal }
     expect(await webhook.behaviours.close?.done(again as never)).toMatchObject({ is: 'pending' })
     own.pool = 'sorry'
     expect(await webhook.behaviours.close?.done(again as never)).toMatchObject({ is: 'pending' })

@@ -1,12 +1,12 @@
-import type { FenceLevel } from '../../domain/fence-levels.ts'
-import type { Phase, PlannedStep } from '../../domain/plan.ts'
-import type { Component, SiteName } from '../../domain/stack.ts'
-import type { Milliseconds } from '../../values/duration.ts'
-import type { JsonObject } from '../../values/json.ts'
-import type { Manual, ManualSurroundings } from '../manual.ts'
-import type { Varies, VaryingTitle } from '../varying.ts'
+import type { FenceLevel } from '../domain/fence-levels.ts'
+import type { Phase, PlannedStep } from '../domain/plan.ts'
+import type { Component, SiteName } from '../domain/stack.ts'
+import type { Milliseconds } from '../values/duration.ts'
+import type { JsonObject } from '../values/json.ts'
 import type { Check, Plain, StepReference, Versioned } from './behaviour.ts'
+import type { Manual, ManualSurroundings } from './manual.ts'
 import type { Proof } from './proofs.ts'
+import type { Varies, VaryingTitle } from './varying.ts'
 
 /** One kind of step of a driver, in one place: its parameters, its behaviour, its runbook, what of it may vary. */
 export interface Action<Spec, Parameters extends JsonObject = JsonObject, P extends Proof = Proof> {

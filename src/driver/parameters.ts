@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../../values/json.ts'
+import type { Json, JsonObject } from '../values/json.ts'
 
 /** The JSON schema of one parameter, with its type: only the constants below make one. */
 export interface ParameterSchema<Value> {

@@ -1,23 +1,24 @@
-import type { ObjectStoreLocation } from '../clients/object-store-client.ts'
-import type { Claim, NamedPath, SpecProblem } from '../domain/declaration.ts'
-import type { FenceLevel } from '../domain/fence-levels.ts'
-import type { AccessRule, CredentialUse, Identity } from '../domain/identities.ts'
-import type { LivenessSignal } from '../domain/liveness.ts'
-import type { BySite, Gap, Observed } from '../domain/observed.ts'
-import type { ComponentLoss, Finding, Intent, KeptData, PlannedStep } from '../domain/plan.ts'
-import type { Sandbox } from '../domain/restore-test.ts'
-import type { Component, SiteName, Stack } from '../domain/stack.ts'
-import type { JsonObject } from '../values/json.ts'
-import type { Assessment, LocationOf, SelfFencing } from './assessment.ts'
+import type { ObjectStoreLocation } from '../../clients/object-store-client.ts'
+import type { Claim, NamedPath, SpecProblem } from '../../domain/declaration.ts'
+import type { FenceLevel } from '../../domain/fence-levels.ts'
+import type { AccessRule, CredentialUse, Identity } from '../../domain/identities.ts'
+import type { LivenessSignal } from '../../domain/liveness.ts'
+import type { BySite, Gap, Observed } from '../../domain/observed.ts'
+import type { ComponentLoss, Finding, Intent, KeptData, PlannedStep } from '../../domain/plan.ts'
+import type { Sandbox } from '../../domain/restore-test.ts'
+import type { Component, SiteName, Stack } from '../../domain/stack.ts'
+import type { JsonObject } from '../../values/json.ts'
+import type { AnyAction } from '../action.ts'
+import type { Assessment, LocationOf, SelfFencing } from '../assessment.ts'
+import type { SiteDriver, StackDriver } from '../capabilities.ts'
+import type { CodeTable, DeclaredCodes } from '../codes.ts'
+import type { SqlRows } from '../context.ts'
+import type { Deployment, DeployUnit } from '../deployment.ts'
+import type { Manual, ManualSurroundings } from '../manual.ts'
+import type { RestoreTestReport } from '../restore-test.ts'
+import type { Varies, VaryingTitle } from '../varying.ts'
 import type { Behaviour } from './behaviour.ts'
-import type { DriverContext, SqlRows } from './context.ts'
-import type { Deployment, DeployUnit } from './deployment.ts'
-import type { AnyAction } from './kit/action.ts'
-import type { SiteDriver, StackDriver } from './kit/capabilities.ts'
-import type { CodeTable, DeclaredCodes } from './kit/codes.ts'
-import type { Manual, ManualSurroundings } from './manual.ts'
-import type { RestoreTestReport } from './restore-test.ts'
-import type { Varies, VaryingTitle } from './varying.ts'
+import type { FlatContext } from './context.ts'
 
 /**
  * The code that knows one kind of component. The core asks for nothing else and imports no driver by name:
@@ -64,7 +65,7 @@ export interface Driver<Spec = JsonObject, State = unknown> {
   access(component: Component<Spec>, stack: Stack): AccessRule[]
 
   /** Read-only; answers within the context's deadline; a silent site is a value. */
-  observe(component: Component<Spec>, site: SiteName | null, context: DriverContext): Promise<Observed<State>>
+  observe(component: Component<Spec>, site: SiteName | null, context: FlatContext): Promise<Observed<State>>
   /** Where it is asked outside of its site's platforms, as URLs, so that a slow way is not taken for silence. Pure. */
   addresses?(component: Component<Spec>, site: SiteName | null): readonly string[]
   /**
@@ -85,7 +86,7 @@ export interface Driver<Spec = JsonObject, State = unknown> {
     component: Component<Spec>,
     site: SiteName | null,
     deployment: Deployment,
-    context: DriverContext,
+    context: FlatContext,
   ): Promise<DeployUnit[]>
   /**
    * This component's steps of a switchover or a failover. Pure. In a failover no step acts on the lost site or waits
@@ -144,13 +145,13 @@ export interface Driver<Spec = JsonObject, State = unknown> {
     component: Component<Spec>,
     source: SiteName,
     sandbox: Sandbox,
-    context: DriverContext,
+    context: FlatContext,
   ): Promise<RestoreTestReport>
   /**
    * Read-only SQL on a site's database, or on its restored copy, as rows of text; for checks of identity by components
    * that need it.
    */
-  sql?(component: Component<Spec>, at: SiteName | Sandbox, query: string, context: DriverContext): Promise<SqlRows>
+  sql?(component: Component<Spec>, at: SiteName | Sandbox, query: string, context: FlatContext): Promise<SqlRows>
   /** Where an object-store component keeps its objects for a site. Pure. */
   objectStore?(component: Component<Spec>, site: SiteName): ObjectStoreLocation
 }

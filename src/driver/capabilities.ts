@@ -1,19 +1,19 @@
-import type { ObjectStoreLocation } from '../../clients/object-store-client.ts'
-import type { Claim, NamedPath, SpecProblem } from '../../domain/declaration.ts'
-import type { FenceLevel } from '../../domain/fence-levels.ts'
-import type { AccessRule, CredentialUse, Identity } from '../../domain/identities.ts'
-import type { LivenessSignal } from '../../domain/liveness.ts'
-import type { Gap, Observed } from '../../domain/observed.ts'
-import type { ComponentLoss, Intent, KeptData, Mode } from '../../domain/plan.ts'
-import type { Check, Sandbox } from '../../domain/restore-test.ts'
-import type { Component, SiteName, Stack } from '../../domain/stack.ts'
-import type { Milliseconds } from '../../values/duration.ts'
-import type { JsonObject } from '../../values/json.ts'
-import type { Assessment, LocationOf } from '../assessment.ts'
-import type { Deployment, DeployUnit } from '../deployment.ts'
+import type { ObjectStoreLocation } from '../clients/object-store-client.ts'
+import type { Claim, NamedPath, SpecProblem } from '../domain/declaration.ts'
+import type { FenceLevel } from '../domain/fence-levels.ts'
+import type { AccessRule, CredentialUse, Identity } from '../domain/identities.ts'
+import type { LivenessSignal } from '../domain/liveness.ts'
+import type { Gap, Observed } from '../domain/observed.ts'
+import type { ComponentLoss, Intent, KeptData, Mode } from '../domain/plan.ts'
+import type { Check, Sandbox } from '../domain/restore-test.ts'
+import type { Component, SiteName, Stack } from '../domain/stack.ts'
+import type { Milliseconds } from '../values/duration.ts'
+import type { JsonObject } from '../values/json.ts'
 import type { AnyAction, DriverStep } from './action.ts'
-import type { CodeTable, DeclaredCodes, KitFinding } from './codes.ts'
-import type { KitContext } from './context.ts'
+import type { Assessment, LocationOf } from './assessment.ts'
+import type { CodeTable, DeclaredCodes, DriverFinding } from './codes.ts'
+import type { DriverContext } from './context.ts'
+import type { Deployment, DeployUnit } from './deployment.ts'
 import type { RestoreEndpoint } from './proofs.ts'
 
 /** Offline: what the stack file declares for this kind. All of it is pure but `fileProblems`. Every driver has it. */
@@ -37,7 +37,7 @@ export interface Declares<Spec> {
 export type StatesPerSite<State> = Readonly<Record<string, Observed<State>>>
 
 export interface ObservesSites<Spec, State> {
-  observe(component: Component<Spec>, site: SiteName, context: KitContext): Promise<Observed<State>>
+  observe(component: Component<Spec>, site: SiteName, context: DriverContext): Promise<Observed<State>>
   /**
    * The platform whose silence is this component's: `null`, it stands outside of the sites' platforms (an object
    * store).
@@ -46,7 +46,7 @@ export interface ObservesSites<Spec, State> {
   addresses?(component: Component<Spec>, site: SiteName): readonly string[]
 }
 export interface ObservesOnce<Spec, State> {
-  observe(component: Component<Spec>, context: KitContext): Promise<Observed<State>>
+  observe(component: Component<Spec>, context: DriverContext): Promise<Observed<State>>
   addresses?(component: Component<Spec>): readonly string[]
 }
 
@@ -56,7 +56,7 @@ export interface ObservesOnce<Spec, State> {
  */
 export interface Assesses<Spec, States> {
   /** For status: what is wrong with the stack as it stands. */
-  status(component: Component<Spec>, states: States, around: Assessment): KitFinding[]
+  status(component: Component<Spec>, states: States, around: Assessment): DriverFinding[]
   /** For a move of this mode; a mode that is absent asks as `status` does. */
   readonly moves?: {
     readonly [M in Mode]?: (
@@ -64,13 +64,18 @@ export interface Assesses<Spec, States> {
       states: States,
       intent: Intent,
       around: Assessment,
-    ) => KitFinding[]
+    ) => DriverFinding[]
   }
   gaps?(component: Component<Spec>, states: States, activeSite: SiteName, now: string): Readonly<Record<string, Gap>>
 }
 
 export interface Deploys<Spec, Place> {
-  deploy(component: Component<Spec>, place: Place, deployment: Deployment, context: KitContext): Promise<DeployUnit[]>
+  deploy(
+    component: Component<Spec>,
+    place: Place,
+    deployment: Deployment,
+    context: DriverContext,
+  ): Promise<DeployUnit[]>
 }
 
 /** Steps by mode. A mode that is absent needs nothing of this component. Pure. */
@@ -114,7 +119,7 @@ export interface SeesLiveness<Spec, States> {
 export interface PredictsLoss<Spec, States> {
   loss(component: Component<Spec>, states: States, intent: Intent, now: string): ComponentLoss | null
   /** The other passive sites that hold more, as warnings. */
-  ahead?(component: Component<Spec>, states: States, intent: Intent): KitFinding[]
+  ahead?(component: Component<Spec>, states: States, intent: Intent): DriverFinding[]
 }
 
 export interface BacksUp<Spec, States> {
@@ -124,7 +129,7 @@ export interface BacksUp<Spec, States> {
     component: Component<Spec>,
     source: SiteName,
     sandbox: Sandbox,
-    context: KitContext,
+    context: DriverContext,
   ): Promise<KitRestoreTest>
 }
 export interface KitRestoreTest {
@@ -139,7 +144,7 @@ export interface IsDatabase<Spec> {
     component: Component<Spec>,
     at: SiteName | Sandbox,
     query: string,
-    context: KitContext,
+    context: DriverContext,
   ): Promise<readonly (readonly string[])[]>
 }
 export interface IsObjectStore<Spec> {

@@ -1,7 +1,7 @@
-import type { Finding } from '../../domain/plan.ts'
-import type { Component } from '../../domain/stack.ts'
-import type { AnyReasonCode, DeclaredCode } from '../../errors/reason-codes.ts'
-import { type MustAct, type Retry, StandbyError } from '../../errors/standby-error.ts'
+import type { Finding } from '../domain/plan.ts'
+import type { Component } from '../domain/stack.ts'
+import type { AnyReasonCode, DeclaredCode } from '../errors/reason-codes.ts'
+import { type MustAct, type Retry, StandbyError } from '../errors/standby-error.ts'
 
 /** Code → what it means, in one sentence of docs/reason-codes.md. */
 export type CodeTable = Readonly<Record<string, string>>
@@ -27,10 +27,10 @@ export interface DeclaredCodes<Table extends CodeTable> {
     },
   ): StandbyError
   /** A finding of one component. */
-  finding(code: keyof Table, of: Pick<Component, 'name'>, what: KitFindingText): KitFinding
+  finding(code: keyof Table, of: Pick<Component, 'name'>, what: FindingText): DriverFinding
 }
 
-export interface KitFindingText {
+export interface FindingText {
   readonly severity: Finding['severity']
   readonly site?: string
   readonly what: string
@@ -42,7 +42,7 @@ export interface KitFindingText {
   readonly unanswered?: true
 }
 /** `Finding` of the plan gets `unanswered?: true` and `code: AnyReasonCode`. */
-export interface KitFinding extends Omit<Finding, 'code'> {
+export interface DriverFinding extends Omit<Finding, 'code'> {
   readonly code: AnyReasonCode
   readonly unanswered?: true
 }

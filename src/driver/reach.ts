@@ -1,5 +1,5 @@
-import type { SiteName } from '../../domain/stack.ts'
-import type { Milliseconds } from '../../values/duration.ts'
+import type { SiteName } from '../domain/stack.ts'
+import type { Milliseconds } from '../values/duration.ts'
 
 /**
  * Where a connection leads: it stands outside of all sites, or in one of them. A step of a failover that leads into the

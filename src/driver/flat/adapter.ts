@@ -8,18 +8,18 @@ import type { Finding, Intent, PlannedStep } from '../../domain/plan.ts'
 import type { Component, Stack } from '../../domain/stack.ts'
 import type { Milliseconds } from '../../values/duration.ts'
 import type { JsonObject } from '../../values/json.ts'
-import type { Behaviour, StepRun } from '../behaviour.ts'
+import { type AnyAction, type DriverStep, idOfStep } from '../action.ts'
+import type { StepRun } from '../behaviour.ts'
+import type { Declares, Plans, SiteDriver, StackDriver, StatesPerSite } from '../capabilities.ts'
+import type { DriverFinding } from '../codes.ts'
 import type { DriverContext } from '../context.ts'
-import type { Driver } from '../driver.ts'
 import type { Varies } from '../varying.ts'
-import { type AnyAction, type DriverStep, idOfStep } from './action.ts'
-import type { KitRun } from './behaviour.ts'
-import type { Declares, Plans, SiteDriver, StackDriver, StatesPerSite } from './capabilities.ts'
-import type { KitFinding } from './codes.ts'
-import type { KitContext } from './context.ts'
+import type { Behaviour, FlatRun } from './behaviour.ts'
+import type { FlatContext } from './context.ts'
+import type { Driver } from './driver.ts'
 
 /** The kit's context around today's: made once per context (`WeakMap` goes with the adapter). */
-export type Around = (context: DriverContext) => KitContext
+export type Around = (context: FlatContext) => DriverContext
 
 const NONE: Observed<never> = { kind: 'silent', why: 'not observed' }
 
@@ -142,7 +142,7 @@ const keeping = <Spec, State>(
   adapted: Driver<Spec, State>,
 ): Driver<Spec, State> => Object.defineProperty(adapted, 'kit', { value: kit })
 
-const asFinding = ({ code, ...finding }: KitFinding): Finding => ({ code, ...finding })
+const asFinding = ({ code, ...finding }: DriverFinding): Finding => ({ code, ...finding })
 
 function declared<Spec>(
   driver: Declares<Spec> & { readonly kind: string },
@@ -217,7 +217,7 @@ const manualOf =
 
 function asBehaviour<Spec>({ behaviour }: AnyAction<Spec>, around: Around): Behaviour<Spec> {
   const memories = new WeakMap<AbortSignal, { value: unknown; set(value: unknown): void }>()
-  const kit = (run: StepRun<Spec>): KitRun<Spec, JsonObject, unknown> => {
+  const kit = (run: FlatRun<Spec>): StepRun<Spec, JsonObject, unknown> => {
     const memory = memories.get(run.signal) ?? {
       value: undefined as unknown,
       set(value: unknown) {
@@ -244,15 +244,15 @@ function asBehaviour<Spec>({ behaviour }: AnyAction<Spec>, around: Around): Beha
   const { nudge } = behaviour
   const reminder = (of: {
     readonly every: Milliseconds
-    send(run: KitRun<Spec, JsonObject, unknown>): Promise<void>
+    send(run: StepRun<Spec, JsonObject, unknown>): Promise<void>
   }) => ({
     every: of.every,
-    remind: (run: StepRun<Spec>) => of.send(kit(run)),
+    remind: (run: FlatRun<Spec>) => of.send(kit(run)),
   })
   const changes = {
     ...(behaviour.changes === undefined
       ? {}
-      : { changes: (run: StepRun<Spec>) => behaviour.changes?.(kit(run)) ?? never() }),
+      : { changes: (run: FlatRun<Spec>) => behaviour.changes?.(kit(run)) ?? never() }),
     ...(nudge === undefined ? {} : { reminder: reminder(nudge) }),
     ...('back' in behaviour && 'undo' in behaviour.back && behaviour.back.nudge !== undefined
       ? { reminderBack: reminder(behaviour.back.nudge) }
@@ -274,18 +274,18 @@ function asBehaviour<Spec>({ behaviour }: AnyAction<Spec>, around: Around): Beha
     touch: (run) => behaviour.invalidate(kit(run)),
     ...('undo' in back
       ? {
-          undo: (run: StepRun<Spec>) => back.undo(kit(run), run.restsOn ?? {}),
-          undone: async (run: StepRun<Spec>) => asProgress(await back.undone(kit(run))),
+          undo: (run: FlatRun<Spec>) => back.undo(kit(run), run.restsOn ?? {}),
+          undone: async (run: FlatRun<Spec>) => asProgress(await back.undone(kit(run))),
         }
       : {}),
   }
 }
 const plainBack = <Spec>(
   back: {
-    undo(run: KitRun<Spec, JsonObject, unknown>): Promise<void>
-    undone(run: KitRun<Spec, JsonObject, unknown>): Promise<SeenAny>
+    undo(run: StepRun<Spec, JsonObject, unknown>): Promise<void>
+    undone(run: StepRun<Spec, JsonObject, unknown>): Promise<SeenAny>
   },
-  kit: (run: StepRun<Spec>) => KitRun<Spec, JsonObject, unknown>,
+  kit: (run: FlatRun<Spec>) => StepRun<Spec, JsonObject, unknown>,
 ): Pick<Behaviour<Spec>, 'undo' | 'undone'> => ({
   undo: (run) => back.undo(kit(run)),
   undone: async (run) => asProgress(await back.undone(kit(run))),

@@ -1,11 +1,11 @@
-import type { JsonObject } from '../../values/json.ts'
+import type { JsonObject } from '../values/json.ts'
 import type { AnyBehaviour } from './action.ts'
-import type { Back, KitRun, NoWayBack, Seen } from './behaviour.ts'
+import type { Back, NoWayBack, Seen, StepRun } from './behaviour.ts'
 import type { Proof } from './proofs.ts'
 
 /** What the engine calls: a behaviour whose specification, parameters and precondition only its driver knows. */
 export type EngineBehaviour = AnyBehaviour<JsonObject, JsonObject, Proof>
-export type EngineRun = KitRun<JsonObject, JsonObject, unknown>
+export type EngineRun = StepRun<JsonObject, JsonObject, unknown>
 export type SeenByEngine = Seen<Proof, JsonObject>
 
 /** The way back of a behaviour; null where it has none. */

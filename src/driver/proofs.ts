@@ -1,6 +1,6 @@
-import type { FenceLevel } from '../../domain/fence-levels.ts'
-import type { Loss } from '../../domain/plan.ts'
-import type { JsonObject } from '../../values/json.ts'
+import type { FenceLevel } from '../domain/fence-levels.ts'
+import type { Loss } from '../domain/plan.ts'
+import type { JsonObject } from '../values/json.ts'
 
 /** Everything that a step may state about itself; `details` is for the record alone and is never read by code. */
 export interface Proof {

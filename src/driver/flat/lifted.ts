@@ -7,19 +7,19 @@ import type { Finding, Intent, PlannedStep } from '../../domain/plan.ts'
 import type { Progress, RestsOn } from '../../domain/progress.ts'
 import type { Component, SiteName, Stack } from '../../domain/stack.ts'
 import type { JsonObject } from '../../values/json.ts'
+import type { AnyAction, DriverStep } from '../action.ts'
 import type { Assessment } from '../assessment.ts'
-import type { Behaviour, StepRun } from '../behaviour.ts'
+import type { Assesses, KitRestoreTest, Moves, Plans, SeesLiveness, SiteDriver, StackDriver } from '../capabilities.ts'
+import { declareCodes } from '../codes.ts'
 import type { DriverContext } from '../context.ts'
 import type { Deployment } from '../deployment.ts'
-import type { Driver } from '../driver.ts'
-import type { AnyAction, DriverStep } from './action.ts'
-import type { Assesses, KitRestoreTest, Moves, Plans, SeesLiveness, SiteDriver, StackDriver } from './capabilities.ts'
-import { declareCodes } from './codes.ts'
-import type { KitContext } from './context.ts'
-import type { EngineBehaviour, EngineRun, SeenByEngine } from './engine.ts'
+import type { EngineBehaviour, EngineRun, SeenByEngine } from '../engine.ts'
+import type { Behaviour, FlatRun } from './behaviour.ts'
+import type { FlatContext } from './context.ts'
+import type { Driver } from './driver.ts'
 
 /** The core passes the context of today with what the kit adds. */
-const ofBefore = (context: KitContext): DriverContext => context as unknown as DriverContext
+const ofBefore = (context: DriverContext): FlatContext => context as unknown as FlatContext
 
 /** What the core holds: a driver whose specification and state only itself knows. */
 export type KitDriver = SiteDriver<JsonObject, unknown> | StackDriver<JsonObject, unknown>
@@ -58,7 +58,7 @@ export function liftedDriver(old: Driver): KitDriver {
         ? {}
         : {
             deploys: {
-              deploy: async (component: Component, _: null, deployment: Deployment, context: KitContext) =>
+              deploy: async (component: Component, _: null, deployment: Deployment, context: DriverContext) =>
                 (await old.deploy?.(component, null, deployment, ofBefore(context))) ?? [],
             },
           }),
@@ -78,7 +78,7 @@ export function liftedDriver(old: Driver): KitDriver {
       ? {}
       : {
           deploys: {
-            deploy: async (component: Component, site: SiteName, deployment: Deployment, context: KitContext) =>
+            deploy: async (component: Component, site: SiteName, deployment: Deployment, context: DriverContext) =>
               (await old.deploy?.(component, site, deployment, ofBefore(context))) ?? [],
           },
         }),
@@ -220,7 +220,7 @@ const nudgeOf = ({ every, remind }: NonNullable<Behaviour['reminder']>) => ({
 
 async function* noChanges(): AsyncIterable<unknown> {}
 
-function loweredRun({ step, context, proofOf, memory: _, site: __, ...run }: EngineRun, restsOn?: RestsOn): StepRun {
+function loweredRun({ step, context, proofOf, memory: _, site: __, ...run }: EngineRun, restsOn?: RestsOn): FlatRun {
   return {
     ...run,
     // The engine passes whole steps.
