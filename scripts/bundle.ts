@@ -32,8 +32,8 @@ export async function bundle(entry = join(root, 'src', 'entry.ts')): Promise<Fil
     // Together with ncc's own minifier a tenth smaller than with either alone.
     minify: true,
     mainFields: ['module', 'main'],
-    // Optional accelerators of `ws`, which it looks for at run time and does without.
-    external: ['bufferutil', 'utf-8-validate'],
+    // Optional accelerators of `ws` and `pg`, which they look for at run time and do without.
+    external: ['bufferutil', 'utf-8-validate', 'pg-native'],
     // CommonJS packages ask for Node's own modules by `require`.
     banner: {
       js: "import { createRequire as requireFrom } from 'node:module'\nconst require = requireFrom(import.meta.url)",
@@ -112,7 +112,7 @@ async function licensesOf(modules: readonly string[]): Promise<string> {
 
 /**
  * Some packages of AWS bring no text: they have the one of their scope, whose packages come from one repository under
- * one licence.
+ * one licence. Two that `pg` uses have it in their README.
  */
 async function licenseOf(folder: string, all: ReadonlySet<string>): Promise<string> {
   const path = join(root, folder)
@@ -124,7 +124,8 @@ async function licenseOf(folder: string, all: ReadonlySet<string>): Promise<stri
   const others = scope === undefined ? [] : Array.from(all).filter((other) => other.startsWith(scope))
   const file = (await Promise.all([folder, ...others].map(licenseFileIn))).find((found) => found !== null) ?? null
   const text =
-    file === null ? `The package names the licence ${license} and brings no text of it.` : await readFile(file, 'utf8')
+    (file === null ? await licenseInReadme(folder) : await readFile(file, 'utf8')) ??
+    `The package names the licence ${license} and brings no text of it.`
   if (license === undefined && file === null) throw new Error(`${relative(root, path)} says nothing about its licence`)
   return `${name} ${version}\n${license ?? ''}\n\n${text.trim()}\n`
 }
@@ -133,4 +134,10 @@ async function licenseFileIn(folder: string): Promise<string | null> {
   const path = join(root, folder)
   const file = (await readdir(path)).toSorted().find((entry) => /^(licen[cs]e|copying)/i.test(entry))
   return file === undefined ? null : join(path, file)
+}
+
+/** The text below the heading `License` of a README.md, up to its end; null where there is none. */
+async function licenseInReadme(folder: string): Promise<string | null> {
+  const readme = await readFile(join(root, folder, 'README.md'), 'utf8').catch(() => '')
+  return /^## licen[cs]e\n([\s\S]+)/im.exec(readme)?.[1] ?? null
 }

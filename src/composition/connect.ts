@@ -4,6 +4,7 @@ import { askOverHttp } from '../clients/http-question.ts'
 import { openObjectStore } from '../clients/object-store.ts'
 import type { ObjectStoreClient } from '../clients/object-store-client.ts'
 import { awsLogin } from '../clients/renewed-login.ts'
+import { askOverSql } from '../clients/sql-question.ts'
 import { type SshAccess, type SshRunner, sshRunner } from '../clients/ssh.ts'
 import type { Identity } from '../domain/identities.ts'
 import type { Finding, Intent } from '../domain/plan.ts'
@@ -116,6 +117,7 @@ export async function connect(options: WorldOptions): Promise<World> {
     records: recordsIn(store, options.log),
     ssh: connections.ssh,
     http: (request) => askOverHttp(request, [options.signal]),
+    askSql: (question) => askOverSql(question, [options.signal]),
     once: onceByKey(),
     run: programRunner(options.log, secrets, options.signal),
     sql(component, at, query) {

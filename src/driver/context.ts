@@ -1,6 +1,7 @@
 import type { HttpAnswer, HttpRequest } from '../clients/http-question.ts'
 import type { ObjectStoreClient, ObjectStoreLocation } from '../clients/object-store-client.ts'
 import type { ProcessOptions, ProcessResult } from '../clients/process.ts'
+import type { SqlAnswer, SqlQuestion } from '../clients/sql-question.ts'
 import type { SshAccess, SshRunner } from '../clients/ssh.ts'
 import type { Sandbox } from '../domain/restore-test.ts'
 import type { ComponentName, CredentialReference, SiteName, Stack } from '../domain/stack.ts'
@@ -34,6 +35,11 @@ export interface DriverContext {
    * (transient) without an answer, and `lost-site-touched` as `ssh` and `run` do.
    */
   http(request: HttpRequest, reach: Reach): Promise<HttpAnswer>
+  /**
+   * One question in SQL over a connection of its own, to a server that speaks the wire protocol of PostgreSQL. Throws
+   * `sql-silent` (transient) without an answer, and `lost-site-touched` as `http` does.
+   */
+  askSql(question: SqlQuestion, reach: Reach): Promise<SqlAnswer>
   /** Runs a program to its end or to its deadline; never through a shell. */
   run(command: string, args: readonly string[], options: RunOptions, reach: Reach): Promise<RunResult>
   /** A shared, authenticated connection to a host; closed with the operation. */

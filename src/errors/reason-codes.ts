@@ -193,6 +193,7 @@ export const REASON_CODES = {
   },
   'Commands and connections': {
     'http-silent': 'A question over HTTP had no whole answer in time.',
+    'sql-silent': 'A question in SQL had no whole answer in time.',
     'process-not-found': 'A program that is needed is not installed.',
     'process-timeout': 'A program did not end in time.',
     'ssh-credentials-missing': 'The ssh key or the known hosts are empty.',

@@ -48,6 +48,10 @@ export function contextOfStep(context: FlatContext, intent: Intent | null, step:
       const limit = limitOf(reach, request.url)
       return context.http({ ...request, deadline: shorter(request.deadline, limit) }, reach)
     },
+    async askSql(question, reach) {
+      const limit = limitOf(reach, `the server ${question.server.host}`)
+      return context.askSql({ ...question, deadline: shorter(question.deadline, limit) }, reach)
+    },
     async run(command, args, options, reach) {
       const limit = limitOf(reach, `the program ${command}`)
       return context.run(command, args, { ...options, deadline: shorter(options.deadline, limit) }, reach)

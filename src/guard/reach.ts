@@ -55,6 +55,9 @@ export function guardContext(of: {
     http: async ({ url }) => {
       throw outOfReach(url)
     },
+    askSql: async ({ server: { host } }) => {
+      throw outOfReach(`the server ${host}`)
+    },
     once: onceByKey(),
     records: recordsIn(of.store, of.log),
   }

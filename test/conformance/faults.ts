@@ -19,7 +19,7 @@ export interface FaultyContext {
   calls(): number
 }
 
-/** The context of a world, in which every call over ssh, HTTP, a program or an object store is counted and may fail. */
+/** The context of a world, in which every call over ssh, HTTP, SQL, a program or an object store is counted and may fail. */
 export function withFault(context: FlatContext, fault: Fault | null): FaultyContext {
   let count = 0
   const process = new AbortController()
@@ -40,6 +40,7 @@ export function withFault(context: FlatContext, fault: Fault | null): FaultyCont
       ...context,
       signal: process.signal,
       http: (...asked) => through(() => context.http(...asked)),
+      askSql: (...asked) => through(() => context.askSql(...asked)),
       run: (...asked) => through(() => context.run(...asked)),
       ssh: (...asked) => {
         const runner = context.ssh(...asked)

@@ -107,7 +107,16 @@ describe('the arrows of the architecture', () => {
   })
 
   test('drivers reach nothing but through their context, so that no step of a failover can reach into the lost site', () => {
-    const clients = ['http-question', 'object-store', 'process', 'ssh', 'trusting-fetch', 'github', 'renewed-login']
+    const clients = [
+      'http-question',
+      'sql-question',
+      'object-store',
+      'process',
+      'ssh',
+      'trusting-fetch',
+      'github',
+      'renewed-login',
+    ]
     const wires = ['http', 'https', 'http2', 'net', 'tls', 'dgram', 'dns', 'child_process']
     const opens = [...clients.map((name) => `src/clients/${name}.ts`), ...wires.map((name) => `node:${name}`)]
     const isKind = (name: string): boolean => under('drivers')(name) || under('systems')(name)

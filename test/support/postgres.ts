@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -31,6 +31,7 @@ export interface Postgres {
 export async function startPostgres(
   settings: Readonly<Record<string, string>> = {},
   initdb: readonly string[] = [],
+  { tls }: { readonly tls?: { readonly key: string; readonly cert: string } } = {},
 ): Promise<Postgres> {
   const directory = await mkdtemp(join(tmpdir(), 'standby-postgres-'))
   const [port] = await freePorts(1)
@@ -38,7 +39,15 @@ export async function startPostgres(
   const data = join(directory, 'data')
   const howToBegin = ['-D', data, '-U', 'app', '-A', 'trust', '-E', 'UTF8', '--no-sync', ...initdb]
   await run(IDENTITY, [...IDENTITY_OPTIONS, join(PROGRAMS, 'initdb'), ...howToBegin])
+  if (tls !== undefined) {
+    await writeFile(join(directory, 'cert.pem'), tls.cert)
+    await writeFile(join(directory, 'key.pem'), tls.key, { mode: 0o600 })
+    if (process.getuid?.() === 0) await run('chown', ['postgres', join(directory, 'key.pem')])
+  }
   const all = {
+    ...(tls === undefined
+      ? {}
+      : { ssl: 'on', ssl_cert_file: join(directory, 'cert.pem'), ssl_key_file: join(directory, 'key.pem') }),
     fsync: 'off',
     listen_addresses: '127.0.0.1',
     port: String(port),

@@ -1,6 +1,7 @@
 import type { HttpAnswer, HttpRequest } from '../../clients/http-question.ts'
 import type { KubernetesClient } from '../../clients/kubernetes-client.ts'
 import type { ObjectStoreClient, ObjectStoreLocation } from '../../clients/object-store-client.ts'
+import type { SqlAnswer, SqlQuestion } from '../../clients/sql-question.ts'
 import type { SshAccess, SshRunner } from '../../clients/ssh.ts'
 import type { Sandbox } from '../../domain/restore-test.ts'
 import type { ComponentName, CredentialReference, SiteName, Stack } from '../../domain/stack.ts'
@@ -34,6 +35,8 @@ export interface FlatContext {
   sql(component: ComponentName, at: SiteName | Sandbox, query: string): Promise<SqlRows>
   /** One question over HTTP, as `askOverHttp` in `clients/http-question.ts`, until the context's signal is aborted. */
   http(request: HttpRequest, reach: Reach): Promise<HttpAnswer>
+  /** One question in SQL, as `askOverSql` in `clients/sql-question.ts`, until the context's signal is aborted. */
+  askSql(question: SqlQuestion, reach: Reach): Promise<SqlAnswer>
   /** Runs a program to its end or to its deadline; never through a shell. */
   run(command: string, args: readonly string[], options: RunOptions, reach: Reach): Promise<RunResult>
   /** A shared, authenticated connection to a host; closed with the operation. */

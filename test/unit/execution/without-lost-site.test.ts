@@ -17,6 +17,7 @@ const context = {
   credential: async () => 'value',
   sql: async () => [['row']],
   http: async ({ deadline }: { deadline: number }) => `answer within ${deadline}`,
+  askSql: async ({ deadline }: { deadline: number }) => `rows within ${deadline}`,
   run: async (_program: string, _args: string[], { deadline }: { deadline: number }) => `ran within ${deadline}`,
   ssh: () => ({ run: async (_line: string, _stdin: string, deadline: number) => `said within ${deadline}` }),
   log: { debug: (line: string) => logged.push(line) },
@@ -30,7 +31,7 @@ const context = {
 } as unknown as FlatContext
 
 describe('a step of a failover', () => {
-  const { kubernetes, kubeconfig, credential, objectStore, sql, http, run, ssh } = contextOfStep(
+  const { kubernetes, kubeconfig, credential, objectStore, sql, http, askSql, run, ssh } = contextOfStep(
     context,
     failover,
     toyStep('database.promote@dc-b', 'PROMOTE'),
@@ -49,24 +50,31 @@ describe('a step of a failover', () => {
 
   const question = { method: 'GET', url: 'https://lb-1.dc-a', deadline: 10_000 } as const
   const access = { host: 'lb-1.dc-a', user: 'standby', privateKey: 'key', knownHosts: 'known' }
+  const server = { host: 'db.dc-a', port: 5432, database: 'app', user: 'standby', password: '', tls: null }
   const by = (reach: Reach) => ({
     http: () => http(question, reach),
+    SQL: () => askSql({ server, statements: ['SELECT 1'], deadline: 10_000 }, reach),
     program: () => run('helm', ['list'], { deadline: 10_000 }, reach),
     ssh: async () => ssh(access, reach).run('uptime', '', 10_000),
   })
 
-  test.each(['http', 'program', 'ssh'] as const)('cannot reach into the lost site by %s', async (way) => {
+  test.each(['http', 'SQL', 'program', 'ssh'] as const)('cannot reach into the lost site by %s', async (way) => {
     await expect(by({ site: lost })[way]()).rejects.toEqual(defect)
     await expect(by({ site: next })[way]()).resolves.toContain('within 10000')
     await expect(by('outside-sites')[way]()).resolves.toContain('within 10000')
   })
 
-  test.each(['http', 'program', 'ssh'] as const)(
+  test.each(['http', 'SQL', 'program', 'ssh'] as const)(
     'tries by %s what may be lost, for no longer than its driver says, and logs it once',
     async (way) => {
       await expect(by({ site: lost, mayBeLost: 1_500 })[way]()).resolves.toContain('within 1500')
       await expect(by({ site: lost, mayBeLost: 60_000 })[way]()).resolves.toContain('within 10000')
-      const name = { http: 'https://lb-1.dc-a', program: 'the program helm', ssh: 'the host lb-1.dc-a' }[way]
+      const name = {
+        http: 'https://lb-1.dc-a',
+        SQL: 'the server db.dc-a',
+        program: 'the program helm',
+        ssh: 'the host lb-1.dc-a',
+      }[way]
       expect(logged.filter((line) => line.includes(`: ${name} stands in dc-a`))).toHaveLength(1)
     },
   )

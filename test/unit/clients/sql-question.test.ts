@@ -1,0 +1,107 @@
+import { createServer, type Socket } from 'node:net'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { askOverSql, type SqlServer } from '../../../src/clients/sql-question.ts'
+import { selfSigned } from '../../support/certificate.ts'
+import { type Postgres, startPostgres } from '../../support/postgres.ts'
+
+const pair = selfSigned()
+let postgres: Postgres
+let server: SqlServer
+beforeAll(async () => {
+  postgres = await startPostgres({}, [], { tls: pair })
+  server = {
+    host: '127.0.0.1',
+    port: postgres.port,
+    database: 'app',
+    user: 'app',
+    password: 'unused',
+    tls: { authority: pair.cert },
+  }
+  await postgres.sql('CREATE TABLE t (id int, name text); INSERT INTO t VALUES (1, NULL), (2, $$ü$$)')
+})
+afterAll(() => postgres.stop())
+const ask = (statements: readonly string[], more: object = {}) =>
+  askOverSql({ server, statements, deadline: 5_000, ...more })
+
+describe('a question in SQL', () => {
+  test('brings the rows of all statements as the server writes them, and NULL as an empty text', async () => {
+    await expect(ask(['SELECT id, name, true FROM t ORDER BY id', "SELECT 'x'; SELECT 1.50"])).resolves.toEqual({
+      is: 'rows',
+      rows: [['1', '', 't'], ['2', 'ü', 't'], ['x'], ['1.50']],
+    })
+  })
+
+  test('changes nothing, unless it says that it writes', async () => {
+    await expect(ask(['DELETE FROM t'])).resolves.toMatchObject({ is: 'refused', state: '25006' })
+    await expect(ask(['INSERT INTO t VALUES (3)'], { writes: true })).resolves.toMatchObject({ is: 'rows' })
+    await expect(ask(['SELECT count(*) FROM t'])).resolves.toMatchObject({ rows: [['3']] })
+  })
+
+  test('has the error of the server as its answer, with its SQLSTATE', async () => {
+    await expect(ask(['SELECT * FROM missing'])).resolves.toMatchObject({ is: 'refused', state: '42P01' })
+    await expect(ask(['SELECT 1'], { server: { ...server, database: 'missing' } })).resolves.toMatchObject({
+      is: 'refused',
+      state: '3D000',
+    })
+  })
+
+  test('trusts the given authority alone; a server that is not trusted is silence that no other try ends', async () => {
+    await expect(ask(['SELECT 1'], { server: { ...server, tls: {} } })).rejects.toMatchObject({
+      code: 'sql-silent',
+      retry: 'never',
+    })
+    await expect(ask(['SELECT 1'], { server: { ...server, host: 'localhost' } })).rejects.toMatchObject({
+      code: 'sql-silent',
+      retry: 'never',
+    })
+  })
+
+  test('goes over TLS where it is declared, and the server sees that', async () => {
+    const encrypted = ['SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()']
+    await expect(ask(encrypted)).resolves.toMatchObject({ rows: [['t']] })
+    await expect(ask(encrypted, { server: { ...server, tls: null } })).resolves.toMatchObject({ rows: [['f']] })
+  })
+
+  test('ends at its deadline, on the server too', async () => {
+    await expect(ask(['SELECT pg_sleep(60)'], { deadline: 400 })).rejects.toMatchObject({ code: 'sql-silent' })
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    await expect(ask(["SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)'"])).resolves.toEqual({
+      is: 'rows',
+      rows: [['0']],
+    })
+  })
+
+  test('ends with its signal', async () => {
+    const cancelling = new AbortController()
+    const asking = ask(['SELECT pg_sleep(60)'], { signal: cancelling.signal })
+    cancelling.abort(new Error('cancelled here'))
+    await expect(asking).rejects.toThrow('cancelled here')
+  })
+
+  test('is silent where nothing listens', async () => {
+    await expect(ask(['SELECT 1'], { server: { ...server, port: 1 } })).rejects.toMatchObject({
+      code: 'sql-silent',
+      retry: 'transient',
+    })
+  })
+
+  test('never sends a password readable without TLS, whatever the server asks for', async () => {
+    const heard: Buffer[] = []
+    const sockets: Socket[] = []
+    const pretender = createServer((socket) => {
+      sockets.push(socket)
+      socket.on('error', () => undefined)
+      socket.on('data', (chunk) => heard.push(chunk))
+      // AuthenticationCleartextPassword, as soon as the client has introduced itself.
+      socket.once('data', () => socket.write(Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 3])))
+    })
+    const port = await new Promise<number>((resolve) =>
+      pretender.listen(0, '127.0.0.1', () => resolve((pretender.address() as { port: number }).port)),
+    )
+    const asked = ask(['SELECT 1'], { server: { ...server, port, password: 'do-not-say-this', tls: null } })
+    await expect(asked).rejects.toMatchObject({ code: 'sql-silent' })
+    expect(Buffer.concat(heard).toString()).not.toContain('do-not-say-this')
+    for (const socket of sockets) socket.destroy()
+    pretender.close()
+  })
+})
