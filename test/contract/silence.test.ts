@@ -64,6 +64,7 @@ const BLOCK_NO_PLAN = [
   'http-silent',
   'power-control-silent',
   'power-control-unanswered',
+  'sql-silent',
 ]
 
 test('each code that speaks of silence stands here, as one that blocks plans or as one that blocks none', () => {
