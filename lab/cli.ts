@@ -73,9 +73,10 @@ async function outage(host: HostName, { how, only, ...slowness }: OutageOptions)
   needsRoot()
   assertPresent(host)
   const since = Date.now()
-  const toWhom = only === 'runner' ? bridge.address : only === undefined ? null : addressOf[only]
+  const toHost = only === undefined || only === 'runner' ? null : addressOf[only]
+  const to = only === 'runner' ? bridge.address : toHost
   await command(`lab outage ${host}`, (progress) =>
-    strike(host, how, progress, interrupted.signal, { ...slowness, only: toWhom }),
+    strike(host, how, progress, interrupted.signal, { ...slowness, only: to }),
   )
   process.stdout.write(
     `${host}: ${how} after ${seconds(Date.now() - since)}. Give it back:  npm run lab -- heal ${host}\n`,

@@ -93,14 +93,14 @@ function parsed(body: Buffer): Readonly<Record<string, unknown>> {
  * answers 500 to both; the difference lets a client that counts its writes tell a refused one from one whose fate is
  * open.
  */
+function refusalOf(error: unknown): Refusal {
+  if (wroteNothing(error)) return new Refusal(503, 'DatabaseError', 'The database did not take the request')
+  return new Refusal(500, 'InternalServerError', 'Something went wrong')
+}
+
 function refuse(request: IncomingMessage, response: ServerResponse, error: unknown): void {
   const reqId = randomUUID()
-  const refusal =
-    error instanceof Refusal
-      ? error
-      : wroteNothing(error)
-        ? new Refusal(503, 'DatabaseError', 'The database did not take the request')
-        : new Refusal(500, 'InternalServerError', 'Something went wrong')
+  const refusal = error instanceof Refusal ? error : refusalOf(error)
   if (refusal.status >= 500)
     log('error', 'Request failed', {
       reqId,

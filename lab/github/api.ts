@@ -15,7 +15,8 @@ export interface Request {
 
 /** The part of GitHub's API that a move is started, watched and approved with. */
 export function answerApi(state: GitHubState, request: Request): Answer {
-  return request.method === 'GET' ? read(state, request) : request.method === 'POST' ? write(state, request) : notFound
+  if (request.method === 'GET') return read(state, request)
+  return request.method === 'POST' ? write(state, request) : notFound
 }
 
 function read(state: GitHubState, { path, query, viewer }: Request): Answer {

@@ -4,6 +4,7 @@ import { type EnvironmentState, type GitHubState, RUNNER, type RunState } from '
 const WORKFLOW = '.github/workflows/failover.yml'
 
 export function runAnswer(state: GitHubState, run: RunState): object {
+  const unfinished = run.waiting.size > 0 ? 'waiting' : 'in_progress'
   const url = `${apiOf(state)}/actions/runs/${run.id}`
   const author = { name: 'GitHub', email: 'noreply@github.com' }
   return {
@@ -17,7 +18,7 @@ export function runAnswer(state: GitHubState, run: RunState): object {
     run_number: run.id,
     run_attempt: run.attempt,
     event: run.event,
-    status: run.conclusion !== null ? 'completed' : run.waiting.size > 0 ? 'waiting' : 'in_progress',
+    status: run.conclusion === null ? unfinished : 'completed',
     conclusion: run.conclusion,
     workflow_id: 1,
     url,
@@ -46,6 +47,7 @@ export function jobsAnswer(state: GitHubState, run: RunState): object {
   const jobs = run.jobs.map(({ environment, createdAt, startedAt }, index) => {
     const id = run.id * 100 + index
     const taken = startedAt !== null
+    const unfinished = taken ? 'in_progress' : 'waiting'
     return {
       id,
       node_id: `CR_${id}`,
@@ -59,7 +61,7 @@ export function jobsAnswer(state: GitHubState, run: RunState): object {
       url: `${apiOf(state)}/actions/jobs/${id}`,
       html_url: `https://github.com/${state.repository}/actions/runs/${run.id}/job/${id}`,
       check_run_url: `${apiOf(state)}/check-runs/${id}`,
-      status: run.conclusion !== null ? 'completed' : taken ? 'in_progress' : 'waiting',
+      status: run.conclusion === null ? unfinished : 'completed',
       conclusion: run.conclusion,
       created_at: createdAt,
       started_at: startedAt ?? createdAt,

@@ -158,6 +158,11 @@ interface Sessions {
   forget(token: string): void
 }
 
+function endOf(error: unknown): string {
+  if (error instanceof Refused) return `http-${error.status}`
+  return error instanceof NoAnswer ? error.reasonCode : 'failed'
+}
+
 /** One token for all writes; while a login is under way all wait for it. */
 function openSessions(credentials: Credentials): Sessions {
   let session: Promise<string> | null = null
@@ -169,9 +174,7 @@ function openSessions(credentials: Credentials): Sessions {
     } catch (error) {
       await new Promise((resolve) => setTimeout(resolve, LOGIN_PAUSE_MS))
       session = null
-      throw new LoginFailed(
-        `login-${error instanceof Refused ? `http-${error.status}` : error instanceof NoAnswer ? error.reasonCode : 'failed'}`,
-      )
+      throw new LoginFailed(`login-${endOf(error)}`)
     }
   }
   return {

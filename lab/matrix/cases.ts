@@ -79,8 +79,10 @@ const isLoss = (trouble: Trouble): trouble is Loss => (LOSSES as readonly Troubl
 /**
  * How the active site is lost in a case; null where it lives on. What passes troubles a failover from a killed site.
  */
-export const lossIn = ({ trouble, mode }: Pick<MatrixCase, 'trouble' | 'mode'>): Loss | null =>
-  mode === 'switchover' ? null : isLoss(trouble) ? trouble : 'kill'
+export function lossIn({ trouble, mode }: Pick<MatrixCase, 'trouble' | 'mode'>): Loss | null {
+  if (mode === 'switchover') return null
+  return isLoss(trouble) ? trouble : 'kill'
+}
 
 /**
  * Whether the history of the site that was active ends: what it wrote last may be lost, and it rejoins. Not so in what

@@ -1,6 +1,7 @@
 import { connect } from '../composition/connect.ts'
 import type { Stack } from '../domain/stack.ts'
 import { drivers, witnesses } from '../drivers/registry.ts'
+import type { DeployReport } from '../evidence/reports.ts'
 import { checkStack } from '../operations/check-stack.ts'
 import { deploy } from '../operations/deploy.ts'
 import { refuseUnknownComponents } from '../operations/refuse-deploy.ts'
@@ -9,6 +10,13 @@ import { deploySummary } from '../reporting/deploy-summary.ts'
 import { mask, readCredentials, readDeployInputs } from './inputs.ts'
 import { actionLog } from './log.ts'
 import { annotationsOf, finish, type Outcome } from './outcome.ts'
+
+const DECISION = {
+  failed: 'failure',
+  unchanged: 'complete',
+  changed: 'continue',
+  'would-change': 'continue',
+} as const satisfies Record<DeployReport['verdict'], Outcome['decision']>
 
 /** Every site in its declared state, passive sites first. */
 export const main = (): Promise<void> =>
@@ -29,7 +37,7 @@ export const main = (): Promise<void> =>
     try {
       const report = await deploy(world, inputs)
       return {
-        decision: report.verdict === 'failed' ? 'failure' : report.verdict === 'unchanged' ? 'complete' : 'continue',
+        decision: DECISION[report.verdict],
         reasonCode: report.failure?.code ?? `deploy-${report.verdict}`,
         result: report,
         summary: deploySummary(report),

@@ -181,8 +181,9 @@ function outcomeOf(report: MoveReport, asked: MoveReport['verdict']): Outcome {
   setOutput('digest', report.digest)
   setOutput('to', report.to)
   const done = report.verdict === asked
+  const otherwise = report.verdict === 'refused' ? 'stop' : 'failure'
   return {
-    decision: done ? 'complete' : report.verdict === 'refused' ? 'stop' : 'failure',
+    decision: done ? 'complete' : otherwise,
     reasonCode: report.failure?.code ?? (report.verdict === 'undone' ? 'aborted' : REASON_OF_END[report.mode]),
     result: report,
     summary: moveSummary(report),

@@ -1,10 +1,16 @@
 import { connect } from '../composition/connect.ts'
 import type { Stack } from '../domain/stack.ts'
+import type { RestoreTestOutcome } from '../evidence/reports.ts'
 import { refuseUnknownSite, restoreTesting, verifyBackup } from '../operations/verify-backup.ts'
 import { restoreTestSummary } from '../reporting/restore-test-summary.ts'
 import { mask, readCredentials, readVerifyBackupInputs, setOutput } from './inputs.ts'
 import { actionLog } from './log.ts'
 import { finish } from './outcome.ts'
+
+function failureOf({ source, verdict, failure }: RestoreTestOutcome): string {
+  const why = failure === null ? '' : `: ${failure.what}`
+  return `the backups of ${source} are ${verdict}${why}`
+}
 
 /** The nightly question: could this stack be restored from its backups? */
 export const main = (): Promise<void> =>
@@ -32,10 +38,7 @@ export const main = (): Promise<void> =>
         reasonCode: outcome.failure?.code ?? `backup-${outcome.verdict}`,
         result: outcome,
         summary: restoreTestSummary(outcome),
-        failure:
-          good && outcome.sandbox.removed
-            ? null
-            : `the backups of ${outcome.source} are ${outcome.verdict}${outcome.failure === null ? '' : `: ${outcome.failure.what}`}`,
+        failure: good && outcome.sandbox.removed ? null : failureOf(outcome),
       }
     } finally {
       await world.close()

@@ -58,16 +58,15 @@ function ofBranches(
     !policy.protected_branches &&
     allowed.length === 1 &&
     allowed[0] === `branch ${branch}`
-  const open = policy === null ? 'any branch' : policy.protected_branches ? 'any protected branch' : allowed.join(', ')
-  return exact
-    ? []
-    : [
-        refusal(
-          'branch-policy-open',
-          `${where} may be used from ${open || 'nothing that GitHub names'}`,
-          `Allow exactly the branch ${branch}.`,
-        ),
-      ]
+  if (exact) return []
+  const what = `${where} may be used from ${openTo(policy, allowed)}`
+  return [refusal('branch-policy-open', what, `Allow exactly the branch ${branch}.`)]
+}
+
+function openTo(policy: GitHubEnvironment['deployment_branch_policy'], allowed: readonly string[]): string {
+  if (policy === null) return 'any branch'
+  if (policy.protected_branches) return 'any protected branch'
+  return allowed.length === 0 ? 'nothing that GitHub names' : allowed.join(', ')
 }
 
 const reviewerRulesOf = (environment: GitHubEnvironment): GitHubProtectionRule[] =>

@@ -11,8 +11,8 @@ export function whatItDoes({ steps, fencing }: Plan): string[] {
   return [
     `${steps.length} steps; ${level}`,
     ...shown.map(({ id, phase, fence, bestEffort, title }) => {
-      const kind =
-        fence === undefined ? 'no way back' : `shuts ${fence}${bestEffort === undefined ? '' : ', if it can'}`
+      const shut = bestEffort === undefined ? `shuts ${fence}` : `shuts ${fence}, if it can`
+      const kind = fence === undefined ? 'no way back' : shut
       return `${phase} ${id} (${kind}): ${title}`
     }),
   ]

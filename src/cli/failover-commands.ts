@@ -197,6 +197,7 @@ const withApproval = (command: Command): Command =>
 
 /** A move that ended as it was asked for is a success; one that was taken back by itself is none. */
 function shown(report: MoveReport, asked: MoveReport['verdict']): Shown {
-  const exit = report.verdict === asked ? EXIT.ok : report.verdict === 'refused' ? EXIT.refused : EXIT.failed
+  const otherwise = report.verdict === 'refused' ? EXIT.refused : EXIT.failed
+  const exit = report.verdict === asked ? EXIT.ok : otherwise
   return { result: report, text: moveText(report, style()), exit: exitAfter(report.failure, exit) }
 }

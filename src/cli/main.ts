@@ -1,6 +1,7 @@
 import { Command, Help } from 'commander'
 import { drivers, witnesses } from '../drivers/registry.ts'
 import { inputError } from '../errors/standby-error.ts'
+import type { RestoreTestOutcome, StatusReport } from '../evidence/reports.ts'
 import { backUp } from '../operations/back-up.ts'
 import { deploy } from '../operations/deploy.ts'
 import { readPlan } from '../operations/read-plan.ts'
@@ -59,6 +60,19 @@ function printUnreadable(message: string): void {
   process.stdout.write(`${harmlessJson(errorResult(error))}\n`)
 }
 
+const EXIT_OF_STATUS = {
+  green: EXIT.ok,
+  degraded: EXIT.degraded,
+  broken: EXIT.failed,
+} as const satisfies Record<StatusReport['verdict'], number>
+
+const EXIT_OF_RESTORE_TEST = {
+  restorable: EXIT.ok,
+  degraded: EXIT.degraded,
+  'not-restorable': EXIT.failed,
+  inconclusive: EXIT.failed,
+} as const satisfies Record<RestoreTestOutcome['verdict'], number>
+
 function addReading(program: Command): void {
   program
     .command('status')
@@ -70,7 +84,7 @@ function addReading(program: Command): void {
         return {
           result,
           text: statusText(report, style()),
-          exit: report.verdict === 'green' ? EXIT.ok : report.verdict === 'degraded' ? EXIT.degraded : EXIT.failed,
+          exit: EXIT_OF_STATUS[report.verdict],
         }
       }),
     )
@@ -131,9 +145,8 @@ function addChanging(program: Command): void {
         async (world) => {
           const { site, fresh } = options
           const outcome = await verifyBackup(world, { fresh, ...(site === undefined ? {} : { site }) })
-          const exit =
-            outcome.verdict === 'restorable' ? EXIT.ok : outcome.verdict === 'degraded' ? EXIT.degraded : EXIT.failed
-          return { result: outcome, text: restoreTestText(outcome, style()), exit: exitAfter(outcome.failure, exit) }
+          const exit = exitAfter(outcome.failure, EXIT_OF_RESTORE_TEST[outcome.verdict])
+          return { result: outcome, text: restoreTestText(outcome, style()), exit }
         },
         (stack) => refuseUnknownSite(stack, options),
       ),

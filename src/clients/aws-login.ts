@@ -21,23 +21,28 @@ type Login = (env: Variables) => Promise<LoginKeys> | null
  * as variables.
  */
 export const LOGINS: Readonly<Record<string, Login>> = {
-  variables: ({
+  variables({
     AWS_ACCESS_KEY_ID: accessKeyId = '',
     AWS_SECRET_ACCESS_KEY: secretAccessKey = '',
     AWS_SESSION_TOKEN: token = '',
-  }) =>
-    accessKeyId === '' || secretAccessKey === ''
-      ? null
-      : Promise.resolve({ accessKeyId, secretAccessKey, ...(token === '' ? {} : { sessionToken: token }), ends: null }),
-  'web identity': (env) =>
-    isSet(env.AWS_WEB_IDENTITY_TOKEN_FILE) && isSet(env.AWS_ROLE_ARN)
-      ? fromTokenFile({
-          webIdentityTokenFile: env.AWS_WEB_IDENTITY_TOKEN_FILE,
-          roleArn: env.AWS_ROLE_ARN,
-          ...(isSet(env.AWS_ROLE_SESSION_NAME) ? { roleSessionName: env.AWS_ROLE_SESSION_NAME } : {}),
-          clientConfig: { ...regionOf(env), ...throughProxies() },
-        })().then(keysOf)
-      : null,
+  }) {
+    if (accessKeyId === '' || secretAccessKey === '') return null
+    return Promise.resolve({
+      accessKeyId,
+      secretAccessKey,
+      ...(token === '' ? {} : { sessionToken: token }),
+      ends: null,
+    })
+  },
+  'web identity'(env) {
+    if (!isSet(env.AWS_WEB_IDENTITY_TOKEN_FILE) || !isSet(env.AWS_ROLE_ARN)) return null
+    return fromTokenFile({
+      webIdentityTokenFile: env.AWS_WEB_IDENTITY_TOKEN_FILE,
+      roleArn: env.AWS_ROLE_ARN,
+      ...(isSet(env.AWS_ROLE_SESSION_NAME) ? { roleSessionName: env.AWS_ROLE_SESSION_NAME } : {}),
+      clientConfig: { ...regionOf(env), ...throughProxies() },
+    })().then(keysOf)
+  },
   container: (env) =>
     isSet(env.AWS_CONTAINER_CREDENTIALS_RELATIVE_URI) || isSet(env.AWS_CONTAINER_CREDENTIALS_FULL_URI)
       ? fromHttp(

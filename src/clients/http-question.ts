@@ -63,7 +63,8 @@ function exchange(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer
   const proxyEnv = proxyEnvironment(process.env)
   const way = proxyEnv === null ? {} : { proxyEnv }
   // A connection that is kept may be dead by the next question, which is minutes away.
-  const agent = isPlain ? new PlainAgent(way) : new TlsAgent(authority === undefined ? way : { ...way, ca: authority })
+  const trusted = authority === undefined ? way : { ...way, ca: authority }
+  const agent = isPlain ? new PlainAgent(way) : new TlsAgent(trusted)
   return new Promise((resolve, reject) => {
     const failed = (error: Error): void =>
       reject(

@@ -325,7 +325,8 @@ export function openObjectStore(
       const answer = await send(request, options, 400, 403, 405, 501)
       if (answer.status !== 200) return 'unknown'
       const status = textOf(answer.text, 'Status')
-      return status === 'Enabled' ? 'enabled' : status === 'Suspended' ? 'suspended' : 'off'
+      if (status === 'Enabled') return 'enabled'
+      return status === 'Suspended' ? 'suspended' : 'off'
     },
   }
 }

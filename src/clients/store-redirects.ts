@@ -32,9 +32,9 @@ export function placeNamedIn(attempt: Attempt, answer: StoreAnswer, code: string
     ...(otherRegion === null ? [] : [`\`region: ${otherRegion}\``]),
     ...(otherEndpoint === null ? [] : [`\`endpoint: ${otherEndpoint}\``]),
   ]
-  return parts.length > 0
-    ? `Declare ${parts.join(' and ')}${otherEndpoint === null ? ', and the endpoint of that region' : ''}.`
-    : 'Correct `region` and `endpoint`: the store does not say which are right, its console does.'
+  if (parts.length === 0)
+    return 'Correct `region` and `endpoint`: the store does not say which are right, its console does.'
+  return `Declare ${parts.join(' and ')}${otherEndpoint === null ? ', and the endpoint of that region' : ''}.`
 }
 
 const regionIn = (text: string | null): string | null =>

@@ -135,7 +135,7 @@ export async function connect(options: WorldOptions): Promise<World> {
       const location = endpointCA === undefined ? place : { ...place, authorities: readNamedFileNow(stack, endpointCA) }
       const open = async (access: 'read' | 'write' | 'policy' = 'read'): Promise<ObjectStoreClient> => {
         const { readCredentials, credentials, policyCredentials } = location
-        const keys = access === 'read' ? readCredentials : access === 'write' ? credentials : policyCredentials
+        const keys = { read: readCredentials, write: credentials, policy: policyCredentials }[access]
         if (keys === undefined)
           throw inputError('credential-missing', `${component} declares no policyCredentials for ${site}`)
         return openObjectStore({

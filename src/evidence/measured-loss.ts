@@ -39,14 +39,13 @@ export function lossIn(found: unknown): Loss | null {
   const loss = found as Partial<Record<keyof Loss | 'of', unknown>> | null | undefined
   const [bytes, seconds] = [intervalIn(loss?.bytes), intervalIn(loss?.seconds)]
   // A cache is no loss: no write was acknowledged by it.
-  return bytes === null || seconds === null || loss?.of === 'cache'
-    ? null
-    : {
-        bytes,
-        seconds,
-        ...(typeof loss?.likely === 'number' ? { likely: loss.likely } : {}),
-        why: typeof loss?.why === 'string' ? loss.why : '',
-      }
+  if (bytes === null || seconds === null || loss?.of === 'cache') return null
+  return {
+    bytes,
+    seconds,
+    ...(typeof loss?.likely === 'number' ? { likely: loss.likely } : {}),
+    why: typeof loss?.why === 'string' ? loss.why : '',
+  }
 }
 
 export function intervalIn(found: unknown): [number, number | null] | null {

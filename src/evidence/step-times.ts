@@ -1,5 +1,6 @@
 import { type Mode, PHASES, type Phase } from '../domain/plan.ts'
 import type { StepReport } from '../execution/step-report.ts'
+import { byCodeUnit } from '../values/by-code-unit.ts'
 import type { Milliseconds } from '../values/duration.ts'
 import type { JournalEntry } from '../witness/journal.ts'
 import type { MoveVerdict } from './operation.ts'
@@ -16,11 +17,9 @@ export interface PhaseTimes {
  */
 export const inOrder = (steps: readonly StepReport[]): StepReport[] =>
   steps.toSorted(
-    (a, b) => compared(a.begunAt ?? NEVER, b.begunAt ?? NEVER) || PHASES.indexOf(a.phase) - PHASES.indexOf(b.phase),
+    (a, b) => byCodeUnit(a.begunAt ?? NEVER, b.begunAt ?? NEVER) || PHASES.indexOf(a.phase) - PHASES.indexOf(b.phase),
   )
 const NEVER = '~'
-/** By code point: a language would sort signs before digits. */
-const compared = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
 /** When each phase began and ended, in the order of the phases; those without a whole step are left out. Pure. */
 export function phasesOf(steps: readonly StepReport[]): PhaseTimes[] {

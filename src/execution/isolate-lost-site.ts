@@ -40,10 +40,10 @@ export function contextOfStep(context: FlatContext, intent: Intent | null, step:
     platform: (key, site) => (site === lost ? refuse(`the platform ${key.platform}`) : context.platform(key, site)),
     kubernetes: (site) => (site === lost ? refuse('the Kubernetes API') : context.kubernetes(site)),
     kubeconfig: (site) => (site === lost ? refuse('the kubeconfig') : context.kubeconfig(site)),
-    sql: async (component, at, query) =>
-      (typeof at === 'string' ? at : at.site) === lost
-        ? refuse(`SQL on ${component}`)
-        : context.sql(component, at, query),
+    async sql(component, at, query) {
+      const site = typeof at === 'string' ? at : at.site
+      return site === lost ? refuse(`SQL on ${component}`) : context.sql(component, at, query)
+    },
     async http(request, reach) {
       const limit = limitOf(reach, request.url)
       return context.http({ ...request, deadline: shorter(request.deadline, limit) }, reach)

@@ -1,12 +1,12 @@
 import type { World } from '../composition/connect.ts'
 import { EVERYWHERE, type Gap, type Observed } from '../domain/observed.ts'
 import type { Finding } from '../domain/plan.ts'
-import type { Component } from '../domain/stack.ts'
+import type { Component, Site } from '../domain/stack.ts'
 import { gapsOf } from '../driver/ask.ts'
 import type { ComponentStatus, RestoreTestRecord, SiteStatus, StatusReport } from '../evidence/reports.ts'
 import type { Observation } from '../observation/observation.ts'
 import { platformViewsOf } from '../observation/site-view.ts'
-import { restoreTestDocument } from '../witness/documents.ts'
+import { type ActiveRecord, restoreTestDocument } from '../witness/documents.ts'
 
 /** Both sites side by side. Read-only, and never hangs: what does not answer is a value in the report. */
 export async function status(world: World): Promise<StatusReport> {
@@ -43,7 +43,7 @@ export function statusOf(
     const view = observation.sites[site.name]
     return {
       name: site.name,
-      role: active === null ? 'unknown' : active.activeSite === site.name ? 'active' : 'passive',
+      role: roleOf(site, active),
       reachable: view?.kind === 'answering',
       text: platformViewsOf(site, observation).map(textOf).join('; '),
       components: world.stack.components
@@ -53,11 +53,6 @@ export function statusOf(
       lastGreenRestoreTest: restoreTests.get(site.name)?.green ?? null,
     }
   })
-  const worst = findings.some((finding) => finding.severity === 'blocker')
-    ? 'broken'
-    : findings.some((finding) => finding.severity === 'warning')
-      ? 'degraded'
-      : 'green'
   return {
     schemaVersion: 1,
     stack: world.stack.name,
@@ -69,9 +64,19 @@ export function statusOf(
       .filter((component) => scopeOf(component) === 'stack')
       .map((component) => see(component, EVERYWHERE)),
     findings,
-    verdict: worst,
+    verdict: verdictOf(findings),
     observation,
   }
+}
+
+function roleOf(site: Site, active: ActiveRecord | null): SiteStatus['role'] {
+  if (active === null) return 'unknown'
+  return active.activeSite === site.name ? 'active' : 'passive'
+}
+
+function verdictOf(findings: readonly Finding[]): StatusReport['verdict'] {
+  if (findings.some(({ severity }) => severity === 'blocker')) return 'broken'
+  return findings.some(({ severity }) => severity === 'warning') ? 'degraded' : 'green'
 }
 
 function textOf({ platform, view }: ReturnType<typeof platformViewsOf>[number]): string {

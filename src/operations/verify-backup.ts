@@ -66,6 +66,7 @@ export async function verifyBackup(world: World, request: RestoreTestRequest): P
       failure ??= asStandbyError(error)
     }
   const checks = [...tested.reports.values()].flatMap((report) => report.checks)
+  const judged = verdictOf(checks)
   const outcome: RestoreTestOutcome = {
     schemaVersion: 1,
     stack: world.stack.name,
@@ -76,8 +77,8 @@ export async function verifyBackup(world: World, request: RestoreTestRequest): P
       namespace: [...new Set(testing.platforms.map(placeOf))].join(', '),
       removed: removed === testing.platforms.length,
     },
-    verdict:
-      failure === null ? verdictOf(checks) : verdictOf(checks) === 'not-restorable' ? 'not-restorable' : 'inconclusive',
+    // A restore test that failed proves nothing good; data that was judged as bad before stays bad.
+    verdict: failure === null || judged === 'not-restorable' ? judged : 'inconclusive',
     checks,
     components: [...tested.reports].map(([component, report]) => ({
       component,

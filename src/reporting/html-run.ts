@@ -1,3 +1,4 @@
+import type { Failure } from '../errors/standby-error.ts'
 import type { EvidenceBody } from '../evidence/evidence-body.ts'
 import type { EvidenceRecord, RefusalBody } from '../evidence/refusal-body.ts'
 import { reportIn } from '../evidence/report-in.ts'
@@ -48,7 +49,7 @@ function recordSection(file: string, body: EvidenceBody, newest: boolean): strin
     ['processes', body.processes.map(({ attempt, at }) => `${attempt} since ${at}`).join('; ') || 'none began'],
   ]
   return `<section><h2>${escaped(body.operation)}: ${escaped(body.verdict)}</h2>
-${failure === null ? '' : `<p class="failures">${escaped(failure.code)}: ${escaped(failure.what)}${failure.next === null ? '' : `<br>next: ${escaped(failure.next)}`}</p>`}
+${failure === null ? '' : failureParagraph(failure)}
 ${next === null ? '' : `<p><b>${escaped(next)}</b></p>`}
 ${factsTable([...moveFacts(report), ...facts])}
 ${steps.length === 0 ? '' : `<h3>Timeline</h3>${timeline(steps)}`}
@@ -56,6 +57,9 @@ ${deviations.length === 0 ? '' : `<h3>Otherwise than planned</h3>${deviationTabl
 ${steps.length === 0 ? '' : `<h3>Steps and proofs</h3>${stepTable(steps)}`}
 </section>`
 }
+
+const failureParagraph = ({ code, what, next }: Failure): string =>
+  `<p class="failures">${escaped(code)}: ${escaped(what)}${next === null ? '' : `<br>next: ${escaped(next)}`}</p>`
 
 const refusalSection = (file: string, body: RefusalBody): string =>
   `<section><h2>${escaped(body.operation)}: refused</h2>

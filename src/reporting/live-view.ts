@@ -85,8 +85,11 @@ function within(columns: number, text: string): string {
 }
 
 /** Cells of a terminal: signs of East Asia and pictures take two, what is put over another sign none. */
-export const cellsOf = (text: string): number =>
-  [...text].reduce((cells, char) => cells + (/\p{M}/u.test(char) ? 0 : WIDE.test(char) ? 2 : 1), 0)
+export const cellsOf = (text: string): number => [...text].reduce((cells, char) => cells + cellsOfSign(char), 0)
+function cellsOfSign(sign: string): 0 | 1 | 2 {
+  if (/\p{M}/u.test(sign)) return 0
+  return WIDE.test(sign) ? 2 : 1
+}
 const WIDE =
   /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/u
 

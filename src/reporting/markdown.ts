@@ -51,13 +51,15 @@ function openBlocks(lines: readonly string[]): string {
   return `${fences % 2 === 0 ? '' : FENCE_END}${count('<details>') > count('</details>') ? DETAILS_END : ''}`
 }
 
+const SEVERITY_MARKS = { blocker: '❌', warning: '⚠️', info: 'ℹ️' } as const satisfies Record<Finding['severity'], string>
+
 export const findingRows = (findings: readonly Finding[]): string =>
   findings.length === 0
     ? '_No findings._'
     : table(
         ['', 'finding', 'what', 'next'],
         findings.map((finding) => [
-          finding.severity === 'blocker' ? '❌' : finding.severity === 'warning' ? '⚠️' : 'ℹ️',
+          SEVERITY_MARKS[finding.severity],
           finding.code,
           escaped(finding.what),
           escaped(finding.next ?? ''),

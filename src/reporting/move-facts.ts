@@ -38,10 +38,10 @@ function counted({ loss, verdict }: MoveReport): string {
 }
 
 /** The steps of a failover know nothing of the time since the disaster. */
-const gapText = ({ mode, writeGap }: MoveReport): string | null =>
-  writeGap === null
-    ? null
-    : `${readableDuration(writeGap)}${mode === 'failover' ? ', since the first door was closed' : ''}`
+function gapText({ mode, writeGap }: MoveReport): string | null {
+  if (writeGap === null) return null
+  return `${readableDuration(writeGap)}${mode === 'failover' ? ', since the first door was closed' : ''}`
+}
 
 /** `decided in 4 min, started 2.0 s after the approval, users served 9.1 s after the start, all green 0.4 s later`. */
 function timesText({ decide, approve, execute, green }: NonNullable<MoveReport['rto']>): string {

@@ -46,12 +46,11 @@ export function moveSummary(report: MoveReport): string {
   )
 }
 
-const tookOf = (step: StepReport): string =>
-  step.outcome === 'unknown'
-    ? 'begun, outcome unknown'
-    : step.begunAt === null || step.endedAt === null
-      ? ''
-      : readableDuration(Date.parse(step.endedAt) - Date.parse(step.begunAt))
+function tookOf({ outcome, begunAt, endedAt }: StepReport): string {
+  if (outcome === 'unknown') return 'begun, outcome unknown'
+  if (begunAt === null || endedAt === null) return ''
+  return readableDuration(Date.parse(endedAt) - Date.parse(begunAt))
+}
 
 const sentence = (text: string): string => text.replace(/^(in|this)\b/, (word) => (word === 'in' ? 'In' : 'This'))
 

@@ -1,10 +1,11 @@
 import type { FenceLevel } from '../domain/fence-levels.ts'
 import type { Liveness } from '../domain/liveness.ts'
-import { changesActiveSite, type Fencing, type Intent, type Loss, type Plan } from '../domain/plan.ts'
+import { changesActiveSite, type Fencing, type Intent, type Loss, type Plan, type PlannedStep } from '../domain/plan.ts'
 import type { ChangedTable, FoundLoss } from '../evidence/kept-loss.ts'
 import type { MoveReport } from '../evidence/reports.ts'
 import { countText, intervalText } from '../evidence/words.ts'
 import { schedule } from '../planning/order-steps.ts'
+import { activateStep } from '../planning/witness-steps.ts'
 import { readableDuration } from '../values/duration.ts'
 import { oneLine } from '../values/harmless-text.ts'
 
@@ -43,17 +44,18 @@ export function needsOfLostSiteText({ steps, intent: { from } }: Pick<Plan, 'ste
  * texts. `9 rows in 3 commits (users: 7 inserted, 2 deleted), 6.0 s to 7.0 s of writes, 33.6 kB of WAL: …`.
  */
 export function foundRows(found: FoundLoss, site: string): [string, string][] {
-  const { follows } = found
-  const before: [string, string][] =
-    follows.is === 'unknown'
-      ? [['follows', `not known: ${follows.why}`]]
-      : [
-          ['follows', `${follows.mode} ${follows.run}`],
-          ['predicted then', lossText(follows.predicted)],
-          ['counted then', follows.counted === null ? 'nobody counted it' : lossText(follows.counted)],
-        ]
+  const rows = [...rowsOfMoveBefore(found), [`only on ${site}`, foundText(found)] as const]
   // Records and names of tables are text of others.
-  return [...before, [`only on ${site}`, foundText(found)] as const].map(([name, text]) => [name, oneLine(text)])
+  return rows.map(([name, text]) => [name, oneLine(text)])
+}
+
+function rowsOfMoveBefore({ follows }: FoundLoss): [string, string][] {
+  if (follows.is === 'unknown') return [['follows', `not known: ${follows.why}`]]
+  return [
+    ['follows', `${follows.mode} ${follows.run}`],
+    ['predicted then', lossText(follows.predicted)],
+    ['counted then', follows.counted === null ? 'not counted' : lossText(follows.counted)],
+  ]
 }
 
 function foundText({ rows, commits, tables, seconds, bytes, why }: FoundLoss): string {
@@ -87,7 +89,8 @@ function tablesText(tables: readonly ChangedTable[]): string {
       return `${one.table}: ${kinds.join(', ')}`
     })
   const more = tables.length - named.length
-  return ` (${[...named, ...(more === 0 ? [] : [`and ${more} more ${more === 1 ? 'table' : 'tables'}`])].join('; ')})`
+  if (more > 0) named.push(`and ${more} more ${more === 1 ? 'table' : 'tables'}`)
+  return ` (${named.join('; ')})`
 }
 
 /**
@@ -101,16 +104,17 @@ export function refusalPredicted({
 }: Plan): readonly [string, string] | null {
   if (!changesActiveSite({ mode })) return null
   const times = schedule(steps)
-  const opened =
-    mode === 'failover'
-      ? steps.flatMap(({ id, phase }) => (phase === 'TRAFFIC' ? (times.get(id)?.ends ?? []) : []))
-      : []
-  return opened.length === 0
-    ? [
-        'writes refused for',
-        `${readableDuration(writeGap)}${mode === 'failover' ? ', since the first door is closed' : ''}`,
-      ]
-    : ['users served again', `${readableDuration(Math.max(...opened))} after the start`]
+  const refused = readableDuration(writeGap)
+  if (mode !== 'failover') return ['writes refused for', refused]
+  const opened = steps.flatMap(({ id, phase }) => (phase === 'TRAFFIC' ? (times.get(id)?.ends ?? []) : []))
+  if (opened.length === 0) return ['writes refused for', `${refused}, since the first door is closed`]
+  return ['users served again', `${readableDuration(Math.max(...opened))} after the start`]
+}
+
+/** What a reader must know of a step before it runs; empty for a step that can be taken back. */
+export function noWayBackText(step: PlannedStep, intent: Intent): string {
+  if (step.id === activateStep(intent)) return 'point of no return'
+  return step.irreversible ? 'cannot be undone' : ''
 }
 
 /** What the times of a plan rest on. */
@@ -190,8 +194,8 @@ export function continuation(report: MoveReport): string | null {
   const where =
     report.steps.find(({ outcome }) => outcome === 'failed') ??
     report.steps.find(({ outcome }) => outcome === 'unknown')
-  const look =
-    where === undefined ? 'Look at both sites' : `Look at ${where.id}${where.site === null ? '' : ` on ${where.site}`}`
+  const place = where === undefined || where.site === null ? '' : ` on ${where.site}`
+  const look = where === undefined ? 'Look at both sites' : `Look at ${where.id}${place}`
   const passed = report.steps.some(
     ({ id, outcome }) => id.startsWith('witness.activate@') && (outcome === 'done' || outcome === 'was-done'),
   )

@@ -1,7 +1,7 @@
 import { acceptedLossText } from '../domain/accepted-loss.ts'
 import type { PlanReport } from '../evidence/reports.ts'
 import { schedule, sequenceOf } from '../planning/order-steps.ts'
-import { activateStep } from '../planning/witness-steps.ts'
+
 import { readableDuration } from '../values/duration.ts'
 import { escaped, findingRows, table, withinLimit } from './markdown.ts'
 import {
@@ -11,9 +11,12 @@ import {
   livenessText,
   lossText,
   needsOfLostSiteText,
+  noWayBackText,
   refusalPredicted,
 } from './move-words.ts'
 import { sitesTable } from './status-summary.ts'
+
+const strong = (text: string): string => (text === '' ? '' : `**${text}**`)
 
 /** What a reviewer reads before approving: direction, predictions, both sites, findings, steps, digest. */
 export function planSummary(report: PlanReport): string {
@@ -26,7 +29,7 @@ export function planSummary(report: PlanReport): string {
     step.phase,
     step.id,
     escaped(step.title),
-    step.id === activateStep(plan.intent) ? '**point of no return**' : step.irreversible ? '**can not be undone**' : '',
+    strong(noWayBackText(step, plan.intent)),
   ])
   return withinLimit(
     [

@@ -3,17 +3,9 @@ import { readableDuration } from '../values/duration.ts'
 import { escaped, mark, table, withinLimit } from './markdown.ts'
 
 export function restoreTestSummary(outcome: RestoreTestOutcome): string {
-  const sign =
-    outcome.verdict === 'restorable'
-      ? '✅'
-      : outcome.verdict === 'degraded'
-        ? '⚠️'
-        : outcome.verdict === 'inconclusive'
-          ? '❔'
-          : '❌'
   return withinLimit(
     [
-      `## ${sign} The backups of ${escaped(outcome.source)} are ${outcome.verdict}`,
+      `## ${mark(outcome.verdict)} The backups of ${escaped(outcome.source)} are ${outcome.verdict}`,
       [
         outcome.failure === null ? '' : `**${outcome.failure.code}**: ${escaped(outcome.failure.what)}`,
         outcome.provenRpo === null ? '' : `Age of the restored data: ${readableDuration(outcome.provenRpo)}.`,

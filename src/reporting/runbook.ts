@@ -148,6 +148,12 @@ const phaseWord = ({ phase }: PlannedStep, { intent: { mode, from, to } }: Plan)
   return word === '' ? '' : `${word}\n\n`
 }
 
+function fenceFact({ fence, bestEffort }: PlannedStep): string[] {
+  if (fence === undefined) return []
+  if (bestEffort === undefined) return [`Fence: ${fence}`]
+  return [`Fence: ${fence}, not needed for the required level: if it cannot be shut, go on`]
+}
+
 function section(
   step: PlannedStep,
   manual: Manual | null,
@@ -159,12 +165,8 @@ function section(
     `Where: ${step.site === null ? 'outside the sites' : oneLine(step.site)}`,
     ...(needs.length === 0 ? [] : [`After: ${needs.sort((a, b) => a - b).join(', ')}`]),
     `By Standby: at +${readableDuration(begins)}, for ${readableDuration(step.expected)}`,
-    ...(step.fence === undefined
-      ? []
-      : [
-          `Fence: ${step.fence}${step.bestEffort === undefined ? '' : ', not needed for the required level: if it can not be shut, go on'}`,
-        ]),
-    ...(step.irreversible ? ['**can not be undone**'] : []),
+    ...fenceFact(step),
+    ...(step.irreversible ? ['**cannot be undone**'] : []),
   ]
   const lines = [`### ${numberOf.get(step.id)}. \`${oneLine(step.id)}\``, oneLine(step.title), facts.join(' · ')]
   if (manual === null)

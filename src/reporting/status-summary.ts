@@ -3,10 +3,16 @@ import { gapText } from '../evidence/words.ts'
 import { escaped, findingRows, mark, table, withinLimit } from './markdown.ts'
 import { restoreTestLines } from './restore-test-lines.ts'
 
+const VERDICT_MARKS = {
+  green: '✅',
+  degraded: '⚠️',
+  broken: '❌',
+} as const satisfies Record<StatusReport['verdict'], string>
+
 export function statusSummary(report: StatusReport): string {
   return withinLimit(
     [
-      `## ${report.verdict === 'green' ? '✅' : report.verdict === 'degraded' ? '⚠️' : '❌'} ${escaped(report.stack)} is ${report.verdict}`,
+      `## ${VERDICT_MARKS[report.verdict]} ${escaped(report.stack)} is ${report.verdict}`,
       `Active: **${escaped(report.activeSite ?? 'nobody knows')}**, epoch ${report.epoch ?? '-'}, observed ${report.at}.`,
       sitesTable(report),
       findingRows(report.findings),
@@ -44,6 +50,7 @@ const cell = ({ health, text, gap }: ComponentStatus): string =>
 
 function restoreTestOf(site: SiteStatus, now: string): string {
   const { role, lastRestoreTest } = site
-  const sign = lastRestoreTest !== null ? mark(lastRestoreTest.verdict) : role === 'passive' ? '' : '⚠️'
+  const withoutTest = role === 'passive' ? '' : '⚠️'
+  const sign = lastRestoreTest === null ? withoutTest : mark(lastRestoreTest.verdict)
   return `${sign} ${restoreTestLines(site, now).map(escaped).join('<br>')}`.trim()
 }

@@ -15,7 +15,7 @@ import { inOrder } from '../evidence/step-times.ts'
 import { agoText, gapText, signOf } from '../evidence/words.ts'
 import type { StepReport } from '../execution/step-report.ts'
 import { schedule, sequenceOf } from '../planning/order-steps.ts'
-import { activateStep } from '../planning/witness-steps.ts'
+
 import { readableDuration } from '../values/duration.ts'
 import { oneLine } from '../values/harmless-text.ts'
 import { moveFacts } from './move-facts.ts'
@@ -30,6 +30,7 @@ import {
   livenessText,
   lossText,
   needsOfLostSiteText,
+  noWayBackText,
   refusalPredicted,
 } from './move-words.ts'
 import { restoreTestLines } from './restore-test-lines.ts'
@@ -41,8 +42,23 @@ export interface Style {
 
 const paint = (style: Style, code: number, text: string): string =>
   style.colour ? `\u001b[${code}m${text}\u001b[0m` : text
-const verdictOf = (style: Style, good: boolean | null, text: string): string =>
-  paint(style, good === true ? 32 : good === null ? 33 : 31, text)
+/** The colours of a terminal for what is good, what needs a look, and what is bad. */
+const COLOURS = { good: 32, warning: 33, bad: 31 } as const
+type Good = keyof typeof COLOURS
+const verdictOf = (style: Style, good: Good, text: string): string => paint(style, COLOURS[good], text)
+
+const GOOD_STATUS = {
+  green: 'good',
+  degraded: 'warning',
+  broken: 'bad',
+} as const satisfies Record<StatusReport['verdict'], Good>
+const GOOD_RESTORE_TEST = {
+  restorable: 'good',
+  degraded: 'warning',
+  'not-restorable': 'bad',
+  inconclusive: 'bad',
+} as const satisfies Record<RestoreTestOutcome['verdict'], Good>
+const GOOD_MOVE = { good: 'good', asked: 'warning', bad: 'bad' } as const satisfies Record<string, Good>
 
 /** Columns as wide as their widest cell. */
 function table(rows: readonly (readonly string[])[]): string {
@@ -59,18 +75,18 @@ function table(rows: readonly (readonly string[])[]): string {
 
 /** Both sites side by side, verdict first. */
 export function statusText(report: StatusReport, style: Style): string {
-  const good = report.verdict === 'green' ? true : report.verdict === 'degraded' ? null : false
-  const head = `${report.stack}: ${verdictOf(style, good, report.verdict)}  active ${report.activeSite ?? 'nobody knows'}, epoch ${report.epoch ?? '-'}, ${report.at}`
+  const head = `${report.stack}: ${verdictOf(style, GOOD_STATUS[report.verdict], report.verdict)}  active ${report.activeSite ?? 'nobody knows'}, epoch ${report.epoch ?? '-'}, ${report.at}`
   return [head, '', sitesText(report), ...findingsText(report.findings, style)].join('\n')
 }
 
 /** All sites side by side: themselves, their components, their backups; and what belongs to none of them. */
 function sitesText(report: StatusReport): string {
   const names = report.sites[0]?.components.map((component) => component.name) ?? []
-  const cell = (component: ComponentStatus | undefined): string =>
-    component === undefined
-      ? ''
-      : `${signOf(component.health)} ${component.text}${component.gap === null ? '' : ` (behind: ${gapText(component.gap)})`}`
+  const cell = (component: ComponentStatus | undefined): string => {
+    if (component === undefined) return ''
+    const { health, text, gap } = component
+    return `${signOf(health)} ${text}${gap === null ? '' : ` (behind: ${gapText(gap)})`}`
+  }
   const rows = [
     ['', ...report.sites.map((site) => `${site.name} (${site.role})`)],
     ['site', ...report.sites.map((site) => `${site.reachable ? '✓' : '✗'} ${site.text}`)],
@@ -112,22 +128,20 @@ export function deployText(report: DeployReport, style: Style): string {
     unit.changes.length === 0 ? '' : `${unit.changes.length} differences`,
   ])
   const changes = report.units.flatMap((unit) => unit.changes.map((change) => `  ${changeText(change)}`.slice(0, 300)))
-  const failure =
-    report.failure === null
-      ? []
-      : [
-          '',
-          `${report.failure.code}: ${report.failure.what}`,
-          ...(report.failure.next === null ? [] : [`  next: ${report.failure.next}`]),
-        ]
   return [
-    `${report.stack}: ${verdictOf(style, report.verdict !== 'failed', report.verdict)} in ${readableDuration(report.duration)}`,
+    `${report.stack}: ${verdictOf(style, report.verdict === 'failed' ? 'bad' : 'good', report.verdict)} in ${readableDuration(report.duration)}`,
     '',
     table(rows),
     ...(changes.length === 0 ? [] : ['', ...changes]),
-    ...failure,
+    ...failureLines(report.failure),
     ...findingsText(report.findings, style),
   ].join('\n')
+}
+
+function failureLines(failure: DeployReport['failure']): string[] {
+  if (failure === null) return []
+  const { code, what, next } = failure
+  return ['', `${code}: ${what}`, ...(next === null ? [] : [`  next: ${next}`])]
 }
 
 function changeText({ kind, object, path, from, to, why }: Change): string {
@@ -147,10 +161,10 @@ export function planText(report: PlanReport, style: Style): string {
     `+${((times.get(step.id)?.begins ?? 0) / 1000).toFixed(1)} s`,
     readableDuration(step.expected),
     step.id,
-    `${step.title}${step.id === activateStep(plan.intent) ? ' (point of no return)' : step.irreversible ? ' (can not be undone)' : ''}`,
+    `${step.title}${inBrackets(noWayBackText(step, plan.intent))}`,
   ])
   return [
-    `${plan.stack.name}: ${directionOf(plan.intent)}  ${verdictOf(style, report.executable, report.executable ? 'can be executed' : 'is refused')}`,
+    `${plan.stack.name}: ${directionOf(plan.intent)}  ${verdictOf(style, report.executable ? 'good' : 'bad', report.executable ? 'can be executed' : 'is refused')}`,
     `expected: ${readableDuration(plan.predictions.duration)} in all${refused === null ? '' : `, ${refused.join(' ')}`} (${learnedText(plan)})`,
     `loss: ${lossText(plan.predictions.loss)}`,
     ...(plan.intent.acceptLoss === undefined ? [] : [`loss accepted: ${acceptedLossText(plan.intent.acceptLoss)}`]),
@@ -168,22 +182,15 @@ export function planText(report: PlanReport, style: Style): string {
   ].join('\n')
 }
 
+const inBrackets = (text: string): string => (text === '' ? '' : ` (${text})`)
+
 export function moveText(report: MoveReport, style: Style): string {
-  const good = { good: true, asked: null, bad: false }[goodOf(report)]
   const { deviations = [] } = report
-  const head = `${report.stack}: ${verdictOf(style, good, endText(report))}  ${courseText(report)}`
-  const failure =
-    report.failure === null
-      ? []
-      : [
-          '',
-          `${report.failure.code}: ${report.failure.what}`,
-          ...(report.failure.next === null ? [] : [`  next: ${report.failure.next}`]),
-        ]
+  const head = `${report.stack}: ${verdictOf(style, GOOD_MOVE[goodOf(report)], endText(report))}  ${courseText(report)}`
   const next = continuation(report)
   return [
     head,
-    ...failure,
+    ...failureLines(report.failure),
     ...(next === null ? [] : ['', next]),
     '',
     stepsTable(report.steps),
@@ -222,7 +229,7 @@ export function backupText(report: BackupReport, style: Style): string {
 }
 
 export function restoreTestText(outcome: RestoreTestOutcome, style: Style): string {
-  const good = outcome.verdict === 'restorable' ? true : outcome.verdict === 'degraded' ? null : false
+  const good = GOOD_RESTORE_TEST[outcome.verdict]
   const rows = outcome.checks.map((check) => [
     signOf(check.outcome),
     check.component,

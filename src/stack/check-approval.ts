@@ -26,15 +26,10 @@ function gitHubProblems(github: JsonObject): PlacedProblem[] {
     }),
   )
   const { approvers } = github
-  return typeof approvers === 'number' && approvers > environments.length
-    ? [
-        ...twice,
-        {
-          path: [...path, 'approvers'],
-          what: `${approvers} people can not approve ${environments.length === 1 ? 'one environment' : `${environments.length} environments`}: GitHub asks for one approval in each. Name an environment for each of them`,
-        },
-      ]
-    : twice
+  if (typeof approvers !== 'number' || approvers <= environments.length) return twice
+  const those = environments.length === 1 ? 'one environment' : `${environments.length} environments`
+  const what = `${approvers} people cannot approve ${those}: GitHub asks for one approval in each. Name an environment for each of them`
+  return [...twice, { path: [...path, 'approvers'], what }]
 }
 
 function signatureProblems(signatures: JsonObject): PlacedProblem[] {

@@ -148,8 +148,8 @@ function invalidSpecs(
   const problems = drivers[component.driver]?.validate?.(component, stack, locationOf) ?? []
   return problems.map(({ path, what, candidates, severity }) => {
     const value = path.reduce<Json | undefined>((part, key) => (isObject(part) ? part[key] : undefined), component.spec)
-    const suggestion =
-      candidates === undefined ? null : nearest(typeof value === 'string' ? value : (path.at(-1) ?? ''), candidates)
+    const written = typeof value === 'string' ? value : (path.at(-1) ?? '')
+    const suggestion = candidates === undefined ? null : nearest(written, candidates)
     return {
       path: ['components', component.name, ...path],
       what,

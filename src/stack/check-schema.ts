@@ -118,9 +118,10 @@ function wrongValue(schema: JsonObject, value: Json, place: Place): Problem | nu
     if (value < (low ?? 0) || value > (high ?? 0))
       return { what: `${value} is not between ${low} and ${high}${hintOf(schema)}` }
   }
+  const keys = isObject(value) ? Object.keys(value).length : 0
   const [fewest, most, size, entries] = Array.isArray(value)
     ? [schema.minItems, undefined, value.length, 'items']
-    : [schema.minProperties, schema.maxProperties, isObject(value) ? Object.keys(value).length : 0, 'entries']
+    : [schema.minProperties, schema.maxProperties, keys, 'entries']
   if (size < Number(fewest ?? 0)) return { what: `has ${size} of at least ${fewest} ${entries}${hintOf(schema)}` }
   if (size > Number(most ?? Number.POSITIVE_INFINITY)) return { what: `has ${size} ${entries}, more than ${most}` }
   return null
@@ -238,19 +239,19 @@ const hasKeyLike = (branches: readonly JsonObject[], branch: JsonObject, value: 
 }
 
 function hintOf(schema: JsonObject): string {
+  const { description } = schema
   const examples = Array.isArray(schema.examples) ? ` For example ${schema.examples.map(flow).join(', ')}.` : ''
-  return `${typeof schema.description === 'string' ? `: ${schema.description}` : examples === '' ? '' : '.'}${examples}`
+  if (typeof description === 'string') return `: ${description}${examples}`
+  return examples === '' ? '' : `.${examples}`
 }
 
 /** As a person writes it in YAML. */
-const flow = (value: Json): string =>
-  isObject(value)
-    ? `{ ${Object.entries(value)
-        .map(([key, part]) => `${key}: ${flow(part)}`)
-        .join(', ')} }`
-    : typeof value === 'string'
-      ? value
-      : JSON.stringify(value)
+function flow(value: Json): string {
+  if (typeof value === 'string') return value
+  if (!isObject(value)) return JSON.stringify(value)
+  const entries = Object.entries(value).map(([key, part]) => `${key}: ${flow(part)}`)
+  return `{ ${entries.join(', ')} }`
+}
 
 /**
  * A value of a known key, as far as it can be no secret: no text where no text belongs, nothing that holds keys which

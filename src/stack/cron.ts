@@ -73,6 +73,7 @@ function isRight(part: string, field: Field | undefined): boolean {
 
 function numberOf(value: string, { least, most, names = [] }: Field): number | null {
   const named = names.indexOf(value.toUpperCase())
-  const number = named >= 0 ? named + least : /^\d{1,2}$/.test(value) ? Number(value) : Number.NaN
+  if (named < 0 && !/^\d{1,2}$/.test(value)) return null
+  const number = named < 0 ? Number(value) : named + least
   return number >= least && number <= most ? number : null
 }

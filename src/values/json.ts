@@ -1,3 +1,5 @@
+import { byCodeUnit } from './by-code-unit.ts'
+
 /** JSON as a type: what plans, journals, evidence and outputs are made of. */
 export type Json = string | number | boolean | null | readonly Json[] | JsonObject
 export interface JsonObject {
@@ -16,7 +18,7 @@ export function canonicalJson(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
   if (isObject(value)) {
     const fields = Object.entries(value).filter(([, field]) => field !== undefined)
-    fields.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+    fields.sort(([a], [b]) => byCodeUnit(a, b))
     return `{${fields.map(([key, field]) => `${JSON.stringify(key)}:${canonicalJson(field)}`).join(',')}}`
   }
   return JSON.stringify(value)

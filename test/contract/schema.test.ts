@@ -176,11 +176,12 @@ describe('the loader and an independent validator', () => {
   const change = fc.oneof(
     odd.map((value) => (): Json | undefined => value),
     fc.constant((): Json | undefined => undefined),
-    fc.tuple(fc.constantFrom('env', 'extra', 'driver', 'needs', 'dc-c', 'Upper', 'witness', '__proto__'), odd).map(
-      ([key, value]) =>
-        (old: Json): Json | undefined =>
-          isObject(old) ? { ...old, [key]: value } : Array.isArray(old) ? [...old, value] : old,
-    ),
+    fc
+      .tuple(fc.constantFrom('env', 'extra', 'driver', 'needs', 'dc-c', 'Upper', 'witness', '__proto__'), odd)
+      .map(([key, value]) => (old: Json): Json | undefined => {
+        if (isObject(old)) return { ...old, [key]: value }
+        return Array.isArray(old) ? [...old, value] : old
+      }),
   )
   test('agree about every change of a published stack', () => {
     let refused = 0

@@ -18,8 +18,10 @@ export function looks(
   const { plan, from, to } = model.planOf(run)
   const epoch = plan.epoch + 1
   const up = (place: number): boolean => W.get(world, W.SITE + place) === W.UP
-  const answer = (holds: boolean, ...needs: number[]): 'done' | 'pending' | 'unknown' =>
-    !needs.every(up) ? 'unknown' : holds ? 'done' : 'pending'
+  const answer = (holds: boolean, ...needs: number[]): 'done' | 'pending' | 'unknown' => {
+    if (!needs.every(up)) return 'unknown'
+    return holds ? 'done' : 'pending'
+  }
   switch (step.action) {
     case 'lock': {
       // One that expired, and that nobody took, is still its holder's: each effect renews it.

@@ -160,8 +160,10 @@ export function modelPlan(request: PlanRequest): ModelPlan {
 }
 
 /** The third site is no place of its own: what matters of its step is whom it follows from then on. */
-const placeOf = ({ site, action }: PlannedStep, to: Place): Place =>
-  action === 'redirect' ? to : site === 'dc-b' ? 1 : 0
+function placeOf({ site, action }: PlannedStep, to: Place): Place {
+  if (action === 'redirect') return to
+  return site === 'dc-b' ? 1 : 0
+}
 
 function actionOf(step: PlannedStep, intent: Intent): Action {
   if (step.id === LOCK_STEP) return 'lock'

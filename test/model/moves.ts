@@ -66,7 +66,7 @@ export function effectOf({ action }: ModelStep): EffectKind | null {
 
 /** What takes a step back; null: nothing has to be done. */
 export function undoOf({ action }: ModelStep): 'un-stop' | 'un-close' | 'un-demote' | null {
-  return action === 'stop' ? 'un-stop' : action === 'close' ? 'un-close' : action === 'demote' ? 'un-demote' : null
+  return action === 'stop' || action === 'close' || action === 'demote' ? `un-${action}` : null
 }
 
 export const copyOf = (world: W.WorldState): W.WorldState => world.slice()

@@ -41,14 +41,12 @@ export const describeEffect = ({ kind, place }: Effect): string => `${kind} on $
 const BALANCED: ReadonlySet<EffectKind> = new Set(['close', 'un-close', 'open'])
 const DATABASES: ReadonlySet<EffectKind> = new Set(['demote', 'un-demote', 'promote', 'clone'])
 /** Whose object it changes: effects of one object make each other's versions old. */
-export const objectOf = ({ kind, place }: Effect): string =>
-  kind === 'activate'
-    ? 'active.json'
-    : kind === 'redirect'
-      ? 'database of the third'
-      : BALANCED.has(kind)
-        ? 'balancers'
-        : `${DATABASES.has(kind) ? 'database' : 'application'} ${place}`
+export function objectOf({ kind, place }: Effect): string {
+  if (kind === 'activate') return 'active.json'
+  if (kind === 'redirect') return 'database of the third'
+  if (BALANCED.has(kind)) return 'balancers'
+  return `${DATABASES.has(kind) ? 'database' : 'application'} ${place}`
+}
 
 /** Load balancers have no versions: what is sent to them late is done late. */
 export const hasVersions = (model: Model, effect: Effect): boolean =>

@@ -122,9 +122,10 @@ function cutShort(model: Model, world: W.WorldState, change: Change): void {
     for (const [at] of steps.entries())
       for (const left of ['intent', null] as const) {
         if ((before[at] ?? null) === null || (turnedBack && left === null)) continue
-        const kept = steps.map((_, other): OnRecord | null =>
-          placeOf(other) < placeOf(at) ? (before[other] ?? null) : other === at ? left : null,
-        )
+        const kept = steps.map((_, other): OnRecord | null => {
+          if (placeOf(other) < placeOf(at)) return before[other] ?? null
+          return other === at ? left : null
+        })
         const after = table.journal({ steps: turnedBack ? before : kept, turnedBack, ended: null })
         if (after === W.get(world, W.JOURNAL)) continue
         change(

@@ -136,6 +136,10 @@ export function toyDriver(toy: ToyWorld, broken: Partial<Record<string, () => Pr
         }),
   })
   const started = new Set<string>()
+  const roleOf = (component: string, site: string | null): 'active' | 'passive' | 'unknown' => {
+    if (component !== 'database') return 'unknown'
+    return toy.writer === site ? 'active' : 'passive'
+  }
   return {
     kind: 'toy',
     scope: 'site',
@@ -145,7 +149,7 @@ export function toyDriver(toy: ToyWorld, broken: Partial<Record<string, () => Pr
     observe: async (component, at) => ({
       kind: 'answering',
       state: {},
-      role: component.name === 'database' ? (toy.writer === at ? 'active' : 'passive') : 'unknown',
+      role: roleOf(component.name, at),
       health: 'healthy',
       text: '',
       facts: component.name === 'database' ? [{ name: 'writer', value: toy.writer === at, binds: 'exactly' }] : [],

@@ -25,7 +25,13 @@ export async function perform(call: Call, deadline: Milliseconds, context: Drive
 async function runProgram(call: DeclaredProgram, deadline: Milliseconds, context: DriverContext): Promise<Answer> {
   const asking = { values: {}, deadline, reach: 'outside-sites', signal: context.signal } as const
   const { code, text } = await endOfProgram(call, asking, context)
-  return { says: code === 0 ? 'yes' : code === 1 ? 'no' : null, done: code === 0, text }
+  return { says: saidByExit(code), done: code === 0, text }
+}
+
+/** 0 says yes and 1 says no, as `test` does; any other code says nothing. */
+function saidByExit(code: number): Answer['says'] {
+  if (code === 0) return 'yes'
+  return code === 1 ? 'no' : null
 }
 
 async function post(call: WebCall, deadline: Milliseconds, context: DriverContext): Promise<Answer> {
@@ -43,8 +49,9 @@ async function post(call: WebCall, deadline: Milliseconds, context: DriverContex
   const { status, body } = await context.http(question, 'outside-sites').catch(unanswered)
   const done = status >= 200 && status < 300
   const off = done ? offIn(body) : undefined
+  const said = off ? 'yes' : 'no'
   return {
-    says: off === true ? 'yes' : off === false ? 'no' : null,
+    says: off === undefined ? null : said,
     done,
     text: `HTTP ${status}${off === undefined ? '' : `, off: ${off}`}`,
   }

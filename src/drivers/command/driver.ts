@@ -103,9 +103,7 @@ async function observePower(component: PowerControl, context: DriverContext): Pr
       }),
     ),
   )
-  const words = Object.entries(off).map(
-    ([site, one]) => `${site} ${one.off === null ? 'unknown' : one.off ? 'OFF' : 'on'}`,
-  )
+  const words = Object.entries(off).map(([site, one]) => `${site} ${powerText(one.off)}`)
   const answered = Object.values(off).every((one) => one.off !== null)
   return {
     kind: 'answering',
@@ -117,12 +115,17 @@ async function observePower(component: PowerControl, context: DriverContext): Pr
   }
 }
 
-/** Only who moves switches off; who looks and has no credentials says that nobody answers. */
+function powerText(off: boolean | null): string {
+  if (off === null) return 'unknown'
+  return off ? 'OFF' : 'on'
+}
+
+/** Only the mover switches off. An identity that only looks, without these credentials, reports silence. */
 function credentialUses({ spec }: PowerControl): CredentialUse[] {
-  const referencesOf = (call: Call): CredentialReference[] =>
-    'run' in call
-      ? Object.values(call.environment ?? {})
-      : [call.token, ...(call.authority === undefined ? [] : [call.authority])]
+  const referencesOf = (call: Call): CredentialReference[] => {
+    if ('run' in call) return Object.values(call.environment ?? {})
+    return call.authority === undefined ? [call.token] : [call.token, call.authority]
+  }
   return Object.entries(spec.sites).flatMap(([site, { off, isOff }]) => [
     ...referencesOf(off).map(
       (reference): CredentialUse => ({ reference, identities: ['mover'], because: `switches ${site} off` }),

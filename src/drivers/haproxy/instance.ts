@@ -133,8 +133,8 @@ export async function setValue(
   const { runtime } = to.before.view
   if (to.before.view.file !== to.value) await writeFileValue(run, host, spec, to, signal)
   // `set map` changes a key that is there, and no other.
-  const set =
-    runtime === to.value ? [] : [`${runtime !== null ? 'set' : 'add'} map ${spec.map} ${spec.key} ${to.value}`]
+  const verb = runtime === null ? 'add' : 'set'
+  const set = runtime === to.value ? [] : [`${verb} map ${spec.map} ${spec.key} ${to.value}`]
   const servers = to.cut === null ? [] : (to.before.view.backends[to.cut]?.servers ?? [])
   const commands = [...set, ...servers.map(({ name }) => `shutdown sessions server ${to.cut}/${name}`), STATISTICS]
   const answer = await run(`socat -t 5 - UNIX-CONNECT:${spec.socket}`, `${commands.join('; ')}\n`, signal)

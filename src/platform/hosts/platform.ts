@@ -88,20 +88,18 @@ const accountOn = ({ ssh, machines }: DeclaredHosts): JsonObject => ({
   ...(ssh.become === undefined ? {} : { sudoers: `${ssh.user} ALL=(root) NOPASSWD: ALL` }),
 })
 
+function jumpOption({ jump, user }: DeclaredHosts['ssh']): string[] {
+  if (jump === undefined) return []
+  const port = jump.port === undefined ? '' : `:${jump.port}`
+  return ['-J', quoted(`${jump.user ?? user}@${jump.host}${port}`)]
+}
+
 /** `ssh -p 2222 -J ops@gate standby@10.1.0.11`, for each machine. */
 function logins(site: Site): string[] {
   const hosts = declaredHosts(site)
   if (hosts === undefined) return []
   const { ssh } = hosts
-  const jump =
-    ssh.jump === undefined
-      ? []
-      : [
-          '-J',
-          quoted(
-            `${ssh.jump.user ?? ssh.user}@${ssh.jump.host}${ssh.jump.port === undefined ? '' : `:${ssh.jump.port}`}`,
-          ),
-        ]
+  const jump = jumpOption(ssh)
   const portOf = ({ port = ssh.port }: DeclaredMachine): string[] => (port === undefined ? [] : ['-p', String(port)])
   return Object.values(hosts.machines).map((machine) =>
     ['ssh', ...portOf(machine), ...jump, quoted(`${ssh.user}@${machine.address}`)].join(' '),

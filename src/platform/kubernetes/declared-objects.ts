@@ -79,13 +79,13 @@ export async function diffObject(
     return [{ kind: 'refused', object, why: wanted.refused }]
   }
   if (live === null) return [{ kind: 'create', object }]
-  const secret = declared.object.kind === 'Secret'
+  const shown = (value: Json): Json => (declared.object.kind === 'Secret' ? hashed(value) : value)
   return fieldsThatDiffer(compared(live), compared(wanted.object)).map(({ path, from, to }) => ({
     kind: 'update',
     object,
     path: path.join('.'),
-    ...(from === undefined ? {} : { from: secret ? hashed(from) : from }),
-    ...(to === undefined ? {} : { to: secret ? hashed(to) : to }),
+    ...(from === undefined ? {} : { from: shown(from) }),
+    ...(to === undefined ? {} : { to: shown(to) }),
   }))
 }
 

@@ -95,5 +95,7 @@ export type InstanceView<H extends Held = Held> =
 export type SeenTraffic<H extends Held = Held> = Observed<TrafficState<H>>
 
 /** The isolation of a failover lets a question to an instance of the lost site through for so long, and no other. */
-export const reachOf = ({ site }: Pick<Instance, 'site'>, mayBeLost: Milliseconds | null = null): Reach =>
-  site === undefined ? 'outside-sites' : { site: site as SiteName, ...(mayBeLost === null ? {} : { mayBeLost }) }
+export function reachOf({ site }: Pick<Instance, 'site'>, mayBeLost: Milliseconds | null = null): Reach {
+  if (site === undefined) return 'outside-sites'
+  return { site: site as SiteName, ...(mayBeLost === null ? {} : { mayBeLost }) }
+}

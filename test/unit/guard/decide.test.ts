@@ -157,8 +157,8 @@ describe('every site, in every history', () => {
               epoch: known.epoch - 1,
               activeSite: truth.activeSite === 'dc-a' ? 'dc-b' : 'dc-a',
             }
-            const reading: Reading =
-              event === 'stale' ? stale : event === 'silent' || event === 'boot' ? silent : { is: 'read', ...truth }
+            const fresh: Reading = event === 'silent' || event === 'boot' ? silent : { is: 'read', ...truth }
+            const reading: Reading = event === 'stale' ? stale : fresh
             known = learn(known, reading, now, own)
             const decision = guardDecision('dc-a', known, now, own)
             if (event === 'read' || event === 'move') {

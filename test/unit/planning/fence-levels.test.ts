@@ -65,10 +65,11 @@ function plan(of: {
     ],
   } as Driver
   const active = { schemaVersion: 1, stack: 'toy', epoch: 4, activeSite: 'dc-a', since: at, run: 'r' } as const
+  const notSilent = of.answers === 'dead' ? dead : answering
   const observation: Observation = {
     at,
     witness: { kind: 'answering', active, lock: null },
-    sites: { 'dc-a': of.answers === false ? silent : of.answers === 'dead' ? dead : answering, 'dc-b': answering },
+    sites: { 'dc-a': of.answers === false ? silent : notSilent, 'dc-b': answering },
     components: Object.fromEntries(Object.entries(of.seen ?? {}).map(([name, one]) => [name, { 'dc-a': one }])),
   }
   const intent = { mode: 'failover', from: 'dc-a' as SiteName, to: 'dc-b' as SiteName, acceptLoss: 60_000 } as const

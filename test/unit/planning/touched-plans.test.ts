@@ -62,11 +62,10 @@ function refusalsOf(plan: Plan, intent: Intent): string[] {
 
 /** Every value of a plan, whole parts as well, by its path. */
 function placesIn(value: Json, path: readonly (string | number)[] = []): (readonly (string | number)[])[] {
-  const inside = Array.isArray(value)
-    ? value.flatMap((item, index) => placesIn(item, [...path, index]))
-    : isObject(value)
-      ? Object.entries(value).flatMap(([name, item]) => placesIn(item, [...path, name]))
-      : []
+  const parts: readonly [string | number, Json][] = Array.isArray(value)
+    ? value.map((item, index) => [index, item])
+    : Object.entries(isObject(value) ? value : {})
+  const inside = parts.flatMap(([name, part]) => placesIn(part, [...path, name]))
   return path.length === 0 ? inside : [path, ...inside]
 }
 const named = (path: readonly (string | number)[]): string =>
@@ -78,7 +77,7 @@ function changed(value: Json, path: readonly (string | number)[], change: (old: 
   const inner = (old: Json): Json | undefined => (rest.length === 0 ? change(old) : changed(old, rest, change))
   if (Array.isArray(value)) {
     const next = inner(value[Number(first)] ?? null)
-    return value.flatMap((item, index) => (index === first ? (next === undefined ? [] : [next]) : [item]))
+    return next === undefined ? value.toSpliced(Number(first), 1) : value.with(Number(first), next)
   }
   const { [first]: old = null, ...others } = value as JsonObject
   const next = inner(old)

@@ -68,8 +68,12 @@ function closes(statement: Statement, closed: ClosedFolder): boolean {
 const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : [value])
 
 function resourceOf({ bucket, region, folder }: ClosedFolder): string {
-  const partition = region.startsWith('cn-') ? 'aws-cn' : region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws'
-  return `arn:${partition}:s3:::${bucket}/${folder}*`
+  return `arn:${partitionOf(region)}:s3:::${bucket}/${folder}*`
+}
+
+function partitionOf(region: string): string {
+  if (region.startsWith('cn-')) return 'aws-cn'
+  return region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws'
 }
 
 /** Throws on what is no policy: it would be replaced by one that forgets all that it said. */

@@ -1,4 +1,4 @@
-import { acceptedLossText, coversLoss, UNKNOWN_LOSS } from '../../../domain/accepted-loss.ts'
+import { type AcceptedLoss, acceptedLossText, coversLoss, UNKNOWN_LOSS } from '../../../domain/accepted-loss.ts'
 import type { Intent } from '../../../domain/plan.ts'
 import { type Action, type DriverStep, planStep, stepOf } from '../../../driver/action.ts'
 import type { Seen } from '../../../driver/behaviour.ts'
@@ -284,13 +284,15 @@ async function stuck(
   return {
     is: 'failed',
     code: codes.code['drain-stuck'],
-    why: `${whyStuck(run, name, instance, proof)}. ${
-      lost === null
-        ? 'How much would be lost without it is unknown'
-        : `Without it ${readableDuration(lost)} of writes would be lost, ${accepted === undefined ? 'no loss' : acceptedLossText(accepted)} is accepted`
-    }`,
+    why: `${whyStuck(run, name, instance, proof)}. ${lossWithout(lost, accepted)}`,
     next: `Look at the way from ${name} to that archive (its keys, the network, its log), and plan again. ${toDoWithout(lost)}`,
   }
+}
+
+function lossWithout(lost: Milliseconds | null, accepted: AcceptedLoss | undefined): string {
+  if (lost === null) return 'How much would be lost without it is unknown'
+  const limit = accepted === undefined ? 'no loss' : acceptedLossText(accepted)
+  return `Without it ${readableDuration(lost)} of writes would be lost, ${limit} is accepted`
 }
 
 function whyStuck(run: Run, name: string, { lastFailedWAL }: InstanceStatus, proof: Drained): string {

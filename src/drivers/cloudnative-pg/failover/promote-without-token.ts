@@ -94,8 +94,10 @@ const lastSeenVaries: Varies = (planned, now) => {
   return then !== undefined && since !== undefined && (then === null || since === null || then <= since)
 }
 /** undefined: no position at all. */
-const positionIn = (value: Json | undefined): bigint | null | undefined =>
-  value === null ? null : ((typeof value === 'string' ? parseLsn(value) : null) ?? undefined)
+function positionIn(value: Json | undefined): bigint | null | undefined {
+  if (value === null) return null
+  return typeof value === 'string' ? (parseLsn(value) ?? undefined) : undefined
+}
 
 export const promoteWithoutToken: Action<CloudNativePgSpec, OfLostPromotion, Forked> = {
   name: 'promote-without-token',

@@ -53,12 +53,10 @@ export const archiveCheckpoint: Action<CloudNativePgSpec, OfPromotion, Checkpoin
       const promotion: StepReference<OnTimeline> = { id: run.step.parameters.promotion }
       const timeline = run.proofOf(promotion)?.timeline ?? 0
       const archived = (await instanceOf(run, await clusterOfRun(run)))?.lastArchivedWAL ?? ''
-      return (timelineIn(archived) ?? 0) < timeline || !hasShipped(archived, mark)
-        ? {
-            is: 'pending',
-            waitingFor: `the WAL of its checkpoint${timeline === 0 ? '' : ` on timeline ${timeline}`} in the archive`,
-          }
-        : { is: 'done', proof: { lastArchivedWal: archived, settledLsn: formatLsn(mark.at) } }
+      if ((timelineIn(archived) ?? 0) >= timeline && hasShipped(archived, mark))
+        return { is: 'done', proof: { lastArchivedWal: archived, settledLsn: formatLsn(mark.at) } }
+      const where = timeline === 0 ? '' : ` on timeline ${timeline}`
+      return { is: 'pending', waitingFor: `the WAL of its checkpoint${where} in the archive` }
     },
     apply: (run: DatabaseRun<OfPromotion, Marked>) => shipWal(run),
     back: { is: 'irreversible' },

@@ -126,6 +126,11 @@ const isForeign = (httpStatus: number, body: string): boolean =>
   (httpStatus >= 300 && httpStatus < 400) || httpStatus >= 500 || isPage(body)
 const isPage = (body: string): boolean => /^\s*(<\?xml|<!doctype|<html|<head|<body)/i.test(body)
 
+function formOf(httpStatus: number, body: string): string {
+  if (isPage(body)) return 'a page'
+  return httpStatus < 400 ? 'a redirect' : 'no Status'
+}
+
 /** A gateway that finds no server behind it may find one in a moment; a page or a redirect stays. */
 function foreignAnswer(
   { site, request, kind }: Asked,
@@ -133,8 +138,7 @@ function foreignAnswer(
   body: string,
   again: Pick<StandbyError, 'retry' | 'retryAfter'>,
 ): StandbyError {
-  const form = isPage(body) ? 'a page' : httpStatus < 400 ? 'a redirect' : 'no Status'
-  const what = `what answers as the API server of ${site} is none: HTTP ${httpStatus} with ${form}`
+  const what = `what answers as the API server of ${site} is none: HTTP ${httpStatus} with ${formOf(httpStatus, body)}`
   return siteError(httpStatus >= 500 ? 'site-unreachable' : 'not-an-api-server', what, {
     where: whereOf(site, request, kind),
     next: UNSEEN['not-an-api-server'].next(site),

@@ -48,7 +48,7 @@ export function resourceRequestOf(method: string, pathAndQuery: string): Resourc
   const [path = '', query = ''] = pathAndQuery.split('?', 2)
   const parts = path.split('/').filter((part) => part !== '')
   const apiGroup = parts[0] === 'apis' ? (parts[1] ?? '') : ''
-  const rest = (parts[0] === 'api' ? parts.slice(2) : parts[0] === 'apis' ? parts.slice(3) : []).map(decodeURIComponent)
+  const rest = afterVersion(parts).map(decodeURIComponent)
   // `/namespaces/infisical` is an object itself, `/namespaces/infisical/pods` is inside of it.
   const namespaced = rest[0] === 'namespaces' && rest.length > 2 && rest[2] !== 'status' && rest[2] !== 'finalize'
   const namespace = namespaced ? (rest[1] ?? null) : null
@@ -64,10 +64,17 @@ export function resourceRequestOf(method: string, pathAndQuery: string): Resourc
   }
 }
 
+/** What follows `api/v1` or `apis/<group>/<version>`; nothing on any other path. */
+function afterVersion(parts: readonly string[]): readonly string[] {
+  if (parts[0] === 'api') return parts.slice(2)
+  return parts[0] === 'apis' ? parts.slice(3) : []
+}
+
 function verbOf(method: string, name: string | null, watching: boolean): string {
   switch (method.toUpperCase()) {
     case 'GET':
-      return watching ? 'watch' : name === null ? 'list' : 'get'
+      if (watching) return 'watch'
+      return name === null ? 'list' : 'get'
     case 'POST':
       return 'create'
     case 'PATCH':

@@ -36,6 +36,11 @@ type News =
   | { readonly is: 'list'; readonly items: readonly KubernetesObject[] }
   | { readonly is: 'changed' | 'deleted'; readonly object: KubernetesObject }
 
+function objectIn(news: News): KubernetesObject | undefined {
+  if (news.is === 'list') return news.items[0]
+  return news.is === 'changed' ? news.object : undefined
+}
+
 /**
  * The object as it is (null when it does not exist), and again at each change; null when it is deleted. Ends and throws
  * as {@link watchAll}.
@@ -52,7 +57,7 @@ export async function* watchObject(
   })
   let last: string | null = null
   for await (const news of watchAll(watched, signal)) {
-    const object = news.is === 'list' ? news.items[0] : news.is === 'changed' ? news.object : undefined
+    const object = objectIn(news)
     const state: string = object?.metadata.resourceVersion ?? 'absent'
     if (news.is !== 'list' || state !== last) yield object === undefined ? null : complete(object)
     last = state

@@ -21,12 +21,10 @@ async function seen(
   }))
   const base = 'postgresql/pg-dc-a-g1/base/20261121T021500/backup.info'
   const store = {
-    list: async (prefix: string, { startAfter = '' } = {}) =>
-      prefix.endsWith('/base/')
-        ? backupInfo === null
-          ? []
-          : [{ key: base, bytes: 1 }]
-        : objects.filter(({ key }) => key > startAfter),
+    list: async (prefix: string, { startAfter = '' } = {}) => {
+      if (!prefix.endsWith('/base/')) return objects.filter(({ key }) => key > startAfter)
+      return backupInfo === null ? [] : [{ key: base, bytes: 1 }]
+    },
     get: async (key: string) => (key === base ? { body: backupInfo } : null),
   }
   const context = { signal: AbortSignal.timeout(5_000), objectStore: () => ({ location: {}, open: async () => store }) }

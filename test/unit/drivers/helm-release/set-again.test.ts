@@ -40,12 +40,10 @@ function site(role: Role, of: { readonly values: number | null; readonly now: nu
     },
   } as unknown as KubernetesClient
   const warnings: string[] = []
-  const helm = ([command]: readonly string[]): string =>
-    command === 'list'
-      ? JSON.stringify([{ status: 'deployed', revision: '4', chart: 'app-1.0.0' }])
-      : command === 'version'
-        ? 'v3.19.0'
-        : chart(of.values)
+  const helm = ([command]: readonly string[]): string => {
+    if (command === 'list') return JSON.stringify([{ status: 'deployed', revision: '4', chart: 'app-1.0.0' }])
+    return command === 'version' ? 'v3.19.0' : chart(of.values)
+  }
   const signal = new AbortController().signal
   const context = {
     stack: toyStack,
