@@ -84,7 +84,7 @@ export function approvalsAnswer(state: GitHubState, run: RunState): object[] {
   }))
 }
 
-/** What waits for a reviewer; `viewer` is null for a job's own token, which can not approve anything. */
+/** What waits for a reviewer; `viewer` is null for a job's own token, which cannot approve anything. */
 export function pendingAnswer(state: GitHubState, run: RunState, viewer: number | null): object[] {
   return [...run.waiting].flatMap((name) => {
     const environment = state.environments.get(name)

@@ -88,7 +88,7 @@ function dispatch(state: GitHubState, body: string, viewer: number | null): Answ
   })
 }
 
-/** A reviewer's answer. A job's own token can not give it: a run can not approve itself. */
+/** A reviewer's answer. A job's own token cannot give it: a run cannot approve itself. */
 function reviewPending(state: GitHubState, run: RunState, body: string, viewer: number | null): Answer {
   if (viewer === null) return problem(403, 'Resource not accessible by integration')
   const given = JSON.parse(body) as {

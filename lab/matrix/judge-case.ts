@@ -156,7 +156,7 @@ const timelineOf = ({ sites }: StatusReport): number | null => {
 }
 
 /**
- * Where its archive was closed, and stays so, a site that comes back can not go on with the history that it parted
+ * Where its archive was closed, and stays so, a site that comes back cannot go on with the history that it parted
  * from.
  */
 function ofArchive({ one, planned, archivedLater }: CaseFacts): string[] {

@@ -69,7 +69,7 @@ interface Prepared {
   /** What is to be done with a world. */
   readonly work: (world: World) => Promise<Outcome>
   /**
-   * Records what keeps a move from having a world: a kubeconfig that can not be read, a credential that is not there.
+   * Records what keeps a move from having a world: a kubeconfig that cannot be read, a credential that is not there.
    */
   readonly recorded: <T>(connecting: () => Promise<T>) => Promise<T>
 }

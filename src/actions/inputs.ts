@@ -231,7 +231,7 @@ function readMoveRequest(to: string): MoveRequest {
 }
 
 /**
- * The input `credentials` is one JSON object from name to value. A reusable workflow can not hand single secrets of
+ * The input `credentials` is one JSON object from name to value. A reusable workflow cannot hand single secrets of
  * unknown names down; one secret that holds all of them it can.
  */
 export function readCredentials(): GivenCredentials {

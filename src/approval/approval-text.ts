@@ -39,7 +39,7 @@ export function approvalText(plan: Plan, request: Request): string {
   ]
   for (const [name, value] of lines)
     if (!isOneLine(value))
-      throw inputError('plan-invalid', `the plan's ${name} can not be shown on one line`, {
+      throw inputError('plan-invalid', `the plan's ${name} cannot be shown on one line`, {
         next: 'Make a new plan: standby failover plan',
       })
   return [
@@ -73,7 +73,7 @@ function oneLine(text: string, what: string): string {
   if (normal !== '' && normal.length <= LONGEST_REASON && isOneLine(normal)) return normal
   throw inputError(
     'input-invalid',
-    `${what} is empty, longer than ${LONGEST_REASON} characters, or holds characters that can not be seen`,
+    `${what} is empty, longer than ${LONGEST_REASON} characters, or holds characters that cannot be seen`,
     {
       next: 'Write it in one line of plain text.',
     },

@@ -10,7 +10,7 @@ const late = (): Error => siteError('github-unreachable', 'the jobs were not lis
 /**
  * When GitHub started this job, which its environment held back until it was approved; ISO 8601. GitHub says who
  * approved, and nowhere when: this is the first instant that is known to lie behind it, with the wait for a free runner
- * in between. For the evidence alone: null where it can not be read, and no reason to refuse.
+ * in between. For the evidence alone: null where it cannot be read, and no reason to refuse.
  */
 export async function jobStart(of: {
   readonly github: Pick<GitHubClient, 'jobs'>

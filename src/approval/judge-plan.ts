@@ -35,7 +35,7 @@ export function ofDigest(plan: PlanInQuestion, approved: string): Refusal[] {
 
 /** Against a plan that waited too long, or does not say until when it may wait. Pure. */
 export function ofExpiry(plan: PlanInQuestion, now: string): Refusal[] {
-  // Not `<=`: a date that can not be read is no date in the future.
+  // Not `<=`: a date that cannot be read is no date in the future.
   return Date.parse(plan.expiresAt) > Date.parse(now)
     ? []
     : [

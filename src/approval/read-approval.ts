@@ -31,7 +31,7 @@ export interface ApprovalRequest {
 }
 
 /**
- * The approval of this very run, read back from GitHub. Throws the first reason against it, naming all; what can not be
+ * The approval of this very run, read back from GitHub. Throws the first reason against it, naming all; what cannot be
  * read refuses.
  */
 export async function readGitHubApproval(request: ApprovalRequest): Promise<Approval> {
@@ -180,7 +180,7 @@ async function settled<T>(answer: Promise<T>): Promise<PromiseSettledResult<T>> 
 }
 
 /**
- * The answer, or a refusal with the code for what GitHub does not have: a gate that can not be read has not been shown
+ * The answer, or a refusal with the code for what GitHub does not have: a gate that cannot be read has not been shown
  * to exist.
  */
 function readable<T>(what: string, answer: PromiseSettledResult<T>, code: ReasonCode = 'approval-unreadable'): T {
@@ -189,7 +189,7 @@ function readable<T>(what: string, answer: PromiseSettledResult<T>, code: Reason
   throw new StandbyError({
     code: reason.code === 'github-not-found' ? code : 'approval-unreadable',
     mustAct: 'approval',
-    what: `${what} can not be read: ${reason.message}. A gate that can not be read has not been shown to exist`,
+    what: `${what} cannot be read: ${reason.message}. A gate that cannot be read has not been shown to exist`,
     where: 'GitHub',
     next: `${reason.next ?? 'The job needs permissions: actions: read, contents: read.'} Nothing was changed.`,
     cause: reason,

@@ -66,7 +66,7 @@ export async function readResumeApproval(request: ResumeRequest): Promise<Approv
     }
   if (request.github === null)
     throw unproven(
-      'the run was approved on GitHub, which can not be asked for that without a token',
+      'the run was approved on GitHub, which cannot be asked for that without a token',
       `Set GITHUB_TOKEN to one that may read Actions. Or: ${renew}`,
     )
   const { url } = runOfPlan(plan)

@@ -3,7 +3,7 @@ import { sequenceOf } from '../planning/order-steps.ts'
 
 /**
  * What a signer should see of a plan before all else, a line each, in its order: the steps that shut the old site out,
- * and those that can not be taken back. Pure.
+ * and those that cannot be taken back. Pure.
  */
 export function whatItDoes({ steps, fencing }: Plan): string[] {
   const shown = sequenceOf(steps).filter(({ fence, irreversible }) => fence !== undefined || irreversible)

@@ -56,7 +56,7 @@ export async function localApproval(
 
 async function readSignature(file: string): Promise<SignatureFile> {
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw inputError('signature-not-found', `the signature ${file} can not be read (${error.code ?? error.message})`, {
+    throw inputError('signature-not-found', `the signature ${file} cannot be read (${error.code ?? error.message})`, {
       next: 'Name the .sig file that ssh-keygen wrote. Nothing was changed.',
     })
   })

@@ -61,7 +61,7 @@ export function addEvidence(program: Command): void {
 interface Named {
   readonly file: string
   readonly body: EvidenceRecord | null
-  /** Why it can not be read. */
+  /** Why it cannot be read. */
   readonly unreadable: string | null
 }
 const recordsIn = (files: ChainFiles): Named[] =>
@@ -135,7 +135,7 @@ async function exported(files: ChainFiles, folder: string, json: boolean): Promi
 
 async function filesIn(folder: string): Promise<ChainFiles> {
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
-    throw inputError('input-invalid', `${folder} can not be read (${error.code ?? error.message})`, {
+    throw inputError('input-invalid', `${folder} cannot be read (${error.code ?? error.message})`, {
       next: 'Name an exported folder.',
     })
   })

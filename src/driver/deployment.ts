@@ -33,7 +33,7 @@ export interface DeployUnit {
 
 export interface Change {
   /**
-   * `refused`: it must not or can not be, and nothing of the deploy begins. `keep`: what an adoption leaves as it is.
+   * `refused`: it must not or cannot be, and nothing of the deploy begins. `keep`: what an adoption leaves as it is.
    */
   readonly kind: 'create' | 'update' | 'delete' | 'refused' | 'keep'
   /** `infisical/Cluster/pg-dc-a`. */

@@ -34,12 +34,12 @@ export const REASON_CODES = {
     'proxy-invalid': 'A proxy that the environment names is no address, or this Node knows no proxies.',
     'node-too-old': 'The program runs on a Node that is older than 24.',
     'input-missing': 'A required input is not set.',
-    'input-invalid': 'An input has a value that it can not have.',
+    'input-invalid': 'An input has a value that it cannot have.',
     'unknown-input': 'An input is given that does not exist; most likely a typo.',
     'credentials-invalid': 'The input credentials is not one JSON object of texts.',
     'not-confirmed': 'The typed confirmation is not the name of the target site.',
     'reason-missing': 'An execution from the command line needs a reason for the evidence.',
-    'stack-not-found': 'The stack file can not be read.',
+    'stack-not-found': 'The stack file cannot be read.',
     'stack-warning':
       'The stack file holds something that can be used, and should be known: where, and what, the finding says.',
     'stack-invalid': 'The stack file is wrong; all problems are listed with their lines.',
@@ -55,7 +55,7 @@ export const REASON_CODES = {
     'credential-unusable':
       'A credential holds a line break or another character with which it cannot be sent; line breaks at its end are left out.',
     'credential-not-local': 'A credential that is needed before any site is connected lies in a Kubernetes Secret.',
-    'kubeconfig-invalid': 'The kubeconfig of a site can not be used.',
+    'kubeconfig-invalid': 'The kubeconfig of a site cannot be used.',
   },
   'Plan, approval and witness': {
     'already-active': 'The target is the active site already.',
@@ -63,7 +63,7 @@ export const REASON_CODES = {
     'active-site-undeclared': 'The witness names an active site that the stack file does not declare.',
     'witness-emptied': 'The witness names no active site, and sites hold what a deploy of this stack has made.',
     'never-deployed': 'The witness knows no active site: the first deploy is missing.',
-    'plan-not-found': 'The plan file can not be read.',
+    'plan-not-found': 'The plan file cannot be read.',
     'plan-invalid': 'The file is no plan of this tool.',
     'plan-for-another-site': 'The plan, or the run, is for another site than the one that was asked for.',
     'plan-expired': 'The plan waited too long for its reviewer.',
@@ -124,7 +124,7 @@ export const REASON_CODES = {
   'Reviewers on GitHub': {
     'approval-not-declared': 'The stack file names no environment of GitHub.',
     'not-in-github': 'The job lacks what tells one run of GitHub from another.',
-    'approval-unreadable': 'A part of the gate can not be read: it has not been shown to exist.',
+    'approval-unreadable': 'A part of the gate cannot be read: it has not been shown to exist.',
     'environment-missing': 'The environment does not exist, or the token may not see it.',
     'environment-mismatch': 'GitHub answered with another environment.',
     'environment-unprotected': 'The environment demands no reviewer.',
@@ -155,7 +155,7 @@ export const REASON_CODES = {
     'approval-not-allowed':
       'The approval of a run is not of the kind that the stack file demands now, or for something else.',
     'signatures-not-declared': 'Signatures are given, and the stack file names no keys.',
-    'signature-not-found': 'The file of a signature can not be read.',
+    'signature-not-found': 'The file of a signature cannot be read.',
     'signature-unreadable': 'A file is no signature of ssh-keygen, or is damaged.',
     'signature-algorithm': 'A signature is not by an Ed25519 key.',
     'signature-namespace': 'A signature was made for another purpose than approving a plan.',
@@ -170,7 +170,7 @@ export const REASON_CODES = {
     'unknown-host': 'A site declares no host of this name.',
     'platform-missing': 'A site does not declare the platform that is asked for, such as a cluster.',
     'site-silent': 'A site does not answer.',
-    'site-unreachable': 'The API server of a site can not be reached, or answers with an error of its own.',
+    'site-unreachable': 'The API server of a site cannot be reached, or answers with an error of its own.',
     'site-denied': 'The API server or a host of a site answers, and does not let this identity look.',
     'site-untrusted':
       'What answers in the name of a site shows a certificate that proves nothing: nobody knows who it is.',
@@ -231,7 +231,7 @@ export const REASON_CODES = {
   Database: {
     'made-by-others':
       'An object that the stack declares exists, and no deploy of this stack made it: it is adopted on demand only.',
-    'database-silent': 'The database of a site can not be read.',
+    'database-silent': 'The database of a site cannot be read.',
     'database-not-answering': 'The primary instance does not answer.',
     'another-site-ahead': 'Another passive site holds more of the lost one than the one that takes over.',
     'replay-paused': 'The replica does not replay.',

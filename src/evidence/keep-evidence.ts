@@ -9,7 +9,7 @@ import type { EvidenceRecord } from './refusal-body.ts'
 
 /** Where the chain lies in the witness. */
 export const EVIDENCE_FOLDER = 'evidence/'
-/** Two runs may append at once; more than a few at once can not be, for there is one lock. */
+/** Two runs may append at once; more than a few at once cannot be, for there is one lock. */
 const TRIES = 8
 /** Objects that are read side by side. */
 const AT_ONCE = 16

@@ -49,7 +49,7 @@ export function beginRun(course: Course, { onRecord, turnedBack, continued }: Of
       // A lock that an earlier process held is observed anew, unless nothing is left to do: it may have expired, and
       // gone to somebody else.
       if (id === course.lock && !complete) return [id, 'unsure']
-      // What the run can not go on without was not given up by any run of this code: it counts as a claim, and is
+      // What the run cannot go on without was not given up by any run of this code: it counts as a claim, and is
       // looked at.
       const claimed = recorded === 'given-up' && gatesAhead && !isDispensable(course, id, course.required)
       if (claimed) return [id, 'done']

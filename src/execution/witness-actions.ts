@@ -97,7 +97,7 @@ function lockBehaviour(of: WitnessRun): WitnessBehaviour {
       // does it again.
       for (const left of new Set([run, record.run])) await of.touchLeft(left, step.signal)
       // Whoever continues the run takes the record over too: a process that fell asleep behind its last look at the
-      // lock can not activate any more.
+      // lock cannot activate any more.
       const since = ours ? record.since : (await witnessTime(store, clock)).toISOString()
       if (record.holder !== holder) await replaceActive(store, { ...record, epoch, since, run, holder }, active)
     },

@@ -79,7 +79,7 @@ export function learn(
   }
 }
 
-/** More moves than anybody makes while a guard lives and can not read. */
+/** More moves than anybody makes while a guard lives and cannot read. */
 export const FARTHEST_JUMP = 1_000
 
 /**

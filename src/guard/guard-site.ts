@@ -163,7 +163,7 @@ function reporterOf(guard: Guard): Reporter {
       unpublished = ''
     } catch (error) {
       const why = asStandbyError(error).message
-      if (why !== unpublished && !context.signal.aborted) context.log.warning(`the report can not be written: ${why}`)
+      if (why !== unpublished && !context.signal.aborted) context.log.warning(`the report cannot be written: ${why}`)
       unpublished = why
     }
   }

@@ -15,7 +15,7 @@ export interface GuardReport {
   readonly because: Decision['because']
   readonly epoch: number
   readonly activeSite: string | null
-  /** Why the witness can not be read; null: it can. */
+  /** Why the witness cannot be read; null: it can. */
   readonly witnessSilent: string | null
   /** Fences that hold and are needed: without them the site would be open. What is passive by itself needs none. */
   readonly closed: readonly string[]

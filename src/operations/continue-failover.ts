@@ -47,7 +47,7 @@ export const patiently = ({
 
 /**
  * The named run, or the one that has left its lock behind. Throws `run-unknown`, and `witness-damaged` when its plan
- * can not be read.
+ * cannot be read.
  */
 export async function readRun(world: Pick<World, 'store'>, named: string | null): Promise<KeptRun> {
   const run = named ?? (await unfinishedRun(world))

@@ -16,7 +16,7 @@ import { lastRestoreTests, statusOf } from './status.ts'
 
 /**
  * The plan of a move, with its digest and with times that former runs took: read-only. A plan with blockers is shown,
- * and can not be executed.
+ * and cannot be executed.
  */
 export async function planFailover(
   world: World,

@@ -8,7 +8,7 @@ import { planDocument } from '../witness/documents.ts'
 /** The plan in a file, if it is one of ours for this target. Whether it is the approved one, its digest decides. */
 export async function readPlan(path: string, to: string | null): Promise<Plan> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw inputError('plan-not-found', `the plan ${path} can not be read (${error.code ?? error.message})`, {
+    throw inputError('plan-not-found', `the plan ${path} cannot be read (${error.code ?? error.message})`, {
       next: 'Hand over the file that the plan job wrote.',
     })
   })

@@ -41,7 +41,7 @@ const PATIENCE = seconds(3)
 
 /**
  * Does what may refuse a move before it has an approval and a world; what it throws is thrown on, after it was recorded
- * in the evidence, and says where. A record that can not be left is a warning in the log.
+ * in the evidence, and says where. A record that cannot be left is a warning in the log.
  */
 export async function recordingRefusal<T>(to: RefusalLog, attempt: Attempt, work: () => Promise<T>): Promise<T> {
   try {

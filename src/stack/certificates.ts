@@ -20,7 +20,7 @@ export function judgeCertificates(text: string, now: Date): JudgedCertificates {
   const warnings: string[] = []
   for (const [index, block] of blocks.entries()) {
     const certificate = certificateIn(block)
-    if (certificate === null) return refused(`holds a certificate that can not be read (number ${index + 1})`)
+    if (certificate === null) return refused(`holds a certificate that cannot be read (number ${index + 1})`)
     if (certificate.validToDate < now)
       warnings.push(
         `holds a certificate that ended on ${certificate.validToDate.toISOString().slice(0, 10)} (number ${index + 1})`,

@@ -34,7 +34,7 @@ export interface Kinds {
 /** The stack that a file declares, frozen. Throws all that is wrong with it at once. */
 export async function loadStack(path: string, kinds: Kinds): Promise<Stack> {
   const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    throw inputError('stack-not-found', `the stack file ${path} can not be read (${error.code ?? error.message})`, {
+    throw inputError('stack-not-found', `the stack file ${path} cannot be read (${error.code ?? error.message})`, {
       where: path,
       next: 'Name it with --stack, or the input `stack`.',
     })

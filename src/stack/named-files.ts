@@ -60,7 +60,7 @@ export async function readNamed(directory: string, { path: named, is }: NamedPat
     const code = (error as NodeJS.ErrnoException).code
     if (code === 'ENOENT' || code === 'ENOTDIR') return wrong(`the file ${named} does not exist beside the stack file`)
     if (code === 'ELOOP') return wrong(`${named} leads back to itself`)
-    return wrong(`the file ${named} can not be read (${code ?? String(error)})`)
+    return wrong(`the file ${named} cannot be read (${code ?? String(error)})`)
   }
 }
 

@@ -43,7 +43,7 @@ export const approvalSchema: JsonObject = {
       oneOf: [{ required: ['environment'] }, { required: ['environments'] }],
     },
     signatures: {
-      description: 'Signatures that allow a move from the command line, for the day that GitHub can not be asked.',
+      description: 'Signatures that allow a move from the command line, for the day that GitHub cannot be asked.',
       type: 'object',
       required: ['required', 'keys'],
       additionalProperties: false,
@@ -63,7 +63,7 @@ export const approvalSchema: JsonObject = {
             required: ['name', 'key'],
             additionalProperties: false,
             properties: {
-              name: text('Whose key it is; who asks for a move can not sign for it under this name.', {
+              name: text('Whose key it is; who asks for a move cannot sign for it under this name.', {
                 pattern: '^[A-Za-z0-9][A-Za-z0-9._@+-]*$',
               }),
               key: {

@@ -46,7 +46,7 @@ export const harmlessJson = (json: string): string =>
   )
 
 /**
- * Text in the log of a GitHub job can not command the runner: it obeys lines that begin with `::`, and `##[` anywhere.
+ * Text in the log of a GitHub job cannot command the runner: it obeys lines that begin with `::`, and `##[` anywhere.
  */
 export const harmlessToRunner = (text: string): string =>
   harmlessText(text)

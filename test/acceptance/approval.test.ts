@@ -209,7 +209,7 @@ test('what nobody approved is refused before any credential of a site is read', 
   expectRefused(run, 'not-approved')
 })
 
-describe('a gate that can not be read has not been shown to exist', () => {
+describe('a gate that cannot be read has not been shown to exist', () => {
   test.each([
     ['another repository', { GITHUB_REPOSITORY: 'acme/other' }, 'environment-missing'],
     ['an API that refuses connections', { GITHUB_API_URL: 'http://127.0.0.1:1' }, 'approval-unreadable'],

@@ -33,7 +33,7 @@ describe('--json', () => {
       error: {
         code: 'stack-not-found',
         mustAct: 'input',
-        what: 'the stack file none.yaml can not be read (ENOENT)',
+        what: 'the stack file none.yaml cannot be read (ENOENT)',
         where: 'none.yaml',
         next: 'Name it with --stack, or the input `stack`.',
       },

@@ -39,7 +39,7 @@ describe('the command line', () => {
     expect(run.exitCode).toBe(2)
     expect(run.stdout).toBe('')
     expect(run.stderr).toBe(
-      'standby: stack-not-found\n  the stack file none.yaml can not be read (ENOENT)\n  where: none.yaml\n  next:  Name it with --stack, or the input `stack`.\n',
+      'standby: stack-not-found\n  the stack file none.yaml cannot be read (ENOENT)\n  where: none.yaml\n  next:  Name it with --stack, or the input `stack`.\n',
     )
   })
 

@@ -279,7 +279,7 @@ describe('what a deploy puts on a site', () => {
     await expect(admin.request('POST', path, careless)).rejects.toThrow(/restricted/)
   })
 
-  test('whoever installs guards can not run pods as the mover, and a guard can not read a Secret or start what it stops', async () => {
+  test('whoever installs guards cannot run pods as the mover, and a guard cannot read a Secret or start what it stops', async () => {
     const accounts = await admin.list(
       { apiVersion: 'v1', kind: 'ServiceAccount', plural: 'serviceaccounts' },
       { namespace: guardNamespace('shop') },

@@ -244,7 +244,7 @@ describe('a database whose site is lost', () => {
   )
 
   test(
-    'is replaced without a token: all that was shipped is there, the loss is counted, and the lost side can not fork its archive',
+    'is replaced without a token: all that was shipped is there, the loss is counted, and the lost side cannot fork its archive',
     async () => {
       await db.sql('dc-a', 'INSERT INTO users SELECT FROM generate_series(1, 10); SELECT pg_switch_wal();')
       await eventually(

@@ -5,7 +5,7 @@ import { balancersHold } from './sites.ts'
 import * as W from './world-state.ts'
 
 /**
- * What `Behaviour.done` of a step says; a site that can not be reached says nothing. Mirrors witness-behaviours.ts for
+ * What `Behaviour.done` of a step says; a site that cannot be reached says nothing. Mirrors witness-behaviours.ts for
  * the core's steps.
  */
 export function looks(

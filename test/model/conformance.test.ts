@@ -118,7 +118,7 @@ describe('what the real engine writes into its journal, the model can do too', (
         const at = worldsWithJournal(model, known)
         if (at !== null)
           throw new Error(
-            `seed ${seed}: the model can not follow ${JSON.stringify(must(entries[at]))}, entry ${at + 1} of ${JSON.stringify(entries.map((entry) => ('step' in entry ? `${entry.kind} ${entry.step}` : entry.kind)))}`,
+            `seed ${seed}: the model cannot follow ${JSON.stringify(must(entries[at]))}, entry ${at + 1} of ${JSON.stringify(entries.map((entry) => ('step' in entry ? `${entry.kind} ${entry.step}` : entry.kind)))}`,
           )
       }
       expect([...givenUp]).toEqual(request === THERE_AT_BEST ? ['application.stop@dc-a'] : [])

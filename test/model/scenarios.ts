@@ -15,7 +15,7 @@ export const CALM = {
   guarded: false,
 } as const
 export const THERE = { mode: 'switchover', from: 0, epoch: 1, nonce: 'a' } as const
-/** With a fence that is not needed: the run goes on when it can not be shut. */
+/** With a fence that is not needed: the run goes on when it cannot be shut. */
 export const THERE_AT_BEST: PlanRequest = {
   ...THERE,
   bent: (step) => (step.fence === 'application' ? { ...step, bestEffort: step.deadline } : step),

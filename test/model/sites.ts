@@ -102,7 +102,7 @@ export function take(model: Model, world: W.WorldState, effect: Effect): void {
   }
 }
 
-/** A load balancer of a site that is lost can not be reached either. */
+/** A load balancer of a site that is lost cannot be reached either. */
 function setBalancers(world: W.WorldState, value: number): void {
   for (const place of PLACES) if (W.get(world, W.SITE + place) === W.UP) world[W.BALANCER + place] = value
 }

@@ -274,7 +274,7 @@ describe('a stack that other hands made: a database with its archive, a Redis th
   )
 
   test(
-    'has a Redis whose StatefulSet can not be changed: the dry run says so, and what is around its data is exchanged by hand',
+    'has a Redis whose StatefulSet cannot be changed: the dry run says so, and what is around its data is exchanged by hand',
     async () => {
       const report = await deploy(db.world, { dryRun: true, only: [], adopt: true })
       process.stderr.write(`${report.failure?.what}\n`)

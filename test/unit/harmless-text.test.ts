@@ -79,7 +79,7 @@ describe('text of strangers', () => {
     )
   })
 
-  test('can not command the runner of a GitHub job, on whatever line it stands', () => {
+  test('cannot command the runner of a GitHub job, on whatever line it stands', () => {
     fc.assert(
       fc.property(nasty, (text) => {
         for (const line of harmlessToRunner(text).split('\n')) {

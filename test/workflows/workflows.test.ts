@@ -146,7 +146,7 @@ describe('the failover workflow', () => {
     expect(execute?.permissions).toEqual({ contents: 'read', actions: 'read' })
   })
 
-  test('the plan job can not write: it gets the credentials of its own environment', () => {
+  test('the plan job cannot write: it gets the credentials of its own environment', () => {
     expect(plan?.permissions).toEqual({ contents: 'read' })
     expect(plan?.steps?.some((step) => step.with?.operation === 'execute')).toBe(false)
   })

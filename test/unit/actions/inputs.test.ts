@@ -47,13 +47,13 @@ test('deploy takes components one per line or separated by commas', () => {
   })
 })
 
-test('verify-backup takes a new backup first only when it is asked to: the credentials of a restore test can not', () => {
+test('verify-backup takes a new backup first only when it is asked to: the credentials of a restore test cannot', () => {
   expect(readVerifyBackupInputs()).toEqual({ stack: 'standby.yaml', site: null, fresh: false })
   given({ fresh: 'true', site: 'dc-b' })
   expect(readVerifyBackupInputs()).toEqual({ stack: 'standby.yaml', site: 'dc-b', fresh: true })
 })
 
-test('what was read can not be changed later', () => {
+test('what was read cannot be changed later', () => {
   given(execute)
   jest.spyOn(process.stdout, 'write').mockImplementation(() => true)
   for (const inputs of [readStatusInputs(), readFailoverInputs()]) expect(Object.isFrozen(inputs)).toBe(true)

@@ -6,7 +6,7 @@ import type { Phase, PlannedStep } from '../../../src/domain/plan.ts'
 import { type ProgressEvent, progressTo } from '../../../src/execution/progress.ts'
 import { harmlessToRunner as harmless } from '../../../src/values/harmless-text.ts'
 
-test('text that is quoted from a cluster can not command the runner', () => {
+test('text that is quoted from a cluster cannot command the runner', () => {
   expect(harmless('::add-path::/tmp/evil')).toBe(': :add-path::/tmp/evil')
   expect(harmless('last words:\n   ::stop-commands::x\n##[set-output name=decision]continue')).toBe(
     'last words:\n   : :stop-commands::x\n## [set-output name=decision]continue',

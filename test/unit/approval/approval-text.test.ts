@@ -104,7 +104,7 @@ reason: GitHub is down since 02:10, incident 4711
     )
   })
 
-  test('can not be made to show a line that it has not: a plan with line breaks in a name is none', () => {
+  test('cannot be made to show a line that it has not: a plan with line breaks in a name is none', () => {
     const lines = 'p1\ndigest: 00'
     const bent: Plan[] = [
       { ...plan, id: lines },

@@ -207,7 +207,7 @@ describe('an approval', () => {
     ).rejects.toMatchObject({ code: 'approval-not-declared' })
   })
 
-  test('is refused in a re-run: it can not be told from the one of the first attempt', async () => {
+  test('is refused in a re-run: it cannot be told from the one of the first attempt', async () => {
     const run = await approvedRun()
     await control.rerun(run.id)
     await expect(read(run)).rejects.toMatchObject({ code: 'rerun-refused' })

@@ -114,7 +114,7 @@ describe('a terminal that goes on with a run that was approved on GitHub', () =>
     expect(next).toMatch(/GITHUB_TOKEN.*the failover workflow with operation: resume, run: r1/s)
   })
 
-  test('can not go on with a plan that no run of GitHub made', async () => {
+  test('cannot go on with a plan that no run of GitHub made', async () => {
     expect((await resumed(await made({ madeIn: () => 'https://github.com/acme/stacks' }), reviewed)).code).toBe(
       'approval-unproven',
     )

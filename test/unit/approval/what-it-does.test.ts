@@ -3,7 +3,7 @@ import { whatItDoes } from '../../../src/approval/what-it-does.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
 import { deployedToy, toyWorld } from '../../support/toy-stack.ts'
 
-test('a signer is shown what a plan shuts and what can not be taken back, in its order', async () => {
+test('a signer is shown what a plan shuts and what cannot be taken back, in its order', async () => {
   const { toy, store } = await deployedToy()
   const { plan } = await planFailover(toyWorld(toy, store), { mode: 'switchover', to: 'dc-b' })
   expect(whatItDoes(plan).map((line) => line.split(':')[0])).toEqual([

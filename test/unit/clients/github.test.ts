@@ -117,7 +117,7 @@ describe('what GitHub says about an approval', () => {
   })
 })
 
-describe('an answer that can not be read', () => {
+describe('an answer that cannot be read', () => {
   const { can_admins_bypass: _bypass, ...withoutBypass } = environment
   test('keeps a missing protection missing, for the caller to refuse', async () => {
     expect((await (await gitHub(json(withoutBypass))).environment('e')).can_admins_bypass).toBeUndefined()

@@ -468,7 +468,7 @@ users:
       'its user logs in by the auth-provider azure',
       kubeconfigOf({ url: 'https://127.0.0.1:1', user: 'auth-provider: { name: azure }' }),
     ],
-  ])('that can not be used is refused before anything is contacted: %s', (why, kubeconfig) => {
+  ])('that cannot be used is refused before anything is contacted: %s', (why, kubeconfig) => {
     expect(opened(kubeconfig)).toThrow(
       expect.objectContaining({
         code: 'kubeconfig-invalid',

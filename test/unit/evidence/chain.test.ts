@@ -55,7 +55,7 @@ function withPath(path: string): { status: number | null; said: string } {
 }
 const byUs = (files: ChainFiles, heads: readonly string[] = []): boolean => judgeChain(files, heads).broken === null
 
-describe('where sha256sum can not do its work, nothing is OK', () => {
+describe('where sha256sum cannot do its work, nothing is OK', () => {
   test('there is none: nothing was verified', () => {
     expect(withPath(temporaryFolder())).toEqual({ status: 2, said: expect.stringContaining('no sha256sum') })
   })

@@ -146,13 +146,13 @@ describe('whoever reviews a plan, on a page or on a terminal', () => {
       expect(text).toContain('what shuts it, because it answers: database.demote@dc-a')
   })
 
-  test('sees of each step when it begins and how long it takes, the point of no return once, and what else can not be undone', async () => {
+  test('sees of each step when it begins and how long it takes, the point of no return once, and what else cannot be undone', async () => {
     for (const text of texts(await reviewed())) {
       expect(text).toMatch(/\+0\.1 s *\|? *1\.0 s/)
       const marked = (mark: string): string[] =>
         text.split('\n').filter((line) => new RegExp(`(\\*\\*|\\()${mark}`).test(line))
       expect(marked('point of no return')).toEqual([expect.stringContaining('witness.activate@dc-b')])
-      expect(marked('can not be undone')).toEqual([expect.stringContaining('database.promote@dc-b')])
+      expect(marked('cannot be undone')).toEqual([expect.stringContaining('database.promote@dc-b')])
     }
   })
 })

@@ -73,7 +73,7 @@ const bestEffortOf = (plan: Plan): string[] =>
   plan.steps.flatMap(({ id, bestEffort }) => (bestEffort === undefined ? [] : [id]))
 
 describe('a fence that the required level does not need', () => {
-  test('does not stop a failover when it can not be shut: the run says so, and claims no level that it has not reached', async () => {
+  test('does not stop a failover when it cannot be shut: the run says so, and claims no level that it has not reached', async () => {
     const at = await approved({ power: refused })
     expect(bestEffortOf(at.plan)).toEqual([POWER])
     const report = await executeFailover(at.process(), at.plan, toyApproval(at.digest))

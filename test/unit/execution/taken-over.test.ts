@@ -6,7 +6,7 @@ import { readActive } from '../../../src/witness/active.ts'
 import { deployedToy, toyClock } from '../../support/toy-stack.ts'
 
 // Found by the model checker: docs/verification.md.
-test('a process that slept through its lock, and was taken over from, can not pass the point of no return', async () => {
+test('a process that slept through its lock, and was taken over from, cannot pass the point of no return', async () => {
   const { store } = await deployedToy()
   const clock = toyClock()
   const plan = {

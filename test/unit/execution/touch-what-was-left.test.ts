@@ -187,7 +187,7 @@ describe('whoever takes a run over', () => {
     expect(at.site.object).toMatchObject({ touches: 1, effects: ['stop'] })
   })
 
-  test('does nothing at all where it can not touch, says why, and leaves the direction to the next one, which can', async () => {
+  test('does nothing at all where it cannot touch, says why, and leaves the direction to the next one, which can', async () => {
     const at = await left()
     const refused = siteError('kubernetes-forbidden', 'a right is lacking')
     const outcome = await at.process('resume', { ...stopping(at.site), touch: () => Promise.reject(refused) })

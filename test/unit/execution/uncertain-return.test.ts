@@ -30,7 +30,7 @@ function refusingBehindReturn(store: ConditionalStore): ConditionalStore {
   }
 }
 
-test('a run that can not tell whether the witness names the new site opens nothing on the old one, and is resumed to its end', async () => {
+test('a run that cannot tell whether the witness names the new site opens nothing on the old one, and is resumed to its end', async () => {
   const { toy, store } = await deployedToy()
   const { plan, digest } = await planFailover(toyWorld(toy, store), { mode: 'switchover', to: 'dc-b' })
   const report = await executeFailover(toyWorld(toy, refusingBehindReturn(store)), plan, toyApproval(digest))

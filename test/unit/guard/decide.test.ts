@@ -177,7 +177,7 @@ describe('every site, in every history', () => {
   })
 })
 
-describe('a record that is sound by itself and can not be true', () => {
+describe('a record that is sound by itself and cannot be true', () => {
   const knowing = (...readings: readonly Reading[]) =>
     readings.reduce((known, reading) => learn(known, reading, 0, rules), beginLife(0))
 

@@ -139,7 +139,7 @@ describe('a deploy', () => {
   test('lets a unit end that runs beside the first failure, and begins no other one', async () => {
     const { unit, there, happened } = play()
     const failing = unit('a', {
-      apply: () => Promise.reject(siteError('internal-error', 'a can not be applied')),
+      apply: () => Promise.reject(siteError('internal-error', 'a cannot be applied')),
     })
     const slow = unit('b', {
       async apply(signal) {
@@ -153,7 +153,7 @@ describe('a deploy', () => {
     expect(outcomes(report.units)).toEqual(['a failed', 'b applied', 'c not-reached'])
     expect(report).toMatchObject({ verdict: 'failed', failure: { code: 'internal-error' } })
     expect(happened).toEqual(['apply b', 'ready b'])
-    expect(warnings).toEqual([expect.stringContaining('a can not be applied')])
+    expect(warnings).toEqual([expect.stringContaining('a cannot be applied')])
     const kinds = journalBelow(store, 'deploys/').map(({ entry }) => entry.kind)
     expect(kinds.filter((kind) => kind === 'failed')).toHaveLength(1)
     expect(kinds.at(-1)).toBe('ended')

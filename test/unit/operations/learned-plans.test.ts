@@ -87,12 +87,12 @@ describe('what a plan expects', () => {
   })
 })
 
-describe('what can not be learned costs no plan', () => {
+describe('what cannot be learned costs no plan', () => {
   const silent = async (): Promise<never> => {
     throw siteError('witness-unreachable', 'no answer', { retry: 'transient' })
   }
 
-  test('evidence that can not be read', async () => {
+  test('evidence that cannot be read', async () => {
     const { store, world } = await moved()
     const { plan, executable } = await planFailover(world({ ...store, list: silent }), {
       mode: 'switchover',

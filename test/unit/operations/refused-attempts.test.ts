@@ -243,7 +243,7 @@ describe('whoever is refused in the action leaves a record', () => {
     ])
   })
 
-  test('when it was approved, and a kubeconfig can not be read', async () => {
+  test('when it was approved, and a kubeconfig cannot be read', async () => {
     const stack = stackOn()
     const { ended, records } = await recorded(stack, () =>
       execute(stack, { KUBECONFIG_DC_A: 'no kubeconfig' }, {}, 'rita'),

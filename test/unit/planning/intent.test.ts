@@ -30,7 +30,7 @@ function refusedWith(activeSite: string, request: MoveRequest): Pick<StandbyErro
   }
 }
 
-test('whoever asks for a move that can not begin is told what to do instead', () => {
+test('whoever asks for a move that cannot begin is told what to do instead', () => {
   const request: MoveRequest = { mode: 'switchover', to: 'dc-b' }
   const refused = [
     refusedWith('dc-a', { ...request, from: 'dc-b' }),

@@ -54,7 +54,7 @@ describe('whether a site lives', () => {
     ).is
   const down = (from: string): LivenessSignal => ({ from, says: 'down', what: 'refuses connections' })
 
-  test('one pair of eyes can not tell a dead site from a cut link of its own', () =>
+  test('one pair of eyes cannot tell a dead site from a cut link of its own', () =>
     expect(liveness(lost)).toBe('unknown'))
   test('the same eyes twice are one pair', () => expect(liveness(lost, { ...down('this runner') })).toBe('unknown'))
   test('two vantage points can', () => expect(liveness(lost, down('lb-1'))).toBe('down'))

@@ -130,7 +130,7 @@ test('where the API of the site answers, the proven fence is enough: nothing is 
   expect(found(planned)).toEqual([])
 })
 
-test('a site that answers, is seen alive and can not be fenced closes itself, though the stack demands only traffic', () => {
+test('a site that answers, is seen alive and cannot be fenced closes itself, though the stack demands only traffic', () => {
   const alive = { ...CLOSES, answers: true, driver: { fence: () => [] } }
   const seen = {
     kind: 'answering',

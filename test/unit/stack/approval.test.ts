@@ -72,7 +72,7 @@ describe('the part approval', () => {
     [
       'more people than environments',
       '{ github: { environment: a, approvers: 2, branch: main } }',
-      /^approval.github.approvers: 2 people can not approve one environment/,
+      /^approval.github.approvers: 2 people cannot approve one environment/,
     ],
     [
       'nobody',

@@ -76,7 +76,7 @@ test('a file of authorities is judged when the stack is loaded, at the place tha
     'witness.endpointCA: ca.pem holds no certificate in PEM (-----BEGIN CERTIFICATE-----)',
   ])
   expect(await told(cert.replace(/MII./, 'MIIA'))).toEqual([
-    'witness.endpointCA: ca.pem holds a certificate that can not be read (number 1)',
+    'witness.endpointCA: ca.pem holds a certificate that cannot be read (number 1)',
   ])
   expect(await told(`${cert}${key}`)).toEqual([
     'witness.endpointCA: ca.pem holds a private key: only the certificates belong here',

@@ -99,7 +99,7 @@ describe.each(Object.entries(sound))('%s', (_, [kind, schema, example]) => {
         const bent = bentAt(example as Json, place, odd)
         const found = decode(kind as never, 'key', bent, null)
         const theirs = schemaErrors(schema, bent)
-        // What JSON can not say, theirs does not look for: an infinite number, a later version, a date without a time.
+        // What JSON cannot say, theirs does not look for: an infinite number, a later version, a date without a time.
         if (theirs.length > 0)
           expect({ place, odd, found }).toMatchObject({
             found: { kind: 'damaged', key: 'key', path: expect.stringMatching(/^\$/) },
@@ -276,7 +276,7 @@ describe('a witness with rubbish in it', () => {
     await expect(openJournal(store, '../evidence')).rejects.toThrow('no name')
   })
 
-  test('a record that can not be read is passed over for the one before it, and is no proof that there is none', async () => {
+  test('a record that cannot be read is passed over for the one before it, and is no proof that there is none', async () => {
     const { store } = await deployedToy()
     const warnings: string[] = []
     const from = recordsIn(store, { warning: (line) => void warnings.push(line) })

@@ -89,7 +89,7 @@ describe('closing a folder by the policy of its bucket', () => {
     expect(statementsOf(policy).slice(others.length)).toHaveLength(5)
     for (const number of [36, 37, 38, 39, 40]) expect(isClosed(policy, at('pg-dc-a', number))).toBe(true)
   })
-  test('refuses to replace what it can not read', () => {
+  test('refuses to replace what it cannot read', () => {
     expect(() => closeFolder('<xml/>', closed)).toThrow()
     expect(() => closeFolder('{}', closed)).toThrow()
   })

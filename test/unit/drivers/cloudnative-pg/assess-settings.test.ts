@@ -39,7 +39,7 @@ describe('before the doors of a switchover close, it is known', () => {
       ['warning replica-setting-lower@dc-b'],
     ],
     [
-      'that the new site would wait for standbys that it can not have',
+      'that the new site would wait for standbys that it cannot have',
       { b: { spec: { postgresql: { synchronous: { method: 'any', number: 1 } } } } },
       ['blocker synchronous-too-few@dc-b'],
     ],

@@ -66,7 +66,7 @@ test('a restored copy has nothing with which it could reach the archive, the pee
   }
 })
 
-test('the Secrets, ConfigMaps and the catalog that its pod can not start without are named, each once, and no optional one', () => {
+test('the Secrets, ConfigMaps and the catalog that its pod cannot start without are named, each once, and no optional one', () => {
   expect(neededBy(copiedSpec(live))).toEqual([
     { kind: 'Secret', name: 'registry' },
     { kind: 'ImageCatalog', name: 'ours' },

@@ -132,7 +132,7 @@ describe('what the lost site left in its archive', () => {
     later(50_000)
     expect((await ask()).is).toBe('pending')
   })
-  test('and can not be fetched by the follower ends the wait after a minute, where the accepted loss covers it: what is missing is named', async () => {
+  test('and cannot be fetched by the follower ends the wait after a minute, where the accepted loss covers it: what is missing is named', async () => {
     const { ask, later } = drain('0/8000000', [wal(7), wal(8), wal(9)], { acceptLoss: 120_000 })
     await ask()
     later(60_000)

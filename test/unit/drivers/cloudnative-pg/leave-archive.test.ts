@@ -123,7 +123,7 @@ describe('a replica that is to be promoted', () => {
     expect(patches).toEqual([])
     expect(warnings).toHaveLength(world.store === 'forbidden' ? 1 : 0)
   })
-  test('has no such step where it follows by the archive alone, or the archive is the in-tree one, which can not be left', () => {
+  test('has no such step where it follows by the archive alone, or the archive is the in-tree one, which cannot be left', () => {
     expect(() => around('leave-archive', 'dc-b', { spec: { follow: 'archive' } })).toThrow('no leave-archive')
     expect(() =>
       around('leave-archive', 'dc-b', { spec: { archive: { method: 'in-tree', store: 'archive' } } }),

@@ -127,7 +127,7 @@ describe('a fence', () => {
     }
     expect(fence(states({ a }))).toHaveLength(1)
   })
-  test('is nothing for a side that follows, or that can not be reached', () => {
+  test('is nothing for a side that follows, or that cannot be reached', () => {
     const a = {
       spec: { replica: { self: 'pg-dc-a', primary: 'pg-dc-b', source: 'pg-dc-b' } },
       instance: { isPrimary: false },

@@ -109,7 +109,7 @@ describe('a promotion without a token', () => {
     expect(await named.ask()).toMatchObject({ is: 'done' })
     expect(named.patches).toEqual([])
   })
-  test('that is planned however it follows, and not for the in-tree archive, which can not be left', () => {
+  test('that is planned however it follows, and not for the in-tree archive, which cannot be left', () => {
     const planned = (more: Partial<CloudNativePgSpec>): boolean | undefined =>
       cloudNativePg.move?.(theDatabase(more), states(), intent, stack).some(({ action }) => action === 'ask-archive')
     expect([

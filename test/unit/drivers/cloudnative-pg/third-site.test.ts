@@ -272,7 +272,7 @@ describe('a deploy over three sites', () => {
     expect(await left(follows('pg-dc-c', 'pg-dc-a'), { ...replica, replayLsn: '0/9000000' }, [fork])).toBe(true)
     expect(await left(follows('pg-dc-c', 'pg-dc-b'), replica)).toBe(false)
   })
-  test('refuses one that has more than the active site, and one that can not say what it has', async () => {
+  test('refuses one that has more than the active site, and one that cannot say what it has', async () => {
     await expect(
       left(follows('pg-dc-c', 'pg-dc-a'), { ...replica, replayLsn: '0/9000028' }, [fork]),
     ).rejects.toMatchObject({

@@ -327,7 +327,7 @@ describe('two stacks in one map file', () => {
   })
 })
 
-describe('what can not be done is refused with its reason', () => {
+describe('what cannot be done is refused with its reason', () => {
   const set = async (spec: Traffic['spec']): Promise<void> => {
     const runner = await runnerFor(traffic, 'lb-1', context, { reach: 'outside-sites' })
     const before = {

@@ -79,7 +79,7 @@ describe('before a move', () => {
     ])
   })
 
-  test('a site whose release can not be read blocks', () => {
+  test('a site whose release cannot be read blocks', () => {
     expect(assess({ [A]: seen(2), [B]: { kind: 'silent', why: 'no answer' } })).toMatchObject([
       { code: 'application-silent' },
     ])

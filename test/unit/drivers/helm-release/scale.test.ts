@@ -216,7 +216,7 @@ describe('an application whose former size nobody can tell', () => {
   })
 })
 
-test('a stop never proves that no pod is left by a selector that it can not ask for', async () => {
+test('a stop never proves that no pod is left by a selector that it cannot ask for', async () => {
   const { kubernetes } = cluster(0)
   const selecting = (selector: object) =>
     ({

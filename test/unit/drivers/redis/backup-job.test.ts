@@ -104,7 +104,7 @@ describe("the defects of the guide's backup job are not in ours", () => {
     })
     expect(JSON.parse(JSON.stringify(object))).toEqual(object)
   })
-  test("7: the volume of the running Redis is not needed: a volume that only one node may mount can not be in the job's way", () => {
+  test("7: the volume of the running Redis is not needed: a volume that only one node may mount cannot be in the job's way", () => {
     expect(pod.volumes).toEqual([{ name: 'work', emptyDir: {} }])
   })
   test('8: each dump has a key of its own, is never overwritten, and goes after its retention', () => {

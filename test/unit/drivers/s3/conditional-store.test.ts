@@ -88,7 +88,7 @@ describe('a document of the witness', () => {
     expect(await store.get('active.json')).toMatchObject({ body: { epoch: 2 }, version: second })
   })
 
-  test('that says the same as before has another version all the same: an old reader can not replace it', async () => {
+  test('that says the same as before has another version all the same: an old reader cannot replace it', async () => {
     const store = directly(newPlace())
     const first = await store.create('active.json', { epoch: 1 })
     const second = await store.replace('active.json', { epoch: 1 }, first)
@@ -164,7 +164,7 @@ describe('a write whose answer does not come', () => {
   })
 })
 
-describe('a store that can not be a witness', () => {
+describe('a store that cannot be a witness', () => {
   const forgetting = (store: ObjectStoreClient, forgets: 'ifAbsent' | 'ifVersion'): ObjectStoreClient => ({
     ...store,
     put: (key, body, options = {}) => {
