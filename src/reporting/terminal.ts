@@ -219,9 +219,11 @@ const durationOf = (step: StepReport): string =>
     : readableDuration(Date.parse(step.endedAt) - Date.parse(step.begunAt))
 
 export function backupText(report: BackupReport, style: Style): string {
+  const verdict =
+    report.failure === null ? verdictOf(style, 'good', 'backed up') : verdictOf(style, 'bad', 'not backed up')
   const failure = report.failure === null ? [] : [`${report.failure.code}: ${report.failure.what}`]
   return [
-    `${report.stack}: ${verdictOf(style, report.failure === null, report.failure === null ? 'backed up' : 'not backed up')} ${report.site} in ${readableDuration(report.duration)}`,
+    `${report.stack}: ${verdict} ${report.site} in ${readableDuration(report.duration)}`,
     ...failure,
     '',
     stepsTable(report.steps),
