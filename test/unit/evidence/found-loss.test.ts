@@ -375,7 +375,7 @@ describe('what is counted', () => {
     expect(known).toMatchObject({ predicted: likely, counted: null })
     expect(foundRows({ ...of(FOUND), follows: known as FollowedMove }, 'dc-a')).toContainEqual([
       'counted then',
-      'nobody counted it',
+      'not counted',
     ])
   })
 })
