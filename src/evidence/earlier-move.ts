@@ -14,8 +14,8 @@ const AT_ONCE = 20
 const PATIENCE = seconds(3)
 
 /**
- * The move that a rejoin follows, from the evidence in the witness. Never throws and never holds anybody up: what cannot
- * be found or read in time is said in words.
+ * The move that a rejoin follows, from the evidence in the witness. Never throws and never holds anybody up: what
+ * cannot be found or read in time is said in words.
  */
 export async function readEarlierMove(
   store: ConditionalStore,

@@ -41,8 +41,8 @@ export function witnessBehaviours(of: WitnessRun): Readonly<Record<string, Witne
 }
 
 /**
- * The nonce is burnt under the lock, before the epoch begins and before any effect: a plan that was executed once cannot
- * begin a second time, and a plan that had to make way for somebody else's lock is not used up.
+ * The nonce is burnt under the lock, before the epoch begins and before any effect: a plan that was executed once
+ * cannot begin a second time, and a plan that had to make way for somebody else's lock is not used up.
  */
 function lockBehaviour(of: WitnessRun): WitnessBehaviour {
   const { store, run, holder, plan, clock } = of
