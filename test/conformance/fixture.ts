@@ -1,7 +1,7 @@
 import type { BySite } from '../../src/domain/observed.ts'
 import type { Intent } from '../../src/domain/plan.ts'
 import type { Component, SiteName, Stack } from '../../src/domain/stack.ts'
-import type { World } from './world.ts'
+import type { MayAsk, World } from './world.ts'
 
 /** What the suite needs of the author of a driver: one declared component, and what is seen of it. */
 export interface Fixture {
@@ -12,12 +12,24 @@ export interface Fixture {
   /**
    * Actions whose steps none of the situations plans, each with the reason: such as one that only a third site needs.
    */
-  readonly unplanned?: Readonly<Record<string, string>>
+  readonly unplanned?: Reasons
+  /**
+   * Actions whose result no other process can look at, each with the reason: a process that finds the step done all the
+   * same does it anew, and that must change nothing.
+   */
+  readonly doneAnew?: Reasons
   /** A world in which its steps are performed, made anew for each test; absent: its steps are tested elsewhere only. */
-  readonly world?: (situation: Situation) => Promise<World>
+  readonly world?: (situation: Situation, mayAsk: MayAsk) => Promise<World>
   /** Where its steps are tested, when there is no world. */
   readonly testedIn?: string
+  /**
+   * Rights that no call of the world needs, each with the reason: what a step, a look or a deploy needs in a situation
+   * that the world does not make. `mover get pods`, `deployer create,patch secrets`.
+   */
+  readonly unaskedRights?: Reasons
 }
+
+export type Reasons = Readonly<Record<string, string>>
 
 export interface Situation {
   readonly name: string

@@ -1,5 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
+import { type Identity, OPERATING } from '../../src/domain/identities.ts'
 import { changesActiveSite, PHASES, type PlannedStep } from '../../src/domain/plan.ts'
+import { isGuarded, observeComponent, placesOf } from '../../src/driver/ask.ts'
 import { type EngineBehaviour, wayBackOf } from '../../src/driver/engine.ts'
 import type { Driver } from '../../src/driver/flat/driver.ts'
 import { contextOfStep } from '../../src/execution/isolate-lost-site.ts'
@@ -7,8 +9,10 @@ import { type StepPerformer, stepPerformer } from '../../src/execution/perform-s
 import { sequenceOf } from '../../src/planning/order-steps.ts'
 import type { JsonObject } from '../../src/values/json.ts'
 import { deadlineAfter } from '../../src/waiting/deadline.ts'
-import { type Fault, withFault } from './faults.ts'
+import { type ApiCall, textOfCall } from '../support/cluster-in-memory.ts'
+import { type Fault, notingRefusals, withFault } from './faults.ts'
 import type { Fixture, Situation } from './fixture.ts'
+import { declaredRights, mayAskAs } from './rights.ts'
 import { actionOf, plannedIn } from './subject.ts'
 import type { World } from './world.ts'
 
@@ -19,88 +23,120 @@ const SHORT = 400
 
 /**
  * What a driver's steps promise in a world that answers, loses answers, falls silent, and outlives the process. Each
- * step is performed as the engine does it, in the isolation of a failover, after all steps before it.
+ * step is performed as the engine does it, in the isolation of a failover, after all steps before it, by an identity
+ * with the rights that the driver declares.
  */
 export function conformsInWorld(driver: Driver, fixture: Fixture): void {
   const { world } = fixture
   if (world === undefined) return
-  const planned = fixture.situations.flatMap((situation) =>
-    stepsOf(driver, fixture, situation).map((step, index, steps) => ({
+  const planned: readonly Planned[] = fixture.situations.flatMap((situation) =>
+    stepsOf(driver, fixture, situation).map(({ step, isFence }, index, steps) => ({
       name: `${step.id} of ${situation.name}`,
       situation,
       step,
-      before: steps.slice(0, index),
+      isFence,
+      before: steps.slice(0, index).map((one) => one.step),
     })),
   )
   const ofSteps = planned.map((one) => [one.name, one] as const)
   const ofWaysBack = ofSteps.filter(([, { situation, step }]) => mayGoBack(driver, situation, step))
-  type Planned = (typeof planned)[number]
+  const isDoneAnew = ({ step }: Planned): boolean => fixture.doneAnew?.[step.action] !== undefined
+  /** What was asked for in the tests below, by the identity that asked. */
+  const asked = new Map<Identity, ApiCall[]>()
+  const note = (identity: Identity, calls: readonly ApiCall[]): void =>
+    void asked.set(identity, [...(asked.get(identity) ?? []), ...calls])
 
-  /** A world in which all earlier steps are done, and what this one is performed by. */
-  async function around<T>(
-    { situation, step, before }: Planned,
-    use: (at: { readonly world: World; performer(fault?: Fault, patience?: number): Faulty }) => Promise<T>,
-  ): Promise<T> {
-    const made = await world?.(situation)
+  async function within<T>(situation: Situation, as: Identity, use: (at: World) => Promise<T>): Promise<T> {
+    const made = await world?.(situation, mayAskAs(as, driver, fixture))
     if (made === undefined) throw new Error('no world')
-    const performerOf = (of: PlannedStep, fault: Fault | null, patience: number): Faulty => {
-      const { context, calls, signal } = withFault(made.context, fault)
-      const performer = stepPerformer(
-        actionOf(driver, of).behaviour as unknown as EngineBehaviour,
-        {
-          step: of,
-          component: fixture.component,
-          site: of.site,
-          intent: situation.intent,
-          context: contextOfStep(context, situation.intent, of),
-          signal,
-          begunAt: made.context.clock.now().toISOString(),
-          applied: false,
-          pastReturn: false,
-          proofOf: () => null,
-        },
-        {
-          clock: made.context.clock,
-          signal,
-          deadline: deadlineAfter(patience),
-          waiting: () => undefined,
-          assertOurs: async () => undefined,
-        },
-      )
-      return { performer, calls }
-    }
     try {
-      for (const earlier of before) await perform(performerOf(earlier, null, PATIENCE).performer)
-      return await use({
-        world: made,
-        performer: (fault, patience = PATIENCE) => performerOf(step, fault ?? null, patience),
-      })
+      return await use(made)
     } finally {
+      note(as, made.asked?.().calls ?? [])
       await made.close()
     }
   }
 
-  /** What the world holds after the step, and after its way back, when nothing goes wrong; and how many calls it took. */
+  /** A world in which all earlier steps are done, and what this one is performed by: a process each time. */
+  const around = <T>(
+    { situation, step, before }: Planned,
+    use: (at: { readonly world: World; process(fault?: Fault, patience?: number): Process }) => Promise<T>,
+    as: Identity = 'mover',
+  ): Promise<T> =>
+    within(situation, as, async (at) => {
+      const proofs = new Map<string, JsonObject>()
+      const begun = new Map<string, string>()
+      const touched: string[] = []
+      const processOf = (of: PlannedStep, fault: Fault | null, patience: number): Process => {
+        const { context, calls, signal } = withFault(at.context, fault)
+        const begunAt = begun.get(of.id) ?? at.context.clock.now().toISOString()
+        begun.set(of.id, begunAt)
+        const performer = stepPerformer(
+          actionOf(driver, of).behaviour as unknown as EngineBehaviour,
+          {
+            step: of,
+            component: fixture.component,
+            site: of.site,
+            intent: situation.intent,
+            context: notingRefusals(contextOfStep(context, situation.intent, of), touched),
+            signal,
+            begunAt,
+            applied: false,
+            pastReturn: false,
+            proofOf: <P>({ id }: { readonly id: string }) => (proofs.get(id) ?? null) as P | null,
+          },
+          {
+            clock: at.context.clock,
+            signal,
+            deadline: deadlineAfter(patience),
+            waiting: () => undefined,
+            assertOurs: async () => undefined,
+          },
+        )
+        return {
+          performer,
+          calls,
+          async perform(mayHaveHappened = false) {
+            const proof = await performed(performer, mayHaveHappened)
+            proofs.set(of.id, proof)
+            return proof
+          },
+        }
+      }
+      for (const earlier of before) await processOf(earlier, null, PATIENCE).perform()
+      const result = await use({
+        world: at,
+        process: (fault, patience = PATIENCE) => processOf(step, fault ?? null, patience),
+      })
+      expect(touched).toEqual([])
+      return result
+    })
+
+  /**
+   * What the world holds after the step, and after its way back, when nothing goes wrong; and how many calls it took.
+   */
   const smoothly = (one: Planned) =>
-    around(one, async ({ world: at, performer }) => {
+    around(one, async ({ world: at, process }) => {
       const before = await at.read()
-      const there = performer()
-      await perform(there.performer)
+      const there = process()
+      await there.perform()
       const after = await at.read()
-      const back = performer()
+      const back = process()
       if (mayGoBack(driver, one.situation, one.step)) await back.performer.takeBack()
       return { before, after, restored: await at.read(), calls: there.calls(), callsBack: back.calls() }
     })
 
   describe(`the driver ${driver.kind}, in a world`, () => {
     test.each(ofSteps)('performs a step once, however often it is asked: %s', async (_name, one) => {
-      await around(one, async ({ world: at, performer }) => {
-        await perform(performer().performer)
+      await around(one, async ({ world: at, process }) => {
+        await process().perform()
         const after = await at.read()
-        expect(await performer().performer.lookAgain()).toMatchObject({ is: 'done' })
-        await performer().performer.apply()
+        const again = isDoneAnew(one)
+        expect(await process().performer.lookAgain()).toMatchObject({ is: again ? 'pending' : 'done' })
+        if (again) await process().perform(true)
+        else await process().performer.apply()
         expect(await at.read()).toEqual(after)
-        expect(await performer().performer.lookAgain()).toMatchObject({ is: 'done' })
+        if (!again) expect(await process().performer.lookAgain()).toMatchObject({ is: 'done' })
       })
     })
 
@@ -110,8 +146,8 @@ export function conformsInWorld(driver: Driver, fixture: Fixture): void {
         const { after, calls } = await smoothly(one)
         for (const is of ['lost-question', 'lost-answer', 'conflict'] as const)
           for (let call = 1; call <= calls; call++)
-            await around(one, async ({ world: at, performer }) => {
-              await perform(performer({ call, is }).performer)
+            await around(one, async ({ world: at, process }) => {
+              await process({ call, is }).perform()
               expect({ call, is, world: await at.read() }).toEqual({ call, is, world: after })
             })
       },
@@ -121,28 +157,73 @@ export function conformsInWorld(driver: Driver, fixture: Fixture): void {
       const { after, calls } = await smoothly(one)
       for (const is of ['death', 'death-after'] as const)
         for (let call = 1; call <= calls; call++)
-          await around(one, async ({ world: at, performer }) => {
-            await expect(perform(performer({ call, is }).performer)).rejects.toThrow()
-            await resume(performer().performer)
+          await around(one, async ({ world: at, process }) => {
+            await dies(process({ call, is }), call)
+            await process().perform(true)
             expect({ call, is, world: await at.read() }).toEqual({ call, is, world: after })
           })
     })
 
     test.each(ofSteps)('ends by its deadline when the world falls silent: %s', async (_name, one) => {
       const { calls } = await smoothly(one)
-      expect(calls).toBeGreaterThan(0)
-      await around(one, async ({ performer }) => {
+      // What asks nothing of the world only waits, which no other process can see.
+      if (calls === 0) return expect(isDoneAnew(one)).toBe(true)
+      await around(one, async ({ process }) => {
         const began = performance.now()
-        await expect(perform(performer({ call: 1, is: 'silence' }, SHORT).performer)).rejects.toThrow()
+        await expect(process({ call: 1, is: 'silence' }, SHORT).perform()).rejects.toThrow()
         expect(performance.now() - began).toBeLessThan(PATIENCE)
       })
     })
 
+    test.each(ofSteps)('has all rights that it needs, as the mover: %s', async (_name, one) => {
+      await around(one, async ({ world: at, process }) => {
+        await process().perform()
+        if (mayGoBack(driver, one.situation, one.step)) await process().performer.takeBack()
+        expect(at.asked?.().refused.map(textOfCall) ?? []).toEqual([])
+      })
+    })
+
+    const ofFences = ofSteps.filter(([, { isFence }]) => isFence && isGuarded(driver))
+    if (ofFences.length > 0)
+      test.each(ofFences)('shuts its site with the rights of the guard as well: %s', async (_name, one) => {
+        const { after } = await smoothly(one)
+        const byGuard = await around(
+          one,
+          async ({ world: at, process }) => {
+            await process().perform()
+            return at.read()
+          },
+          'guard',
+        )
+        expect(byGuard).toEqual(after)
+      })
+
+    test.each(fixture.situations.map((one) => [one.name, one] as const))(
+      'is observed with the rights of each identity: before %s',
+      async (_name, situation) => {
+        const lost = situation.intent.mode === 'failover' ? situation.intent.from : null
+        for (const identity of [...OPERATING, ...(isGuarded(driver) ? (['guard'] as const) : [])])
+          for (const place of placesOf(driver, fixture.stack).filter((site) => site === null || site !== lost))
+            await within(situation, identity, async (at) => {
+              const seen = await observeComponent(driver, fixture.component, place, at.context)
+              expect({ identity, place, seen }).toMatchObject({ identity, place, seen: { kind: 'answering' } })
+              expect(at.asked?.().refused.map(textOfCall) ?? []).toEqual([])
+            })
+      },
+    )
+
+    test('declares no right that nothing needs, but what its fixture explains', () => {
+      const unasked = declaredRights(driver, fixture)
+        .filter(({ identity, isAskedFor }) => !(asked.get(identity) ?? []).some(isAskedFor))
+        .map(({ text }) => text)
+      expect(unasked.sort()).toEqual(Object.keys(fixture.unaskedRights ?? {}).sort())
+    })
+
     if (ofWaysBack.length === 0) return
     test.each(ofWaysBack)('is taken back without harm where it never happened: %s', async (_name, one) => {
-      await around(one, async ({ world: at, performer }) => {
+      await around(one, async ({ world: at, process }) => {
         const before = await at.read()
-        await performer().performer.takeBack()
+        await process().performer.takeBack()
         expect(await at.read()).toEqual(before)
       })
     })
@@ -152,30 +233,42 @@ export function conformsInWorld(driver: Driver, fixture: Fixture): void {
       expect(restored).toEqual(before)
       for (const is of ['death', 'death-after'] as const)
         for (let call = 1; call <= calls; call++)
-          await around(one, async ({ world: at, performer }) => {
-            await expect(perform(performer({ call, is }).performer)).rejects.toThrow()
-            await performer().performer.takeBack()
+          await around(one, async ({ world: at, process }) => {
+            await dies(process({ call, is }), call)
+            await process().performer.takeBack()
             expect({ call, is, world: await at.read() }).toEqual({ call, is, world: before })
           })
       for (const is of ['lost-question', 'lost-answer', 'conflict'] as const)
         for (let call = 1; call <= callsBack; call++)
-          await around(one, async ({ world: at, performer }) => {
-            await perform(performer().performer)
-            await performer({ call, is }).performer.takeBack()
+          await around(one, async ({ world: at, process }) => {
+            await process().perform()
+            await process({ call, is }).performer.takeBack()
             expect({ call, is, world: await at.read() }).toEqual({ call, is, world: before })
           })
     })
   })
 }
 
-interface Faulty {
-  readonly performer: StepPerformer
-  calls(): number
+interface Planned {
+  readonly name: string
+  readonly situation: Situation
+  readonly step: PlannedStep
+  /** On the lost site, where it still answers: the guard of that site shuts it in the same way. */
+  readonly isFence: boolean
+  readonly before: readonly PlannedStep[]
 }
 
-const stepsOf = (driver: Driver, fixture: Fixture, situation: Situation): PlannedStep[] => {
+/** One process that performs one step, and whose calls are counted. */
+interface Process {
+  readonly performer: StepPerformer
+  calls(): number
+  /** As a run does it; `mayHaveHappened`: as one that continues the step of an earlier process. */
+  perform(mayHaveHappened?: boolean): Promise<JsonObject>
+}
+
+function stepsOf(driver: Driver, fixture: Fixture, situation: Situation) {
   const { main, fences, waits } = plannedIn(driver, fixture, situation)
-  return sequenceOf([...fences, ...main, ...waits])
+  return sequenceOf([...fences, ...main, ...waits]).map((step) => ({ step, isFence: fences.includes(step) }))
 }
 
 /** Before the point of no return of a move that has one. */
@@ -184,22 +277,18 @@ const mayGoBack = (driver: Driver, { intent }: Situation, step: PlannedStep): bo
   PHASES.indexOf(step.phase) < PHASES.indexOf('PROMOTE') &&
   wayBackOf(actionOf(driver, step).behaviour as unknown as EngineBehaviour) !== null
 
-/** As a run performs a step that nothing is on record of. */
-async function perform(performer: StepPerformer): Promise<JsonObject> {
-  try {
-    const first = await performer.look(false)
-    if (first.is === 'done') return first.proof
-    await performer.apply()
-    return await performer.wait()
-  } finally {
-    performer.close()
-  }
+/** Where instances are asked side by side, a run may need fewer calls than another one: then it has not died. */
+async function dies(process: Process, at: number): Promise<void> {
+  const ended = await process.perform().then(
+    () => 'well',
+    () => 'dead',
+  )
+  expect(ended).toBe(process.calls() < at ? 'well' : 'dead')
 }
 
-/** As a run goes on with a step that an earlier process has begun. */
-async function resume(performer: StepPerformer): Promise<JsonObject> {
+async function performed(performer: StepPerformer, mayHaveHappened: boolean): Promise<JsonObject> {
   try {
-    const first = await performer.look(true)
+    const first = await performer.look(mayHaveHappened)
     if (first.is === 'done') return first.proof
     await performer.apply()
     return await performer.wait()

@@ -1,4 +1,5 @@
 import type { FlatContext } from '../../src/driver/flat/context.ts'
+import type { ApiCall } from '../support/cluster-in-memory.ts'
 
 /** What a driver's steps act on: real servers, or programs that keep their state as such servers do. */
 export interface World {
@@ -7,4 +8,9 @@ export interface World {
   /** All that steps may change, as one value: equal before and after where nothing has changed. */
   read(): Promise<unknown>
   close(): Promise<void>
+  /** What was asked of the API servers of this world, and what of it was refused for the lack of a right. */
+  readonly asked?: () => { readonly calls: readonly ApiCall[]; readonly refused: readonly ApiCall[] }
 }
+
+/** Whether the identity that asks has the right. A world with API servers refuses what it has not. */
+export type MayAsk = (call: ApiCall) => boolean

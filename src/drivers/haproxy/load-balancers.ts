@@ -35,7 +35,8 @@ export const loadBalancers: LoadBalancers<HaproxySpec, InstanceReading> = {
       set: (to, signal) => setValue(run, name, component.spec, to, signal),
     }
   },
-  sessions: ({ backends }, value) => backends[value]?.sessions ?? 0,
+  // A setting at run time leads every new request at once: nothing of an earlier one is left.
+  sessions: ({ backends }, value) => (value === null ? 0 : (backends[value]?.sessions ?? 0)),
   nameOfSetting: 'key',
   nameOfValue: ({ spec }) => spec.key,
   objectOf: ({ spec }, name) => `${name}:${spec.map}`,

@@ -26,7 +26,8 @@ export const loadBalancers: LoadBalancers<NginxSpec, InstanceReading> = {
       set: (to, signal) => setValue(run, name, spec, to, signal),
     }
   },
-  // A worker of the earlier configuration leads its open connections where that one led them.
+  // A worker of an earlier configuration leads its open connections where that one led them: to the site that was cut,
+  // or to closed doors.
   sessions: ({ oldWorkers }) => oldWorkers,
   nameOfSetting: 'variable',
   nameOfValue: ({ spec }) => spec.variable,

@@ -16,6 +16,8 @@ export type TrafficRun<Spec> = StepRun<Spec, JsonObject & { readonly mayBeLost?:
 export interface Wanted {
   valueOf(name: string): string
   readonly cut: string | null
+  /** No session is left that an earlier setting still leads, such as one that finds closed doors. */
+  readonly endsEarlier?: true
   /** The instances that are set; all where it is absent. */
   readonly names?: readonly string[]
 }
@@ -90,7 +92,8 @@ export async function allHold<Spec, R extends Reading>(
           why: `it stands in the lost site and was not set: it holds ${view.runtime ?? 'nothing'}, ${sessions} sessions`,
         })
       else if (!holds(view, value)) waiting.push(`${host} to hold ${value}`)
-      else if (sessions > 0) waiting.push(`${sessions} sessions of ${wanted.cut} on ${host} to end`)
+      else if (sessions > 0)
+        waiting.push(`${sessions} sessions of ${wanted.cut ?? 'an earlier setting'} on ${host} to end`)
       else proofs.push({ host, runtime: view.runtime, file: view.file, ...(wanted.cut === null ? {} : { sessions }) })
     }
   }
@@ -127,8 +130,11 @@ function reached<Spec, R extends Reading>(of: LoadBalancers<Spec, R>, run: Traff
   })
 }
 
-const sessionsOf = <Spec, R extends Reading>(of: LoadBalancers<Spec, R>, view: R['view'], { cut }: Wanted): number =>
-  cut === null ? 0 : of.sessions(view, cut)
+const sessionsOf = <Spec, R extends Reading>(
+  of: LoadBalancers<Spec, R>,
+  view: R['view'],
+  { cut, endsEarlier }: Wanted,
+): number => (cut === null && endsEarlier === undefined ? 0 : of.sessions(view, cut))
 
 /**
  * Sets all instances side by side, also when one cannot be set; throws what the first of those said. Those of the lost

@@ -72,8 +72,8 @@ export interface LoadBalancers<Spec, R extends Reading> {
     context: DriverContext,
     how: { readonly reach: Reach; readonly deadline?: Milliseconds },
   ): Promise<ReachedInstance<R>>
-  /** Open sessions of what a value leads to. */
-  sessions(view: R['view'], value: string): number
+  /** Open sessions of what a value leads to; null: of what an earlier setting leads to, where that can be seen. */
+  sessions(view: R['view'], value: string | null): number
   /** What is set by hand: `key`, `file`. */
   readonly nameOfSetting: string
   /** The name of the value, as a fact of the plan and in a deploy's difference. */

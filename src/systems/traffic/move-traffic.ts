@@ -197,6 +197,7 @@ function closing<Spec, R extends Reading>(of: LoadBalancers<Spec, R>): Plain<Spe
   const before = ({ step: { parameters } }: StepRun<Spec, Close>): Wanted => ({
     valueOf: (name) => parameters.before[name] ?? parameters.cut,
     cut: null,
+    endsEarlier: true,
   })
   return {
     is: 'plain',
@@ -228,8 +229,8 @@ function siteBefore<Spec, R extends Reading>(
 function opening<Spec, R extends Reading>(of: LoadBalancers<Spec, R>): Plain<Spec, Switch, Serves> {
   return {
     is: 'plain',
-    done: (run) => served(of, run),
-    apply: (run) => setAll(of, run, leadingTo(run.step.parameters)),
+    done: (run) => served(of, run, { endsEarlier: true }),
+    apply: (run) => setAll(of, run, { ...leadingTo(run.step.parameters), endsEarlier: true }),
     back: { is: 'irreversible' },
   }
 }
@@ -258,9 +259,10 @@ const leadingTo = ({ value, cut }: { readonly value: string; readonly cut?: stri
 async function served<Spec, R extends Reading, P extends Switch | Hold>(
   of: LoadBalancers<Spec, R>,
   run: StepRun<Spec, P>,
+  more: Pick<Wanted, 'endsEarlier'> = {},
 ): Promise<Seen<Serves, never>> {
   const { parameters } = run.step
-  const held = await withValue(parameters.value, allHold(of, run, leadingTo(parameters)))
+  const held = await withValue(parameters.value, allHold(of, run, { ...leadingTo(parameters), ...more }))
   return held.is === 'done' ? servedToo(of, run, parameters.site, held.proof) : held
 }
 
