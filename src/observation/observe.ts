@@ -77,6 +77,8 @@ type Silent<T> = (why: string, error?: StandbyError) => T
  */
 interface Look {
   readonly view: Promise<PlatformView>
+  /** The view, or null as soon as a part of the platform has answered. */
+  readonly answers: Promise<PlatformView | null>
   readonly waiting: Promise<(stores: readonly Way[]) => Waiting>
 }
 /** The platforms of one site, by name. */
@@ -101,21 +103,27 @@ function lookAt(platform: Platform, context: FlatContext, site: Site, deadline: 
   const begun = signedIn.then((failed) => ({
     failed,
     at: performance.now(),
-    ofSite: waitingOver([way], SITE, context.signal, deadline),
+    ofSite: waitingOver([way], reached.trips ?? SITE, context.signal, deadline),
   }))
+  const part = Promise.withResolvers<null>()
   const view = begun.then(({ failed, at, ofSite }) => {
     if (failed !== null) return silentSite(failed.message, failed)
     // A connection that proved who answers, and no answer: neither silence nor life.
     const late = (why: string, error?: StandbyError): PlatformView =>
       silentSite(why, error, (reached.contact?.heardAt ?? 0) > at ? 'slow' : 'no-answer')
-    return answerWithin(reached.look(ofSite.signal), late, ofSite)
+    return answerWithin(
+      reached.look(ofSite.signal, () => part.resolve(null)),
+      late,
+      ofSite,
+    )
   })
   const after = begun.then(
     ({ at }) =>
       (stores: readonly Way[]): Waiting =>
         waitingOver([way, ...stores], COMPONENT, context.signal, deadline, at),
   )
-  return { view: untilCancelled(view, context.signal), waiting: after }
+  const whole = untilCancelled(view, context.signal)
+  return { view: whole, answers: Promise.race([part.promise, whole]), waiting: after }
 }
 
 /** The longest of the ways decides; those that become known meanwhile count. */
@@ -177,16 +185,13 @@ async function seeComponent(
     }
     const look = looks.get(site)?.[under]
     if (look === undefined) return { kind: 'silent', why: `${site} declares no ${under}` }
-    // Nothing is read from a platform that is not the declared one.
-    const view = await look.view
-    if (view.kind === 'stranger')
-      return {
-        kind: 'silent',
-        why: platforms[under]?.stranger(site, view.identity).short ?? 'another platform answers',
-      }
-    if (view.kind === 'silent') return { kind: 'silent', why: view.why }
+    const first = await look.answers
+    if (first !== null && first.kind !== 'answering') return silentUnder(under, site, first)
     const stores: Way[] = context.records?.way === undefined ? [] : [context.records.way]
-    return ask(site, notingStores(context, stores), (await look.waiting)(stores))
+    const seen = await ask(site, notingStores(context, stores), (await look.waiting)(stores))
+    // Another part of the platform may have proved to be a stranger meanwhile.
+    const whole = await look.view
+    return whole.kind === 'answering' ? seen : silentUnder(under, site, whole)
   }
   return Object.fromEntries(
     await Promise.all(
@@ -194,6 +199,19 @@ async function seeComponent(
     ),
   )
 }
+
+/** Nothing is read from a platform that is silent, or not the declared one. */
+const silentUnder = (
+  under: string,
+  site: SiteName,
+  view: Exclude<PlatformView, { readonly kind: 'answering' }>,
+): Observed => ({
+  kind: 'silent',
+  why:
+    view.kind === 'silent'
+      ? view.why
+      : (platforms[under]?.stranger(site, view.identity).short ?? 'another platform answers'),
+})
 
 /** The context, which notes the way to each store that is opened. */
 function notingStores(context: FlatContext, stores: Way[]): FlatContext {
@@ -223,7 +241,8 @@ const silentSite = (why: string, error?: StandbyError, otherwise: Unseen = 'no-a
 /** The answer, or silence when it does not come in time. */
 async function answerWithin<T>(answer: Promise<T>, silent: Silent<T>, ending: Waiting): Promise<T> {
   const late = new Promise<T>((resolve) => {
-    const end = (): void => resolve(silent(ending.why()))
+    // After the answer itself, which may hold what was seen by then.
+    const end = (): NodeJS.Immediate => setImmediate(() => resolve(silent(ending.why())))
     if (ending.signal.aborted) end()
     else ending.signal.addEventListener('abort', end, { once: true })
   })

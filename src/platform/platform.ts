@@ -1,4 +1,4 @@
-import type { Contact } from '../clients/patience.ts'
+import type { Contact, Trips } from '../clients/patience.ts'
 import type { SpecProblem } from '../domain/declaration.ts'
 import type { AccessRule, CredentialUse, Identity } from '../domain/identities.ts'
 import type { LivenessSignal } from '../domain/liveness.ts'
@@ -54,12 +54,18 @@ export interface Platform {
 export interface Reached {
   /** How long the way is, and when it was last heard; absent: no client notes it. */
   readonly contact?: Contact
+  /** How often its own answer goes that way; absent: as often as that of an API server. */
+  readonly trips?: Trips
   /**
    * Logs in, where a program does that. Not a part of the time in which a site has to answer. Throws `login-failed`.
    */
   signIn(): Promise<void>
-  /** Who it is, and how it is. Read-only; ends with the signal; throws what kept it from an answer. */
-  look(signal: AbortSignal): Promise<PlatformView>
+  /**
+   * Who it is, and how it is. Read-only; ends with the signal, and then returns what has been seen by then, or throws
+   * what kept it from an answer. Calls `answered` as soon as a part of it has proved to be the declared one: what
+   * stands there is asked from then on, while the other parts are waited for.
+   */
+  look(signal: AbortSignal, answered?: () => void): Promise<PlatformView>
 }
 
 export interface AnsweringView {

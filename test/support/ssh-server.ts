@@ -28,11 +28,11 @@ const USER = 'tester'
 const UID = 4242
 
 /**
- * A real sshd of the lab's Debian tree, in a mount namespace of its own that vanishes with it. `programs`: files of the
- * host, by their paths. Needs root.
+ * A real sshd of the lab's Debian tree, in a mount namespace of its own that vanishes with it. `machineId`: null for a
+ * host without /etc/machine-id. `programs`: files of the host, by their paths. Needs root.
  */
 export async function startSshServer(
-  machineId = 'f'.repeat(32),
+  machineId: string | null = 'f'.repeat(32),
   programs: Readonly<Record<string, string>> = {},
 ): Promise<SshServer> {
   const { tree } = await ensureDebian(() => undefined, AbortSignal.timeout(600_000))
@@ -60,7 +60,9 @@ export async function startSshServer(
     mkdirSync(dirname(at('upper', path)), { recursive: true, mode: 0o755 })
     writeFileSync(at('upper', path), text, { mode: 0o755 })
   }
-  writeFileSync(at('upper/etc/machine-id'), `${machineId}\n`)
+  // To an overlay, a character device 0/0 is a file that is not there.
+  if (machineId === null) execFileSync('mknod', [at('upper/etc/machine-id'), 'c', '0', '0'])
+  else writeFileSync(at('upper/etc/machine-id'), `${machineId}\n`)
   writeFileSync(at('upper/etc/ssh/host_key'), readFileSync(at('host')), { mode: 0o600 })
   writeFileSync(
     at('upper/etc/ssh/test_config'),

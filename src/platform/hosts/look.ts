@@ -1,10 +1,9 @@
-import { setTimeout as pause } from 'node:timers/promises'
-import type { Contact } from '../../clients/patience.ts'
+import { type Contact, LOGIN } from '../../clients/patience.ts'
 import type { Site } from '../../domain/stack.ts'
 import type { FlatContext } from '../../driver/flat/context.ts'
 import { asStandbyError } from '../../errors/standby-error.ts'
 import type { Unseen } from '../../errors/unseen.ts'
-import { type Milliseconds, seconds } from '../../values/duration.ts'
+import type { Milliseconds } from '../../values/duration.ts'
 import { leastDead } from '../least-dead.ts'
 import type { PlatformView, Reached } from '../platform.ts'
 import { HOSTS, type HostsClient } from './client.ts'
@@ -12,8 +11,44 @@ import { HOSTS, type HostsClient } from './client.ts'
 /** The hosts of a site: who each says that it is. Contacts nothing yet. */
 export function reachHosts(site: Site, context: FlatContext): Reached {
   const hosts = context.platform(HOSTS, site.name)
-  const contact: Contact = { roundTrip: null, heardAt: null }
-  return { contact, signIn: async () => undefined, look: (signal) => lookAt(hosts, contact, signal) }
+  const names = Object.keys(hosts.machines)
+  const seen = new Map<string, Seen>()
+  const contact: Contact = {
+    get roundTrip() {
+      return hosts.way.roundTrip
+    },
+    heardAt: null,
+  }
+  const soFar = (latency: Milliseconds): PlatformView =>
+    viewOf(
+      names.map((name) => [name, seen.get(name) ?? LATE]),
+      latency,
+    )
+  return {
+    contact,
+    trips: LOGIN,
+    signIn: async () => undefined,
+    async look(signal, answered) {
+      const begun = performance.now()
+      let first: Milliseconds | null = null
+      const sinceBegin = (): Milliseconds => Math.round(performance.now() - begun)
+      // One that is late is not known to be silent, so all are waited for: until the observation calls it late.
+      const late = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+      const asked = names.map(async (name) => {
+        const one = await ask(hosts, name, signal)
+        if (signal.aborted) return
+        seen.set(name, one)
+        if (one.is === 'silent') return
+        contact.heardAt = performance.now()
+        first ??= sinceBegin()
+        if (one.is === 'answering') answered?.()
+      })
+      await Promise.race([Promise.all(asked), late])
+      // Nothing at all was heard: the observation says for how long.
+      if (seen.size === 0) signal.throwIfAborted()
+      return soFar(first ?? sinceBegin())
+    },
+  }
 }
 
 type Seen =
@@ -21,37 +56,7 @@ type Seen =
   | { readonly is: 'stranger'; readonly id: string }
   | { readonly is: 'silent'; readonly cause: Unseen; readonly why: string }
 
-/** What one host is asked: two lines. */
-const WHO = 'cat /etc/machine-id && uname -sr'
-/** After the first host has answered: a site is not silent because one of its hosts is. */
-const OTHERS_WITHIN: Milliseconds = seconds(1)
-
-/**
- * Asks all hosts side by side. One that is not the declared one makes the site a stranger; of the others, one that
- * answers is enough for the site to answer.
- */
-async function lookAt(hosts: HostsClient, contact: Contact, signal: AbortSignal): Promise<PlatformView> {
-  const begun = performance.now()
-  const names = Object.keys(hosts.machines)
-  const seen = new Map<string, Seen>()
-  const asked = names.map(async (name) => {
-    const one = await ask(hosts, name, signal)
-    seen.set(name, one)
-    if (one.is !== 'silent') contact.heardAt = performance.now()
-    return one
-  })
-  const first = Promise.race([
-    ...asked.map(async (one) => ((await one).is === 'silent' ? new Promise<never>(() => undefined) : one)),
-    Promise.all(asked),
-  ])
-  await first
-  const latency = Math.round(performance.now() - begun)
-  await Promise.race([Promise.all(asked), pause(OTHERS_WITHIN, undefined, { ref: false })])
-  return viewOf(
-    names.map((name) => [name, seen.get(name) ?? { is: 'silent', cause: 'no-answer', why: 'no answer in time' }]),
-    latency,
-  )
-}
+const LATE: Seen = { is: 'silent', cause: 'no-answer', why: 'no answer in time' }
 
 /** The view of a site out of what was seen of its hosts. Pure. */
 export function viewOf(seen: readonly (readonly [string, Seen])[], latency: Milliseconds): PlatformView {
@@ -76,13 +81,12 @@ export function viewOf(seen: readonly (readonly [string, Seen])[], latency: Mill
 }
 
 async function ask(hosts: HostsClient, name: string, signal: AbortSignal): Promise<Seen> {
+  const declared = hosts.machines[name]?.machineId
   try {
-    const { code, stdout, stderr } = await hosts.run(name, WHO, { signal })
-    const [id = '', version = ''] = stdout.trim().split('\n')
-    // The host key was checked, and the shell of the host spoke: it lives, whatever it says.
-    if (code !== 0) return { is: 'silent', cause: 'api-error', why: `exit ${code}: ${stderr.trim()}` }
-    const declared = hosts.machines[name]?.machineId
-    return declared !== undefined && declared !== id ? { is: 'stranger', id } : { is: 'answering', id, version }
+    const { machineId, system } = await hosts.identify(name, signal)
+    if (declared !== undefined && declared !== machineId)
+      return { is: 'stranger', id: machineId ?? 'has no /etc/machine-id' }
+    return { is: 'answering', id: machineId ?? 'no machine-id', version: system }
   } catch (thrown) {
     const error = asStandbyError(thrown)
     if (error.code === 'ssh-host-key-mismatch') return { is: 'stranger', id: 'shows another host key' }

@@ -31,7 +31,8 @@ export const hostsPlatform: Platform = {
     code: 'wrong-host',
     short: ANOTHER_HOST,
     what: `on ${site} another host than the declared one answers: ${identity}`,
-    compare: 'Compare machineId and known_hosts in the stack file with the host',
+    compare:
+      'Compare machineId and known_hosts in the stack file with the host; one without a machine-id gets it by systemd-machine-id-setup',
   }),
   text: ({ version, latency, parts }) => `${parts?.ready} of ${parts?.total} hosts, ${version}, ${latency} ms`,
   // Rights on hosts are those of the user that logs in: no rule names them yet.

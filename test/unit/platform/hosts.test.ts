@@ -1,3 +1,6 @@
+import { execFileSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { type SshAccess, type SshRunner, sshRunner } from '../../../src/clients/ssh.ts'
 import type { Site, SiteName, Stack } from '../../../src/domain/stack.ts'
@@ -13,6 +16,7 @@ import type { JsonObject } from '../../../src/values/json.ts'
 import { memoryStore } from '../../support/memory-store.ts'
 import { freePorts } from '../../support/server-process.ts'
 import { type SshServer, startSshServer } from '../../support/ssh-server.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { toyDriver, toyStack, toyWorld } from '../../support/toy-stack.ts'
 
 jest.setTimeout(60_000)
@@ -29,20 +33,32 @@ echo 'standby-restore-shop-pg.service loaded active running postgres -D /var/lib
 echo 'standby-restore-shop-x.service  loaded failed failed  /bin/false'
 `,
 }
+/** A host that says who it is once a file is there; it has no machine-id. */
+const WAITING = {
+  'usr/bin/uname': `#!/bin/sh
+while [ ! -e /home/tester/go ]; do sleep 0.1; done
+echo Linux late
+`,
+}
 const [ID_1, ID_2] = ['1'.repeat(32), '2'.repeat(32)]
 let one: SshServer
 let two: SshServer
+let late: SshServer
 let nobody: number
 const open: SshRunner[] = []
 const signal = new AbortController().signal
 
 beforeAll(async () => {
-  ;[one, two] = await Promise.all([startSshServer(ID_1), startSshServer(ID_2, SYSTEMD)])
+  ;[one, two, late] = await Promise.all([
+    startSshServer(ID_1),
+    startSshServer(ID_2, SYSTEMD),
+    startSshServer(null, WAITING),
+  ])
   ;[nobody = 0] = await freePorts(1)
 }, 600_000)
 afterAll(async () => {
   await Promise.all(open.map((runner) => runner.close()))
-  await Promise.all([one.stop(), two.stop()])
+  await Promise.all([one, two, late].map((server) => server.stop()))
 })
 
 /** Both servers have users of their own: a machine is reached with the key of its server. */
@@ -79,6 +95,7 @@ const see = (hosts: DeclaredHosts, credentials: Readonly<Record<string, string>>
   return hostsPlatform.reach(site, contextOf(site, credentials)).look(signal)
 }
 const ofOne = () => ({ KEY: one.privateKey, KNOWN: one.knownHosts })
+const ofLate = () => ({ KEY: late.privateKey, KNOWN: late.knownHosts })
 
 describe('the hosts of a site, seen by ssh', () => {
   test('answer with their machine-ids', async () => {
@@ -123,6 +140,103 @@ describe('the hosts of a site, seen by ssh', () => {
       code: 'site-denied',
       next: expect.stringContaining('authorized_keys'),
     })
+  })
+})
+
+describe('a command on a host', () => {
+  const ofSite = (machineId: string, ssh: Partial<DeclaredHosts['ssh']> = {}) =>
+    siteWith({ ssh: sshOf(one, ssh), machines: { 'db-1': machine(one.port, machineId) } })
+  const hostsOf = (site: Site) => contextOf(site, ofOne()).platform(HOSTS, site.name)
+
+  test('runs on the declared machine, with its stdin and its exit code', async () => {
+    const hosts = hostsOf(ofSite(ID_1))
+    expect(await hosts.run('db-1', 'cat; exit 86', { stdin: 'in' })).toMatchObject({ code: 86, stdout: 'in' })
+  })
+
+  test('does not run on a machine with another machine-id, whichever connection carries it', async () => {
+    const right = hostsOf(ofSite(ID_1))
+    await right.run('db-1', 'rm -f touched')
+    for (const become of [{}, { become: 'sudo' }] as const)
+      await expect(hostsOf(ofSite(ID_2, become)).run('db-1', 'touch touched', { asRoot: true })).rejects.toMatchObject({
+        code: 'wrong-host',
+        where: 'sites.dc-a.hosts.machines.db-1',
+        message: `db-1 has the machine-id ${ID_1}, and ${ID_2} is declared: nothing was run there`,
+      })
+    expect((await right.run('db-1', 'ls')).stdout).not.toContain('touched')
+  })
+
+  test('does not run where no machine-id is, and says how to give one', async () => {
+    const declared = { ssh: sshOf(late), machines: { 'db-3': machine(late.port, ID_1) } }
+    const hosts = contextOf(siteWith(declared), ofLate()).platform(HOSTS, 'dc-a' as SiteName)
+    await expect(hosts.run('db-3', 'true')).rejects.toMatchObject({
+      code: 'wrong-host',
+      message: `db-3 has no /etc/machine-id, and ${ID_1} is declared: nothing was run there`,
+      next: expect.stringContaining('systemd-machine-id-setup'),
+    })
+  })
+})
+
+describe('a host that answers late', () => {
+  const both = (id?: string): DeclaredHosts => ({
+    ssh: { ...sshOf(one), knownHosts: { env: 'BOTH' } },
+    machines: { 'db-1': machine(one.port, ID_1), 'db-3': machine(late.port, id) },
+  })
+  const credentials = () => ({ KEY: one.privateKey, BOTH: `${one.knownHosts}${late.knownHosts}` })
+  /** The late host has a key of its own: it lets the key of the first one in as well. */
+  beforeAll(async () => {
+    const hosts = contextOf(siteWith({ ssh: sshOf(late), machines: { 'db-3': machine(late.port) } }), ofLate())
+    const key = join(temporaryFolder(), 'key')
+    writeFileSync(key, one.privateKey, { mode: 0o600 })
+    const stdin = execFileSync('ssh-keygen', ['-y', '-f', key], { encoding: 'utf8' })
+    await hosts.platform(HOSTS, 'dc-a' as SiteName).run('db-3', 'cat >>.ssh/authorized_keys', { stdin })
+  })
+  const forget = async (): Promise<void> => {
+    const hosts = contextOf(siteWith({ ssh: sshOf(late), machines: { 'db-3': machine(late.port) } }), ofLate())
+    await hosts.platform(HOSTS, 'dc-a' as SiteName).run('db-3', 'rm -f go')
+  }
+
+  /** The component is what lets the late host speak. */
+  const observedWith = async (hosts: DeclaredHosts, release: boolean) => {
+    await forget()
+    const context = contextOf(siteWith(hosts), credentials())
+    const toy = toyDriver({ writer: 'dc-a', effects: [] })
+    const driver: typeof toy = {
+      ...toy,
+      standsOn: 'hosts',
+      async observe(component, site, from) {
+        const undeclared = contextOf(siteWith(both()), credentials()).platform(HOSTS, 'dc-a' as SiteName)
+        if (release) await undeclared.run('db-3', 'touch go')
+        return toy.observe(component, site, from)
+      },
+    }
+    return observe(context, memoryStore(), { toy: driver }, seconds(8))
+  }
+
+  test('is heard, and components are asked through the others meanwhile', async () => {
+    const seen = await observedWith(both(), true)
+    expect(seen.sites['dc-a']).toMatchObject({ kind: 'answering', parts: { ready: 2, total: 2 } })
+    expect(seen.components.database?.['dc-a']?.kind).toBe('answering')
+  })
+
+  test('is not counted when it has not answered within the bound, and the site answers all the same', async () => {
+    const seen = await observedWith(both(), false)
+    expect(seen.sites['dc-a']).toMatchObject({ kind: 'answering', identity: ID_1, parts: { ready: 1, total: 2 } })
+    expect(seen.components.database?.['dc-a']?.kind).toBe('answering')
+  })
+
+  test('and is a stranger takes the components of its site with it', async () => {
+    const seen = await observedWith(both(ID_2), true)
+    expect(seen.sites['dc-a']).toMatchObject({ kind: 'stranger', identity: 'db-3 has no /etc/machine-id' })
+    expect(seen.components.database?.['dc-a']).toEqual({
+      kind: 'silent',
+      why: 'another host than the declared one answers',
+    })
+  })
+
+  test('is known by its host key alone where no machine-id is declared', async () => {
+    await observedWith(both(), true)
+    const view = await see({ ssh: sshOf(late), machines: { 'db-3': machine(late.port) } }, ofLate())
+    expect(view).toMatchObject({ kind: 'answering', identity: 'no machine-id', version: 'Linux late' })
   })
 })
 
