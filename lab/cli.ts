@@ -3,15 +3,17 @@ import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import { withCommandLock } from './command-lock.ts'
 import { bringDown } from './down.ts'
 import { environmentPath } from './environment.ts'
-import { storeIsCached } from './images/store.ts'
+import { type LabKind, presentKind, STACK_ON_MACHINES } from './lab-kind.ts'
+import { machinesEnvironmentPath } from './machines/environment.ts'
+import { bringMachinesUp } from './machines/up.ts'
 import { SLOW, type Slowness } from './network/slow-link.ts'
 import { heal, type OutageKind, outageKinds, strike } from './outage.ts'
-import { presentHosts } from './present.ts'
-import { type Occasion, type Progress, seconds, startProgress } from './progress.ts'
-import { installMissing, missingPrograms, readMachineFacts, unmetRequirements } from './requirements.ts'
+import { hostsOf, presentHosts } from './present.ts'
+import { type Progress, type Start, seconds, startProgress } from './progress.ts'
+import { installMissing, isWarm, missingPrograms, readMachineFacts, unmetRequirements } from './requirements.ts'
 import { openShell } from './shell.ts'
 import { readStatus, statusTable } from './status.ts'
-import { addressOf, bridge, type HostName, hostNames, SITE_COUNTS } from './topology.ts'
+import { addressOf, bridge, type HostName, hostNames, machineNames, SITE_COUNTS } from './topology.ts'
 import { bringUp } from './up.ts'
 
 class Unmet extends Error {}
@@ -22,27 +24,45 @@ for (const name of ['SIGINT', 'SIGTERM'] as const)
     interrupted.abort(new Error(`lab-interrupted: ${name}; the same command continues where it was`)),
   )
 
-async function up({ sites }: { readonly sites: string }): Promise<void> {
-  const unmet = unmetRequirements(await readMachineFacts())
+type UpOptions = { readonly sites: string; readonly stack?: typeof STACK_ON_MACHINES }
+
+async function up({ sites, stack }: UpOptions): Promise<void> {
+  const kind: LabKind = stack === undefined ? 'kubernetes' : 'machines'
+  assertOfKind(kind)
+  const unmet = unmetRequirements(await readMachineFacts(kind))
   if (unmet.length > 0) throw new Unmet(unmet.join('\n'))
-  await command('lab up', async (progress) => {
-    if (occasion() === 'cold')
-      progress.note('First start: builds Kubernetes, CloudNativePG and the rest once, about 20 minutes on two cores.')
-    const missing = missingPrograms()
+  await command('lab up', kind, async (progress) => {
+    if (startOf(kind) === 'cold') progress.note(FIRST_START[kind])
+    const missing = missingPrograms(kind)
     if (missing.length > 0) {
       const onLine = (line: string) => progress.detail('apt packages', line)
       await progress.step('apt packages', () => installMissing(missing, onLine, interrupted.signal))
     }
-    await bringUp(Number(sites), progress, interrupted.signal)
+    if (kind === 'machines') await bringMachinesUp(progress, interrupted.signal)
+    else await bringUp(Number(sites), progress, interrupted.signal)
   })
   process.stdout.write(`${statusTable(await readStatus())}\n`)
 }
 
+const FIRST_START: Readonly<Record<LabKind, string>> = {
+  kubernetes: 'First start: builds Kubernetes, CloudNativePG and the rest once, about 20 minutes on two cores.',
+  machines: 'First start: makes the Debian of the machines once, about 3 minutes on two cores.',
+}
+
+/** Both kinds have the same addresses, load balancers and object store. */
+function assertOfKind(kind: LabKind): void {
+  const present = presentKind()
+  if (present === null || present === kind) return
+  throw new Unmet(
+    `The lab runs ${present === 'machines' ? `machines (${STACK_ON_MACHINES})` : 'Kubernetes'}; one lab fits on this computer. Remove it first:  npm run lab -- down`,
+  )
+}
+
 /** Runs under the command lock with live progress, and says how long the whole took. */
-async function command(name: string, run: (progress: Progress) => Promise<void>): Promise<void> {
+async function command(name: string, kind: LabKind, run: (progress: Progress) => Promise<void>): Promise<void> {
   needsRoot()
   await withCommandLock(async () => {
-    const progress = startProgress(occasion())
+    const progress = startProgress(kind === 'machines' ? `machines ${startOf(kind)}` : startOf(kind))
     try {
       await progress.step(name, () => run(progress))
     } finally {
@@ -51,10 +71,12 @@ async function command(name: string, run: (progress: Progress) => Promise<void>)
   })
 }
 
-function occasion(): Occasion {
-  if (existsSync(environmentPath)) return 'running'
-  return storeIsCached() ? 'warm' : 'cold'
+function startOf(kind: LabKind): Start {
+  if (existsSync(kind === 'machines' ? machinesEnvironmentPath : environmentPath)) return 'running'
+  return isWarm(kind) ? 'warm' : 'cold'
 }
+
+const kindNow = (): LabKind => presentKind() ?? 'kubernetes'
 
 function needsRoot(): void {
   if (process.getuid?.() !== 0) throw new Unmet('The lab creates network namespaces and mounts: run it as root.')
@@ -75,9 +97,9 @@ async function outage(host: HostName, { how, only, ...slowness }: OutageOptions)
   const since = Date.now()
   const toHost = only === undefined || only === 'runner' ? null : addressOf[only]
   const to = only === 'runner' ? bridge.address : toHost
-  await command(`lab outage ${host}`, (progress) =>
-    strike(host, how, progress, interrupted.signal, { ...slowness, only: to }),
-  )
+  await command(`lab outage ${host}`, kindNow(), async () => {
+    await Promise.all(hostsOf(host).map((one) => strike(one, how, interrupted.signal, { ...slowness, only: to })))
+  })
   process.stdout.write(
     `${host}: ${how} after ${seconds(Date.now() - since)}. Give it back:  npm run lab -- heal ${host}\n`,
   )
@@ -94,20 +116,30 @@ const numberBetween =
 
 /** A site that was never started has no link to cut, and nothing to give back. */
 function assertPresent(host: HostName): void {
-  if (!presentHosts().includes(host)) throw new Unmet(`This lab has no ${host}. Start it:  npm run lab -- up --sites 3`)
+  if (hostsOf(host).every((one) => presentHosts().includes(one))) return
+  const isMachine = (machineNames as readonly HostName[]).includes(host)
+  throw new Unmet(
+    `This lab has no ${host}. Start it:  npm run lab -- up ${isMachine ? `--stack ${STACK_ON_MACHINES}` : '--sites 3'}`,
+  )
 }
 
-const host = () => new Argument('<host>', 'a site, or another host of the lab').choices(hostNames)
-const program = new Command('lab').description('Two real data centres on one machine.')
+const host = () => new Argument('<host>', 'a site, a machine, or another host of the lab').choices(hostNames)
+const program = new Command('lab').description('Real data centres on one machine.')
 program
   .command('up')
   .description('start everything, or what is missing; builds it first if need be')
   .addOption(new Option('--sites <count>', 'how many data centres').choices(SITE_COUNTS.map(String)).default('2'))
+  .addOption(
+    new Option(
+      '--stack <name>',
+      'only what this published stack needs: three sites of machines, no Kubernetes',
+    ).choices([STACK_ON_MACHINES]),
+  )
   .action(up)
 program
   .command('down')
   .description('remove everything but the cache')
-  .action(() => command('lab down', bringDown))
+  .action(() => command('lab down', kindNow(), bringDown))
 program.command('status').description('what runs; exit code 1 unless all is up').option('--json').action(status)
 program
   .command('outage')
@@ -137,7 +169,9 @@ program
   .addArgument(host())
   .action((name: HostName) => {
     assertPresent(name)
-    return command(`lab heal ${name}`, (progress) => heal(name, progress, interrupted.signal))
+    return command(`lab heal ${name}`, kindNow(), async (progress) => {
+      await Promise.all(hostsOf(name).map((one) => heal(one, progress, interrupted.signal)))
+    })
   })
 program
   .command('shell')

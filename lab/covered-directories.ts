@@ -6,7 +6,7 @@ import { stateDirectory } from './topology.ts'
  * Names that are compiled into the kubelet, containerd's runtime and the CNI plugins, whatever their configuration
  * says.
  */
-export const coveredDirectories: readonly string[] = [
+export const coveredBySites: readonly string[] = [
   '/run/containerd',
   '/var/lib/cni',
   '/var/lib/kubelet',
@@ -15,10 +15,13 @@ export const coveredDirectories: readonly string[] = [
 
 const file = join(stateDirectory, 'made-directories.json')
 
-/** Makes the directories that sites cover and notes which of them the machine did not have. */
-export async function ensureCoveredDirectories(): Promise<void> {
+/** Where systemd-nspawn keeps its locks and the sockets of its machines. */
+export const coveredByMachines: readonly string[] = ['/run/systemd']
+
+/** Makes the directories that hosts cover and notes which of them this machine did not have. */
+export async function ensureCoveredDirectories(directories: readonly string[]): Promise<void> {
   const made = new Set(await madeDirectories())
-  for (const directory of coveredDirectories) {
+  for (const directory of directories) {
     const isNew = await mkdir(directory).then(
       () => true,
       () => false,
@@ -28,7 +31,7 @@ export async function ensureCoveredDirectories(): Promise<void> {
   await writeFile(file, JSON.stringify([...made]))
 }
 
-/** Removes what was made; a directory that somebody else uses meanwhile is not empty and stays. */
+/** Removes what was made; a directory that another program uses meanwhile is not empty and stays. */
 export async function removeCoveredDirectories(): Promise<void> {
   for (const directory of await madeDirectories()) await rmdir(directory).catch(() => {})
 }

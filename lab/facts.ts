@@ -4,6 +4,7 @@ import { applicationImageNames, type Catalogue } from './images/catalogue.ts'
 import { kubectlOf } from './site/kubectl.ts'
 import { adminKubeconfigOf } from './site/pki.ts'
 import { addressOf, apiServerOf, loadBalancerNames, type SiteName } from './topology.ts'
+import { clustersServed } from './wan/haproxy-configuration.ts'
 import { describeLoadBalancer } from './wan/load-balancer.ts'
 import { type S3Keys, s3Endpoint, s3Region } from './wan/s3.ts'
 import { bucketNames } from './wan/s3-policies.ts'
@@ -25,7 +26,7 @@ export async function describeLab(
     schemaVersion: 1,
     sites: await Promise.all(sites.map((site) => describeSite(site, binaries, signal))),
     s3: { endpoint: s3Endpoint, region: s3Region, ...s3Keys, buckets: bucketNames },
-    loadBalancers: loadBalancerNames.map(describeLoadBalancer),
+    loadBalancers: loadBalancerNames.map((name) => describeLoadBalancer(name, clustersServed(sites))),
     ...(githubUrl === undefined ? {} : { githubUrl }),
     images: { ...catalogue.names, ...applicationImageNames },
     programs: { kubectl: binaries.kubectl, helm: binaries.helm, act: binaries.act },

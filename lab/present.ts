@@ -1,13 +1,21 @@
+import { labIsOfMachines } from './lab-kind.ts'
 import { recordedProcesses } from './state.ts'
-import { type HostName, hostNames, type SiteName, siteNames } from './topology.ts'
+import { type HostName, hostNames, machineNames, machinesOf, type SiteName, siteNames } from './topology.ts'
 
-/** The sites that this lab has: the first two, and the third once it was started. */
+/** The sites that this lab has: three of machines; of Kubernetes the first two, and the third once it was started. */
 export const presentSites = (): readonly SiteName[] =>
-  siteNames.filter((site, index) => index < 2 || recordedProcesses(site).length > 0)
+  siteNames.filter((site, index) => labIsOfMachines() || index < 2 || recordedProcesses(site).length > 0)
 
-/** Every host but the sites that nobody asked for. */
-export const presentHosts = (): readonly HostName[] =>
-  hostNames.filter(
-    (host) =>
-      !(siteNames as readonly HostName[]).includes(host) || (presentSites() as readonly HostName[]).includes(host),
-  )
+/** Every host that this lab has, in the order of `hostNames`. */
+export function presentHosts(): readonly HostName[] {
+  const absent: readonly HostName[] = labIsOfMachines()
+    ? siteNames
+    : [...machineNames, ...siteNames.filter((site) => !presentSites().includes(site))]
+  return hostNames.filter((host) => !absent.includes(host))
+}
+
+/** The hosts that an outage of `host` means: a site of machines is all of its machines. */
+export const hostsOf = (host: HostName): readonly HostName[] => {
+  const site = siteNames.find((name) => name === host)
+  return site !== undefined && labIsOfMachines() ? machinesOf(site) : [host]
+}

@@ -1,8 +1,11 @@
 import { existsSync } from 'node:fs'
 import { chmod, readFile, rm, statfs, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { programIsCached } from './binaries/build.ts'
 import { execute, succeeds } from './execute.ts'
 import { storeIsCached } from './images/store.ts'
+import type { LabKind } from './lab-kind.ts'
+import { machineTreeIsCached } from './machines/tree.ts'
 import { bridge, cacheDirectory, stateDirectory } from './topology.ts'
 
 /** What a machine is, as far as the lab must know before it changes anything. */
@@ -11,7 +14,9 @@ export interface MachineFacts {
   readonly userId: number
   readonly memoryBytes: number
   readonly freeBytes: number
-  /** True when binaries and images are in the cache already. */
+  /** What the lab runs. */
+  readonly kind: LabKind
+  /** True when what the lab starts is in the cache already. */
   readonly warm: boolean
   /** `go env GOVERSION`, or null without Go. */
   readonly goVersion: string | null
@@ -23,28 +28,40 @@ export interface MachineFacts {
 }
 
 const gibibyte = 1024 ** 3
-const neededMemory = 8 * gibibyte
-const neededDisk = (warm: boolean) => (warm ? 4 : 15) * gibibyte
+const needed: Readonly<Record<LabKind, { memory: number; disk: { cold: number; warm: number } }>> = {
+  kubernetes: { memory: 8 * gibibyte, disk: { cold: 15 * gibibyte, warm: 4 * gibibyte } },
+  machines: { memory: 4 * gibibyte, disk: { cold: 6 * gibibyte, warm: 3 * gibibyte } },
+}
 const neededGo = [1, 26] as const
 export const labNetworks = [bridge.network, '10.78.0.0/16', '10.79.0.0/16'] as const
 
 /** Where a program is looked for, and the Debian package that brings it. */
-const programs: Readonly<Record<string, string>> = {
-  '/usr/bin/containerd': 'containerd',
-  '/usr/sbin/runc': 'runc',
-  '/usr/lib/cni/bridge': 'containernetworking-plugins',
+type Programs = Readonly<Record<string, string>>
+
+const ofEveryLab: Programs = {
   '/usr/sbin/ip': 'iproute2',
   '/usr/sbin/iptables': 'iptables',
-  '/usr/sbin/conntrack': 'conntrack',
-  '/usr/bin/socat': 'socat',
-  '/usr/sbin/ethtool': 'ethtool',
-  '/usr/sbin/ipset': 'ipset',
   '/usr/bin/mmdebstrap': 'mmdebstrap',
   '/usr/bin/ssh-keygen': 'openssh-client',
-  '/usr/bin/openssl': 'openssl',
-  '/usr/sbin/sysctl': 'procps',
   '/etc/ssl/certs/ca-certificates.crt': 'ca-certificates',
 }
+const programs: Readonly<Record<LabKind, Programs>> = {
+  kubernetes: {
+    '/usr/bin/containerd': 'containerd',
+    '/usr/sbin/runc': 'runc',
+    '/usr/lib/cni/bridge': 'containernetworking-plugins',
+    ...ofEveryLab,
+    '/usr/sbin/conntrack': 'conntrack',
+    '/usr/bin/socat': 'socat',
+    '/usr/sbin/ethtool': 'ethtool',
+    '/usr/sbin/ipset': 'ipset',
+    '/usr/bin/openssl': 'openssl',
+    '/usr/sbin/sysctl': 'procps',
+  },
+  machines: { ...ofEveryLab, '/usr/bin/systemd-nspawn': 'systemd-container' },
+}
+/** The Debian package of a program that one of the labs needs. */
+const packageOf = (path: string): string => ({ ...programs.kubernetes, ...programs.machines })[path] ?? ''
 
 /** One sentence for each thing that the machine lacks; empty when the lab can start. */
 export function unmetRequirements(facts: MachineFacts): string[] {
@@ -52,9 +69,12 @@ export function unmetRequirements(facts: MachineFacts): string[] {
   if (facts.platform !== 'linux-x64')
     sentences.push(`The lab runs on Linux on x86-64; this machine is ${facts.platform}.`)
   if (facts.userId !== 0) sentences.push('The lab creates network namespaces and mounts: run it as root.')
-  if (facts.memoryBytes < neededMemory)
-    sentences.push(`The lab needs 8 GiB of memory; this machine has ${inGibibytes(facts.memoryBytes)}.`)
-  const disk = neededDisk(facts.warm)
+  const { memory, disk: room } = needed[facts.kind]
+  if (facts.memoryBytes < memory)
+    sentences.push(
+      `The lab needs ${memory / gibibyte} GiB of memory; this machine has ${inGibibytes(facts.memoryBytes)}.`,
+    )
+  const disk = facts.warm ? room.warm : room.cold
   if (facts.freeBytes < disk) {
     const place = `${cacheDirectory()} and ${stateDirectory}`
     sentences.push(
@@ -83,14 +103,15 @@ export function unmetRequirements(facts: MachineFacts): string[] {
   return sentences
 }
 
-export async function readMachineFacts(): Promise<MachineFacts> {
+export async function readMachineFacts(kind: LabKind): Promise<MachineFacts> {
   const memory = /^MemTotal:\s+(\d+) kB/m.exec(await readFile('/proc/meminfo', 'utf8'))
   return {
     platform: `${process.platform}-${process.arch}`,
     userId: process.getuid?.() ?? -1,
     memoryBytes: Number(memory?.[1] ?? 0) * 1024,
     freeBytes: Math.min(...(await Promise.all([freeAt(cacheDirectory()), freeAt(stateDirectory)]))),
-    warm: storeIsCached(),
+    kind,
+    warm: isWarm(kind),
     goVersion: await execute('go', ['env', 'GOVERSION'], { env: { GOTOOLCHAIN: 'local' } }).then(
       (text) => text.trim(),
       () => null,
@@ -100,12 +121,16 @@ export async function readMachineFacts(): Promise<MachineFacts> {
       existsSync('/sys/fs/cgroup/cgroup.procs') ? '/sys/fs/cgroup/cgroup.procs' : '/sys/fs/cgroup/freezer',
     ]),
     usedNetworks: await usedNetworks(),
-    missingPrograms: missingPrograms(),
+    missingPrograms: missingPrograms(kind),
     hasApt: existsSync('/usr/bin/apt-get'),
   }
 }
 
-export const missingPrograms = () => Object.keys(programs).filter((path) => !existsSync(path))
+export const missingPrograms = (kind: LabKind) => Object.keys(programs[kind]).filter((path) => !existsSync(path))
+
+/** True when a lab starts from the cache; S3 is the only program of a lab of machines that is built. */
+export const isWarm = (kind: LabKind): boolean =>
+  kind === 'kubernetes' ? storeIsCached() : machineTreeIsCached() && programIsCached('versitygw')
 
 /** Installs the Debian packages of missing programs; no service of theirs is started. */
 export async function installMissing(
@@ -113,11 +138,7 @@ export async function installMissing(
   onLine: (line: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  await installPackages(
-    missing.map((path) => programs[path] ?? ''),
-    onLine,
-    signal,
-  )
+  await installPackages(missing.map(packageOf), onLine, signal)
 }
 
 /** Installs Debian packages; no service of theirs is started. */

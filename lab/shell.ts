@@ -5,14 +5,14 @@ import { readLabEnvironment } from './environment.ts'
 import { entryTo } from './inside.ts'
 import { socketOf } from './site/containerd.ts'
 import { runningProcess } from './state.ts'
-import { type HostName, siteNames } from './topology.ts'
+import { type HostName, loadBalancerNames, machineNames, siteNames } from './topology.ts'
 
 /**
  * Opens a shell inside a host: its network, its mounts, and for a site kubectl, helm and ctr that talk to it. Returns
  * the shell's exit code.
  */
 export async function openShell(host: HostName): Promise<number> {
-  const command = host.startsWith('lb-') ? await entryToLoadBalancer(host) : entryTo(host)
+  const command = hasInit(host) ? await entryToInit(host) : entryTo(host)
   const [program = '', ...args] = [...command, 'bash', '--norc', '-i']
   const child = spawn(program, args, { stdio: 'inherit', env: { ...process.env, ...(await variablesFor(host)) } })
   return new Promise((resolve, reject) => {
@@ -37,8 +37,10 @@ async function variablesFor(host: HostName): Promise<Record<string, string>> {
   }
 }
 
-/** A load balancer has its own process ids and root directory: enter those of its first process. */
-async function entryToLoadBalancer(host: HostName): Promise<string[]> {
+const hasInit = (host: HostName): boolean => [...loadBalancerNames, ...machineNames].some((name) => name === host)
+
+/** A load balancer or machine has its own process ids and root directory: enter those of its first process. */
+async function entryToInit(host: HostName): Promise<string[]> {
   const started = runningProcess(host, 'init')
   if (started === undefined) throw new Error(`lab-not-up: ${host} does not run. Start it:  npm run lab -- heal ${host}`)
   const children = await readFile(`/proc/${started.pid}/task/${started.pid}/children`, 'utf8')

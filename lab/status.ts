@@ -47,7 +47,7 @@ export function statusTable(hosts: readonly HostStatus[]): string {
   const rows = hosts.map(({ host, address, state, missing, processes, memoryBytes }) => {
     const memory = `${Math.round(memoryBytes / 1024 ** 2)} MiB`
     const remark = missing.length === 0 ? '' : `not running: ${missing.join(', ')}`
-    return `${host.padEnd(8)}${address.padEnd(13)}${state.padEnd(9)}${String(processes).padStart(3)} daemons ${memory.padStart(9)}  ${remark}`.trimEnd()
+    return `${host.padEnd(10)}${address.padEnd(13)}${state.padEnd(9)}${String(processes).padStart(3)} daemons ${memory.padStart(9)}  ${remark}`.trimEnd()
   })
   const total = hosts.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0)
   return [

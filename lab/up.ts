@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { provideApplication } from './application-image.ts'
 import { ensureCachedParts } from './cached-parts.ts'
-import { ensureCoveredDirectories } from './covered-directories.ts'
+import { coveredBySites, ensureCoveredDirectories } from './covered-directories.ts'
 import { writeLabEnvironment } from './environment.ts'
 import { describeLab } from './facts.ts'
 import { prepareKernelSettings } from './kernel-settings.ts'
@@ -12,6 +12,7 @@ import type { Progress } from './progress.ts'
 import { startSite } from './site/start.ts'
 import { type HostName, runDirectory, siteNames } from './topology.ts'
 import { startGithub } from './wan/github.ts'
+import { clustersServed } from './wan/haproxy-configuration.ts'
 import { startLoadBalancers } from './wan/load-balancer.ts'
 import { startS3 } from './wan/s3.ts'
 
@@ -25,7 +26,7 @@ export async function bringUp(count: number, progress: Progress, signal: AbortSi
   const { binaries, catalogue } = parts
   await mkdir(runDirectory, { recursive: true, mode: 0o700 })
   await prepareKernelSettings()
-  await ensureCoveredDirectories()
+  await ensureCoveredDirectories(coveredBySites)
   await progress.step('network', async () => {
     await ensureBridge()
     const hosts = [...new Set<HostName>([...sites, ...presentHosts()])]
@@ -35,7 +36,7 @@ export async function bringUp(count: number, progress: Progress, signal: AbortSi
   const [s3Keys, githubUrl] = await Promise.all([
     progress.step('S3', () => startS3(binaries, signal)),
     startGithub(),
-    progress.step('load balancers', () => startLoadBalancers(catalogue.debian.tree, sites, signal)),
+    progress.step('load balancers', () => startLoadBalancers(catalogue.debian.tree, clustersServed(sites), signal)),
     ...sites.map((site) => startSite(site, parts, progress, signal)),
   ])
   await writeLabEnvironment(await describeLab({ sites, binaries, catalogue, s3Keys, githubUrl }, signal))

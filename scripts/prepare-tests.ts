@@ -22,7 +22,7 @@ const progress = startProgress(storeIsCached() ? 'warm' : 'cold')
 const signal = new AbortController().signal
 const show = (line: string): void => progress.detail('apt packages', line)
 try {
-  const programs = missingPrograms()
+  const programs = missingPrograms('kubernetes')
   if (programs.length > 0) await progress.step('apt packages', () => installMissing(programs, show, signal))
   const packages = Object.keys(servers).flatMap((path) => (existsSync(path) ? [] : [servers[path] ?? '']))
   if (packages.length > 0) await progress.step('apt packages', () => installPackages(packages, show, signal))

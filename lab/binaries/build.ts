@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, globSync } from 'node:fs'
 import { copyFile, mkdir, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execute } from '../execute.ts'
@@ -82,11 +82,25 @@ const goEnvironment = { GOTOOLCHAIN: 'local', CGO_ENABLED: '0', GOFLAGS: '-mod=r
  * one build.
  */
 export async function ensureBinaries(onBuild: (binary: string) => void, signal: AbortSignal): Promise<Binaries> {
-  const goVersion = (await execute('go', ['env', 'GOVERSION'], { env: { GOTOOLCHAIN: 'local' }, signal })).trim()
+  const goVersion = await currentGo(signal)
   const found: Record<string, string> = {}
   for (const goModule of goModules) Object.assign(found, await ensureModule(goModule, goVersion, onBuild, signal))
   return found as Binaries
 }
+
+/** The path of one program; built alone where the cache lacks it. */
+export async function ensureProgram(program: Program, signal: AbortSignal): Promise<string> {
+  const goModule = goModules.find(({ packages }) => Object.hasOwn(packages, program))
+  if (goModule === undefined) throw new Error(`lab-build-failed: no module brings ${program}`)
+  const found = await ensureModule(goModule, await currentGo(signal), () => undefined, signal)
+  return found[program] ?? ''
+}
+
+/** True when the program is in the cache, of whatever version; a newer one is built beside it. */
+export const programIsCached = (program: Program): boolean => globSync(cached('binaries', '*', program)).length > 0
+
+const currentGo = async (signal: AbortSignal): Promise<string> =>
+  (await execute('go', ['env', 'GOVERSION'], { env: { GOTOOLCHAIN: 'local' }, signal })).trim()
 
 async function ensureModule(
   goModule: GoModule,

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
-import { copyFile, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execute } from '../execute.ts'
 import { cached } from '../topology.ts'
+import { inTree, LENT_CERTIFICATES, lendNetwork, takeNetworkBack } from './in-tree.ts'
 import { keyOf, type Layer, packLayer, readLayer } from './layer.ts'
 
 /**
@@ -86,14 +87,12 @@ async function buildTree(
 async function installBarman(root: string, onLine: (line: string) => void, signal: AbortSignal): Promise<void> {
   const pip = (await readdir(join(root, 'usr/share/python-wheels'))).find((name) => name.startsWith('pip-'))
   if (pip === undefined) throw new Error('lab-image-failed: package python3-pip-whl brought no pip wheel')
-  await copyFile('/etc/resolv.conf', join(root, 'etc/resolv.conf'))
-  // The machine's own bundle, for networks whose proxy signs with its own authority.
-  await copyFile('/etc/ssl/certs/ca-certificates.crt', join(root, 'tmp/ca.crt'))
+  await lendNetwork(root)
   const install = [
     'install',
     '--quiet',
     '--cert',
-    '/tmp/ca.crt',
+    LENT_CERTIFICATES,
     '--no-deps',
     '--only-binary',
     ':all:',
@@ -101,7 +100,7 @@ async function installBarman(root: string, onLine: (line: string) => void, signa
     '/opt/barman',
     ...wheels,
   ]
-  await inside(root, ['python3', `/usr/share/python-wheels/${pip}/pip`, ...install], signal, onLine)
+  await inTree(root, ['python3', `/usr/share/python-wheels/${pip}/pip`, ...install], signal, onLine)
   for (const name of await readdir(join(root, 'opt/barman/bin'))) {
     if (!name.startsWith('barman-cloud-')) continue
     const script = join(root, 'opt/barman/bin', name)
@@ -110,7 +109,7 @@ async function installBarman(root: string, onLine: (line: string) => void, signa
     await symlink(`/opt/barman/bin/${name}`, join(root, 'usr/local/bin', name))
   }
   await writeFile(join(root, 'usr/lib/python3/dist-packages/barman-cloud.pth'), '/opt/barman\n')
-  await rm(join(root, 'tmp/ca.crt'))
+  await takeNetworkBack(root)
 }
 
 /**
@@ -133,21 +132,21 @@ async function compilePython(root: string, signal: AbortSignal): Promise<void> {
     '/opt/barman',
     ...libraries,
   ]
-  await inside(root, compile, signal)
+  await inTree(root, compile, signal)
 }
 
 /** CloudNativePG runs PostgreSQL as 26:26; Debian's group 26 is `tape`. */
 async function numberPostgresAsOperatorExpects(root: string, signal: AbortSignal): Promise<void> {
-  await inside(root, ['usermod', '-u', '26', 'postgres'], signal)
-  await inside(root, ['groupmod', '-g', '126', 'tape'], signal)
-  await inside(root, ['groupmod', '-g', '26', 'postgres'], signal)
-  await inside(root, ['chown', '-R', '26:26', '/var/lib/postgresql'], signal)
-  await inside(root, ['install', '-d', '-m', '2775', '-o', '26', '-g', '26', '/run/postgresql'], signal)
+  await inTree(root, ['usermod', '-u', '26', 'postgres'], signal)
+  await inTree(root, ['groupmod', '-g', '126', 'tape'], signal)
+  await inTree(root, ['groupmod', '-g', '26', 'postgres'], signal)
+  await inTree(root, ['chown', '-R', '26:26', '/var/lib/postgresql'], signal)
+  await inTree(root, ['install', '-d', '-m', '2775', '-o', '26', '-g', '26', '/run/postgresql'], signal)
 }
 
 /** A person of the group that may talk to HAProxy's runtime socket, as on a host run by others. */
 async function prepareLoadBalancerUser(root: string, signal: AbortSignal): Promise<void> {
-  await inside(
+  await inTree(
     root,
     ['useradd', '--create-home', '--shell', '/bin/bash', '--groups', 'haproxy', '--password', '*', 'standby'],
     signal,
@@ -158,7 +157,7 @@ async function prepareLoadBalancerUser(root: string, signal: AbortSignal): Promi
 
 async function versionsIn(root: string, signal: AbortSignal): Promise<{ postgresql: string; redis: string }> {
   const upstream = async (name: string) => {
-    const full = await inside(root, ['dpkg-query', '-W', '-f', '${' + 'Version}', name], signal)
+    const full = await inTree(root, ['dpkg-query', '-W', '-f', '${' + 'Version}', name], signal)
     return full.replace(/^\d+:/, '').replace(/-.*$/, '')
   }
   return { postgresql: await upstream('postgresql-15'), redis: await upstream('redis-server') }
@@ -174,29 +173,4 @@ async function removeWhatNobodyReads(root: string): Promise<void> {
     'usr/share/man',
   ]
   for (const path of unread) await rm(join(root, path), { recursive: true, force: true })
-  await rm(join(root, 'etc/resolv.conf'), { force: true })
-}
-
-function inside(
-  root: string,
-  command: readonly string[],
-  signal: AbortSignal,
-  onLine?: (line: string) => void,
-): Promise<string> {
-  const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
-  // requests prefers these variables over pip's --cert, and the machine may set them to a file that the tree does not
-  // have.
-  const env = {
-    PATH,
-    PIP_FIND_LINKS: '',
-    PIP_CERT: '/tmp/ca.crt',
-    REQUESTS_CA_BUNDLE: '/tmp/ca.crt',
-    CURL_CA_BUNDLE: '/tmp/ca.crt',
-  }
-  return execute('chroot', [root, ...command], {
-    deadline: 600_000,
-    env,
-    signal,
-    ...(onLine === undefined ? {} : { onLine }),
-  })
 }

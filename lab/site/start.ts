@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import type { Binaries } from '../binaries/build.ts'
-import { coveredDirectories } from '../covered-directories.ts'
+import { coveredBySites } from '../covered-directories.ts'
 import type { Catalogue } from '../images/catalogue.ts'
 import { importMissing } from '../images/import.ts'
 import { ensureMountNamespace } from '../inside.ts'
@@ -148,7 +148,7 @@ async function boot(site: SiteName, signal: AbortSignal): Promise<boolean> {
   for (const volatile of ['containerd', 'containerd.sock', 'containerd.sock.ttrpc', 'addresses']) {
     await rm(runOf(site, volatile), { recursive: true, force: true })
   }
-  await ensureMountNamespace(site, coveredDirectories, signal)
+  await ensureMountNamespace(site, coveredBySites, signal)
   await letSiteForward(site)
   return true
 }

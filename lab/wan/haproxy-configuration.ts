@@ -8,38 +8,69 @@ interface Frontend {
   readonly name: string
   readonly port: number
   readonly mapKey: string
-  readonly nodePort: number
+  /** Where the application of a site listens: a NodePort of a cluster, a port of a machine. */
+  readonly sitePort: number
   readonly backends: Readonly<Record<SiteName, string>>
 }
 
+/** What the load balancers lead to. */
+export interface Served {
+  readonly frontends: readonly Frontend[]
+  readonly sites: readonly SiteName[]
+  addressOf(site: SiteName): string
+}
+
 /** One frontend for each stack that the lab carries, so that two can live side by side. */
-export const frontends: readonly Frontend[] = [
+const ofClusters: readonly Frontend[] = [
   {
     name: 'application',
     port: 80,
     mapKey: 'active',
-    nodePort: 30080,
+    sitePort: 30080,
     backends: { 'dc-a': 'dc-a', 'dc-b': 'dc-b', 'dc-c': 'dc-c' },
   },
   {
     name: 'hanzo',
     port: 81,
     mapKey: 'active-hanzo',
-    nodePort: 30081,
+    sitePort: 30081,
     backends: { 'dc-a': 'hanzo-dc-a', 'dc-b': 'hanzo-dc-b', 'dc-c': 'hanzo-dc-c' },
   },
 ]
+
+const ofMachines: readonly Frontend[] = [
+  {
+    name: 'application',
+    port: 80,
+    mapKey: 'active',
+    sitePort: 8080,
+    backends: { 'dc-a': 'dc-a', 'dc-b': 'dc-b', 'dc-c': 'dc-c' },
+  },
+]
+
+export const clustersServed = (sites: readonly SiteName[]): Served => ({
+  frontends: ofClusters,
+  sites,
+  addressOf: (site) => addressOf[site],
+})
+export const machinesServed = (sites: readonly SiteName[]): Served => ({
+  frontends: ofMachines,
+  sites,
+  addressOf: (site) => addressOf[`${site}-app`],
+})
 
 /**
  * HAProxy as a team that follows docs/drivers/haproxy.md would write it: the map decides, the file keeps the decision
  * across reloads. Checks of a passive site are few and short: while its NodePort answers "port unreachable", HAProxy
  * 2.6 asks connect() again and again, 1,500 times a second (seen with strace), which costs the lab a third of a core.
  */
-export function haproxyConfiguration(sites: readonly SiteName[]): string {
+export function haproxyConfiguration(served: Served): string {
   return [
     globals,
-    ...frontends.map(frontendOf),
-    ...frontends.flatMap((frontend) => sites.map((site) => backendOf(frontend, site))),
+    ...served.frontends.map(frontendOf),
+    ...served.frontends.flatMap((frontend) =>
+      served.sites.map((site) => backendOf(frontend, site, served.addressOf(site))),
+    ),
     none,
   ].join('\n')
 }
@@ -69,11 +100,11 @@ const frontendOf = ({ name, port, mapKey }: Frontend) => `frontend ${name}
   use_backend %[str(${mapKey}),map(${mapFile},be_none)]
 `
 
-const backendOf = ({ backends, nodePort }: Frontend, site: SiteName) => `backend ${backends[site]}
+const backendOf = ({ backends, sitePort }: Frontend, site: SiteName, address: string) => `backend ${backends[site]}
   option httpchk GET /api/status
   default-server check inter 500ms fastinter 200ms downinter 200ms fall 2 rise 1
   http-response set-header X-Standby-Site ${site}
-  server ${site} ${addressOf[site]}:${nodePort}
+  server ${site} ${address}:${sitePort}
 `
 
 /** Where every key points while no site may serve. */

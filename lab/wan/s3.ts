@@ -22,7 +22,7 @@ export const s3Endpoint = `http://${addressOf.s3}:${s3Port}`
 export const s3Region = 'us-east-1'
 
 /** Starts the object store of the wide area network with its accounts, versioned buckets and policies. */
-export async function startS3(binaries: Binaries, signal: AbortSignal): Promise<S3Keys> {
+export async function startS3(binaries: Pick<Binaries, 'versitygw'>, signal: AbortSignal): Promise<S3Keys> {
   const keys = await ensureKeys()
   const directories = {
     data: stateOf('s3', 'data'),

@@ -2,7 +2,8 @@ import Sequencer from '@jest/test-sequencer'
 
 /**
  * Tests of the lab come last: what fails without it is known early, and what measures time has the machine to itself.
- * The lab of three sites is the last of them: it is another lab, and the one of two need not come up again after it.
+ * The lab of three sites and the lab of machines are the last of them: each is another lab, and the one of two sites
+ * need not come up again after it.
  */
 // biome-ignore lint/style/noDefaultExport: Jest takes a sequencer from the default export
 export default class LabLast extends Sequencer {
@@ -13,5 +14,6 @@ export default class LabLast extends Sequencer {
 
 function rank(test) {
   if (test.context.config.displayName?.name !== 'lab') return 0
+  if (test.path.includes('/test/lab/machines/')) return 3
   return test.path.endsWith('/three-sites.test.ts') ? 2 : 1
 }

@@ -1,10 +1,7 @@
-import { runLab } from './command.js'
+import { bringLabUp, runLab } from './command.js'
 
-/**
- * Takes the lab down if these tests brought it up; one that was up before them is up after them, whatever the last test
- * did.
- */
+/** Takes the lab down if these tests brought it up; one that was up before them is up after them, whatever they did. */
 // biome-ignore lint/style/noDefaultExport: Jest takes a global teardown from the default export
 export default async function teardown() {
-  await runLab(globalThis.labWasUp ? 'up' : 'down')
+  await (globalThis.labBefore === null ? runLab('down') : bringLabUp(globalThis.labBefore))
 }

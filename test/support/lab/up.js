@@ -1,10 +1,13 @@
-import { beforeAll } from '@jest/globals'
-import { labIsUp, runLab } from './command.js'
+import { beforeAll, expect } from '@jest/globals'
+import { bringLabUp, labThatIsUp } from './command.js'
+
+/** Tests in test/lab/machines share a lab of machines, all others one of Kubernetes. */
+const wanted = expect.getState().testPath.includes('/test/lab/machines/') ? 'machines' : 'kubernetes'
 
 /**
  * Up with the first test of the lab, not with the first of all: two clusters are no neighbours for a test that measures
  * time.
  */
 beforeAll(async () => {
-  if (!labIsUp()) await runLab('up')
+  if (labThatIsUp() !== wanted) await bringLabUp(wanted)
 }, 15 * 60_000)

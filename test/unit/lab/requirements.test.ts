@@ -8,6 +8,7 @@ const goodMachine: MachineFacts = {
   userId: 0,
   memoryBytes: 8 * gibibyte,
   freeBytes: 15 * gibibyte,
+  kind: 'kubernetes',
   warm: false,
   goVersion: 'go1.26.0',
   cgroupsWritable: true,
