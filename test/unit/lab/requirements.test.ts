@@ -48,6 +48,14 @@ describe('what a machine lacks', () => {
     )
   })
 
+  test('a lab of machines asks for half the memory and less of the disk', () => {
+    const small: MachineFacts = { ...goodMachine, kind: 'machines', memoryBytes: 4 * gibibyte, freeBytes: 6 * gibibyte }
+    expect(unmetRequirements(small)).toEqual([])
+    expect(unmetRequirements({ ...small, memoryBytes: 3 * gibibyte })).toEqual([
+      'The lab needs 4 GiB of memory; this machine has 3.0 GiB.',
+    ])
+  })
+
   test('a lab that is built already needs neither Go nor much disk', () => {
     expect(unmetRequirements({ ...goodMachine, warm: true, goVersion: null, freeBytes: 4 * gibibyte })).toEqual([])
   })
