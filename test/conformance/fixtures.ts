@@ -2,6 +2,7 @@ import type { Fixture } from './fixture.ts'
 import { commandFixture } from './fixtures/command.ts'
 import { haproxyFixture } from './fixtures/haproxy.ts'
 import { nginxFixture } from './fixtures/nginx.ts'
+import { patroniFixture } from './fixtures/patroni.ts'
 import { publishedFixture } from './fixtures/published.ts'
 import { s3Fixture } from './fixtures/s3.ts'
 import { webhookFixture } from './fixtures/webhook.ts'
@@ -17,6 +18,7 @@ export const fixtures: Readonly<Record<string, Fixture>> = {
   haproxy: haproxyFixture,
   'helm-release': publishedFixture('helm-release', { testedIn: 'test/unit/drivers/helm-release' }),
   nginx: nginxFixture,
+  patroni: patroniFixture,
   redis: publishedFixture('redis', { lostState: { dumping: true }, testedIn: 'test/unit/drivers/redis' }),
   s3: s3Fixture,
   webhook: webhookFixture,

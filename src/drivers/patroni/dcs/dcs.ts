@@ -1,0 +1,58 @@
+import type { DriverContext } from '../../../driver/context.ts'
+import type { Reach } from '../../../driver/reach.ts'
+import type { Milliseconds } from '../../../values/duration.ts'
+import type { JsonObject } from '../../../values/json.ts'
+import type { Database } from '../spec.ts'
+import { etcdStore } from './etcd.ts'
+
+/** What the store of one Patroni cluster holds, read at one moment. */
+export interface StoreView {
+  /** Null: there is none, as before the first start of Patroni. */
+  readonly config: { readonly value: JsonObject; readonly revision: string } | null
+  /** The member that holds the lock; null: none. */
+  readonly leader: string | null
+  /** The system identifier of the database; null: the next member that starts begins one. */
+  readonly initialized: string | null
+  /** The lines of its history: timeline, position of its end in bytes. */
+  readonly history: readonly (readonly [timeline: number, at: number])[]
+  /** A switchover inside the site that is asked for or scheduled, in its own words; null: none. */
+  readonly switchover: string | null
+}
+
+/**
+ * The store of one Patroni cluster (DCS). Every write is a compare-and-set: Patroni's own REST API has none, so that a
+ * PATCH of a process that died would still take effect.
+ */
+export interface PatroniStore {
+  /** Throws `patroni-store-silent`, `patroni-store-refused`. */
+  read(): Promise<StoreView>
+  /** Replaces the configuration if it is still that of this revision; false: it is not. Throws as `read` does. */
+  replaceConfig(value: JsonObject, revision: string): Promise<boolean>
+  /**
+   * Forgets that the database was made, if the configuration is still that of this revision: the next member that
+   * starts makes it anew, as the configuration says. False: it is not. Throws as `read` does.
+   */
+  forgetDatabase(revision: string): Promise<boolean>
+}
+
+export interface StoreCall {
+  readonly reach: Reach
+  /** Of one call. */
+  readonly deadline: Milliseconds
+  readonly signal: AbortSignal
+}
+
+/** The store of a site. Contacts nothing yet. */
+export function storeOf(
+  component: Database,
+  site: string,
+  context: Pick<DriverContext, 'http' | 'credential'>,
+  call: StoreCall,
+): PatroniStore {
+  switch (component.spec.store.kind) {
+    case 'etcd':
+      return etcdStore(component, site, context, call)
+    default:
+      return component.spec.store.kind satisfies never
+  }
+}

@@ -1,0 +1,71 @@
+import type { Sandbox } from '../../domain/restore-test.ts'
+import type { SiteName } from '../../domain/stack.ts'
+import type { SiteDriver } from '../../driver/capabilities.ts'
+import type { DriverContext, SqlRows } from '../../driver/context.ts'
+import { adaptedSiteDriver } from '../../driver/flat/adapter.ts'
+import { around } from '../../driver/flat/around.ts'
+import type { Driver } from '../../driver/flat/driver.ts'
+import { HOSTS } from '../../platform/hosts/client.ts'
+import { assessFailover, assessRejoin, assessStatus, assessSwitchover, gapsOf } from './assess/assess.ts'
+import { codes } from './codes.ts'
+import { anotherAhead, predictedLoss } from './failover/loss.ts'
+import { hostOf } from './host.ts'
+import { livenessSignalsOf } from './liveness-signals.ts'
+import { askMembers, observePatroni, type PatroniState, writerIn } from './observe.ts'
+import {
+  addressesOf,
+  claimsOf,
+  clusterNamed,
+  credentialUses,
+  type Database,
+  type PatroniSpec,
+  patroniProblems,
+  patroniSchema,
+} from './spec.ts'
+
+/** PostgreSQL on hosts, run by Patroni: one cluster for each site, and those of passive sites are standby clusters. */
+const kit: SiteDriver<PatroniSpec, PatroniState> = {
+  kind: 'patroni',
+  scope: 'site',
+  standsOn: HOSTS.platform,
+  schema: patroniSchema,
+  codes,
+  claims: claimsOf,
+  validate: patroniProblems,
+  credentials: credentialUses,
+  access: () => [],
+  addresses: addressesOf,
+  observe: observePatroni,
+  assess: {
+    status: assessStatus,
+    moves: { switchover: assessSwitchover, failover: assessFailover, rejoin: assessRejoin },
+    gaps: (_component, states, activeSite, now) => gapsOf(states, activeSite, now),
+  },
+  liveness: { signals: livenessSignalsOf },
+  losses: { loss: predictedLoss, ahead: anotherAhead },
+  database: { sql },
+  actions: [],
+}
+
+export const patroni: Driver<PatroniSpec, PatroniState> = adaptedSiteDriver(kit, around)
+
+/** Rows of a read-only query on the primary of a site. Throws `patroni-unlocked` where it has none. */
+async function sql(
+  component: Database,
+  at: SiteName | Sandbox,
+  query: string,
+  context: DriverContext,
+): Promise<SqlRows> {
+  if (typeof at !== 'string') throw new Error('this driver has no restore tests: nothing of it runs in a sandbox')
+  const site = at
+  const members = await askMembers(component, site, context, { signal: context.signal })
+  const writer = writerIn({ members })
+  if (writer === null)
+    throw codes.error('patroni-unlocked', `no member of ${clusterNamed(component, site)} accepts writes`, {
+      retry: 'transient',
+      where: site,
+      unanswered: true,
+    })
+  const readOnly = `SET default_transaction_read_only = on;\n${query};`
+  return hostOf(component, site, writer.name, context, context.signal).sql(component.spec.database, readOnly)
+}

@@ -1,0 +1,141 @@
+import type { DriverContext, SqlRows } from '../../driver/context.ts'
+import { quoted } from '../../driver/manual.ts'
+import { HOSTS } from '../../platform/hosts/client.ts'
+import { type ControlData, parseControlData } from '../../systems/postgres/control-data.ts'
+import type { ServerShell } from '../../systems/postgres/decode-divergence.ts'
+import { type Milliseconds, seconds } from '../../values/duration.ts'
+import { codes } from './codes.ts'
+import { controlOf, type Database, memberOf, siteSpecOf, unitOf } from './spec.ts'
+
+/** The machine of one member, by ssh. */
+export interface MemberHost {
+  readonly where: string
+  /** Runs a script as the user of PostgreSQL, with PGDATA; `$0`, `$1`, … are the arguments. */
+  readonly shell: ServerShell
+  /** Rows of SQL that the superuser runs over the Unix socket. Throws `patroni-command-failed`. */
+  sql(database: string, query: string, within?: Milliseconds): Promise<SqlRows>
+  /**
+   * Starts the unit of Patroni, now and at each boot; or stops it, now and at each boot. Throws
+   * `patroni-command-failed`.
+   */
+  control(verb: 'start' | 'stop'): Promise<void>
+  /** Whether Patroni or PostgreSQL runs. */
+  runs(): Promise<Running>
+}
+export interface Running {
+  readonly patroni: boolean
+  readonly postgres: boolean
+}
+
+/** What `control` may take: PostgreSQL writes its last checkpoint. */
+const CONTROL: Milliseconds = seconds(90)
+const SEPARATOR = '\u0001'
+
+/** The machine of a member. Contacts nothing yet. */
+export function hostOf(
+  component: Database,
+  site: string,
+  name: string,
+  context: DriverContext,
+  signal: AbortSignal,
+): MemberHost {
+  const { server } = component.spec
+  const member = memberOf(component, site, name)
+  const owner = server.user ?? 'postgres'
+  const data = member.dataDirectory ?? server.dataDirectory
+  const where = `${site} ${member.host} (${name})`
+  const siteName = context.stack.sites.find((one) => one.name === site)?.name
+  if (siteName === undefined) throw new Error(`${component.name} names no site of the stack: ${site}`)
+  const hosts = context.platform(HOSTS, siteName)
+  const run = (command: string, deadline: Milliseconds, stdin?: string) =>
+    hosts.run(member.host, command, {
+      deadline,
+      signal,
+      asRoot: true,
+      ...(stdin === undefined ? {} : { stdin }),
+    })
+  const asOwner = (words: readonly string[]): string => {
+    const path = server.programs === undefined ? [] : [`PATH=${server.programs}:/usr/local/bin:/usr/bin:/bin`]
+    return [
+      'cd / && runuser',
+      '-u',
+      owner,
+      '--',
+      'env',
+      'LC_ALL=C',
+      `PGDATA=${data}`,
+      ...path,
+      ...words.map(quoted),
+    ].join(' ')
+  }
+  const failed = (what: string, stderr: string) =>
+    codes.error('patroni-command-failed', `${what}: ${lastWords(stderr)}`, {
+      retry: 'transient',
+      where,
+      next: `Look at ${member.host}; the user of the hosts needs the rights of root there (become: sudo).`,
+    })
+  const socket = server.socket ?? '/var/run/postgresql'
+  const port = member.postgres.split(':')[1] ?? '5432'
+  return {
+    where,
+    shell: (script, args, deadline) => run(asOwner(['sh', '-c', script, ...args]), deadline),
+    async sql(database, query, within = seconds(30)) {
+      const argv = ['psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-F', SEPARATOR, '-h', socket, '-p', port, '-d', database]
+      const answer = await run(asOwner([...argv, '-f', '-']), within, query)
+      if (answer.code !== 0) throw failed('psql', answer.stderr)
+      return answer.stdout
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => line.split(SEPARATOR))
+    },
+    async control(verb) {
+      const words = verb === 'start' ? 'enable --now' : 'disable --now'
+      const answer = await run(`${controlOf(component)} ${words} ${unitOf(component)}`, CONTROL)
+      if (answer.code !== 0) throw failed(`${controlOf(component)} ${words} ${unitOf(component)}`, answer.stderr)
+    },
+    async runs() {
+      const [unit, postmaster] = await Promise.all([
+        run(`${controlOf(component)} is-active ${unitOf(component)}`, seconds(10)),
+        run(asOwner(['sh', '-c', POSTMASTER]), seconds(10)),
+      ])
+      // `is-active` ends with 3 for every unit that is not active, which it names.
+      const states = ['active', 'activating', 'deactivating', 'reloading', 'inactive', 'failed', 'unknown']
+      const state = unit.stdout.trim()
+      if (!states.includes(state)) throw failed(`${controlOf(component)} is-active`, unit.stderr || unit.stdout)
+      if (postmaster.code !== 0) throw failed('postmaster.pid', postmaster.stderr)
+      return {
+        patroni: !['inactive', 'failed', 'unknown'].includes(state),
+        postgres: postmaster.stdout.trim() === 'runs',
+      }
+    },
+  }
+}
+
+/** A file of a dead postmaster is left by a crash: the process in it must exist, and serve this directory. */
+const POSTMASTER = `pid=$(head -n 1 "$PGDATA/postmaster.pid" 2>/dev/null) || { echo stopped; exit 0; }
+[ -n "$pid" ] && [ "$(readlink "/proc/$pid/cwd")" = "$(readlink -f "$PGDATA")" ] && echo runs || echo stopped`
+
+/** The control file of the server of a member, running or stopped; null where it cannot be read. */
+export async function controlDataOf(
+  host: MemberHost,
+  deadline: Milliseconds = seconds(10),
+): Promise<ControlData | null> {
+  const answer = await host.shell('pg_controldata', [], deadline)
+  return answer.code === 0 ? parseControlData(answer.stdout) : null
+}
+
+/** The hosts of all members of a site, by member. */
+export const hostsOf = (
+  component: Database,
+  site: string,
+  context: DriverContext,
+  signal: AbortSignal,
+): ReadonlyMap<string, MemberHost> =>
+  new Map(
+    Object.keys(siteSpecOf(component, site).members).map((name) => [
+      name,
+      hostOf(component, site, name, context, signal),
+    ]),
+  )
+
+const lastWords = (said: string): string => said.trim().split('\n').slice(-3).join(' ')

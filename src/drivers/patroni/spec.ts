@@ -1,0 +1,302 @@
+import type { Claim, SpecProblem } from '../../domain/declaration.ts'
+import type { CredentialUse } from '../../domain/identities.ts'
+import { OPERATING } from '../../domain/identities.ts'
+import type { Component, CredentialReference, SiteName, Stack } from '../../domain/stack.ts'
+import { declaredHosts } from '../../platform/hosts/declared-hosts.ts'
+import { fieldsOf } from '../../schema/fields.ts'
+import { credentialReference, endpoint, siteMap, text } from '../../schema/parts.ts'
+import type { JsonObject } from '../../values/json.ts'
+
+/** One Patroni cluster for each site; those of passive sites are standby clusters of the active one. */
+export interface PatroniSpec {
+  readonly scope: string
+  readonly database: string
+  readonly store: StoreSpec
+  readonly restApi?: RestApiSpec
+  readonly server: ServerSpec
+  readonly service?: { readonly unit?: string; readonly control?: string }
+  readonly sites: Readonly<Record<string, PatroniSite>>
+}
+export interface StoreSpec {
+  readonly kind: 'etcd'
+  readonly namespace?: string
+  readonly endpoints: Readonly<Record<string, readonly string[]>>
+  readonly user?: CredentialReference
+  readonly password?: CredentialReference
+  readonly authority?: CredentialReference
+}
+export interface RestApiSpec {
+  readonly user?: CredentialReference
+  readonly password?: CredentialReference
+  readonly authority?: CredentialReference
+}
+export interface ServerSpec {
+  readonly dataDirectory: string
+  readonly programs?: string
+  readonly user?: string
+  readonly socket?: string
+  readonly evidence?: string
+}
+export interface PatroniSite {
+  readonly slot?: string
+  readonly members: Readonly<Record<string, PatroniMember>>
+}
+export interface PatroniMember {
+  readonly host: string
+  readonly restApi: string
+  readonly postgres: string
+  readonly dataDirectory?: string
+}
+export type Database = Component<PatroniSpec>
+
+/** A word that needs no quotes in a shell, in SQL and in an address. */
+const WORD = '^[A-Za-z0-9_][-A-Za-z0-9_.]{0,62}$'
+const PATH = '^(/(?![.]{1,2}(/|$))[A-Za-z0-9_.-]+)+$'
+/** A slot of PostgreSQL. */
+const SLOT = '^[a-z0-9_]{1,63}$'
+
+export const patroniSchema: JsonObject = fieldsOf<PatroniSpec>()({
+  description:
+    'PostgreSQL on hosts, run by Patroni: one Patroni cluster for each site, with a store (DCS) of its own. The clusters of passive sites are standby clusters.',
+  required: ['scope', 'database', 'store', 'server', 'sites'],
+  properties: {
+    scope: text('scope in the configuration of Patroni, the same on every site.', { pattern: WORD }),
+    database: text("The application's database.", { pattern: WORD }),
+    store: fieldsOf<StoreSpec>()({
+      description: 'The distributed store in which Patroni keeps its state: one for each site, and none over sites.',
+      type: 'object',
+      required: ['kind', 'endpoints'],
+      additionalProperties: false,
+      properties: {
+        kind: { description: 'etcd: version 3.4 or newer, by its JSON gateway.', enum: ['etcd'] },
+        namespace: text('namespace in the configuration of Patroni. Default /service/.', {
+          pattern: '^/?([A-Za-z0-9_.-]+/)*[A-Za-z0-9_.-]+/?$',
+        }),
+        endpoints: siteMap('The addresses of the store of each site.', {
+          type: 'array',
+          minItems: 1,
+          uniqueItems: true,
+          items: endpoint('Address of one server, for clients.', { examples: ['https://10.1.0.13:2379'] }),
+        }),
+        user: { ...credentialReference, description: 'The user that reads and writes the keys of the scope.' },
+        password: { ...credentialReference, description: 'Its password.' },
+        authority: { ...credentialReference, description: 'The certificates (PEM) of a private authority.' },
+      },
+    }),
+    restApi: fieldsOf<RestApiSpec>()({
+      description: 'How the REST API of Patroni is asked. Only moves need user and password.',
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        user: { ...credentialReference, description: 'restapi.authentication.username of Patroni.' },
+        password: { ...credentialReference, description: 'restapi.authentication.password of Patroni.' },
+        authority: { ...credentialReference, description: 'The certificates (PEM) of a private authority.' },
+      },
+    }),
+    server: fieldsOf<ServerSpec>()({
+      description: 'PostgreSQL on the hosts.',
+      type: 'object',
+      required: ['dataDirectory'],
+      additionalProperties: false,
+      properties: {
+        dataDirectory: text('postgresql.data_dir of Patroni, on every host.', { pattern: PATH }),
+        programs: text('The folder with pg_controldata and pg_waldump. Default: the PATH of the user.', {
+          pattern: PATH,
+        }),
+        user: text('The user of the operating system that runs PostgreSQL. Default postgres.', { pattern: WORD }),
+        socket: text('The folder of its Unix socket. Default /var/run/postgresql.', { pattern: PATH }),
+        evidence: text(
+          'Where on the hosts a rejoin keeps what only the former active site has. Default /var/lib/postgresql/standby-evidence.',
+          { pattern: PATH },
+        ),
+      },
+    }),
+    service: fieldsOf<NonNullable<PatroniSpec['service']>>()({
+      description: 'The unit of Patroni on every host.',
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        unit: text('Its name. Default patroni.', { pattern: '^[A-Za-z0-9_][-A-Za-z0-9_.@]*$' }),
+        control: text('The program that starts and stops it, as root. Default systemctl.', { pattern: PATH }),
+      },
+    }),
+    sites: siteMap(
+      'The Patroni cluster of each site.',
+      fieldsOf<PatroniSite>()({
+        type: 'object',
+        required: ['members'],
+        additionalProperties: false,
+        properties: {
+          slot: text(
+            'The permanent slot that this site streams from, on every other site. Default: the name of the site, with _ for every -.',
+            { pattern: SLOT },
+          ),
+          members: {
+            description: 'Its members, by name in the configuration of Patroni. No two sites share a name.',
+            type: 'object',
+            minProperties: 1,
+            maxProperties: 20,
+            propertyNames: { description: 'A name that needs no quotes.', pattern: WORD },
+            additionalProperties: fieldsOf<PatroniMember>()({
+              description: 'One member.',
+              type: 'object',
+              required: ['host', 'restApi', 'postgres'],
+              additionalProperties: false,
+              properties: {
+                host: text('Its machine, by its name in hosts.machines of the site.', { pattern: WORD }),
+                restApi: endpoint('restapi.connect_address of Patroni, with its scheme.', {
+                  examples: ['https://10.1.0.11:8008'],
+                }),
+                postgres: text('postgresql.connect_address of Patroni: how other sites reach it.', {
+                  pattern: '^[A-Za-z0-9][-A-Za-z0-9.]*:[1-9][0-9]{0,4}$',
+                  examples: ['10.1.0.11:5432'],
+                }),
+                dataDirectory: text('Where it differs from server.dataDirectory.', { pattern: PATH }),
+              },
+            }),
+          },
+        },
+      }),
+    ),
+  },
+})
+
+export const siteSpecOf = ({ name, spec }: Database, site: string): PatroniSite => {
+  const declared = spec.sites[site]
+  if (declared === undefined) throw new Error(`${name} declares no Patroni cluster for ${site}`)
+  return declared
+}
+export const membersOf = (component: Database, site: string): readonly string[] =>
+  Object.keys(siteSpecOf(component, site).members)
+
+export const memberOf = (component: Database, site: string, name: string): PatroniMember => {
+  const declared = siteSpecOf(component, site).members[name]
+  if (declared === undefined) throw new Error(`${component.name} declares no member ${name} for ${site}`)
+  return declared
+}
+
+/** How people call the cluster of a site: `app on dc-a`. */
+export const clusterNamed = ({ spec }: Database, site: string): string => `${spec.scope} on ${site}`
+
+/** The slot that a site streams from. */
+export const slotOf = (component: Database, site: string): string =>
+  siteSpecOf(component, site).slot ?? site.replaceAll('-', '_').toLowerCase()
+
+export const unitOf = ({ spec }: Database): string => spec.service?.unit ?? 'patroni'
+export const controlOf = ({ spec }: Database): string => spec.service?.control ?? 'systemctl'
+
+export const addressesOf = (component: Database, site: string): string[] =>
+  Object.values(siteSpecOf(component, site).members).map(({ restApi }) => restApi)
+
+/** Where the keys of the scope begin: `/service/app/`. */
+export function keysBelow({ spec }: Database): string {
+  const namespace = (spec.store.namespace ?? '/service/').replace(/^\/?/, '/').replace(/\/?$/, '/')
+  return `${namespace}${spec.scope}/`
+}
+
+/** `standby_cluster` of a site that follows another one, as the configuration of Patroni has it. */
+export function standbyClusterOf(component: Database, follower: string, followed: string): JsonObject {
+  const places = Object.values(siteSpecOf(component, followed).members).map(({ postgres }) => placeOf(postgres))
+  return {
+    host: places.map(({ host }) => host).join(','),
+    port: places.map(({ port }) => port).join(','),
+    primary_slot_name: slotOf(component, follower),
+    create_replica_methods: ['basebackup'],
+  }
+}
+
+/**
+ * The declared site that a `standby_cluster` leads to; null where it leads elsewhere: to no member that is declared, or
+ * to those of several sites.
+ */
+export function siteFollowed(component: Database, standbyCluster: JsonObject): string | null {
+  const hosts = String(standbyCluster.host ?? '').split(',')
+  const ports = String(standbyCluster.port ?? '5432').split(',')
+  const places = hosts.map((host, index) => `${host.trim()}:${(ports[index] ?? ports[0] ?? '').trim()}`)
+  const sites = places.map(
+    (place) =>
+      Object.entries(component.spec.sites).find(([, { members }]) =>
+        Object.values(members).some(({ postgres }) => postgres === place),
+      )?.[0] ?? null,
+  )
+  const [first = null] = sites
+  return sites.every((site) => site === first) ? first : null
+}
+
+function placeOf(address: string): { readonly host: string; readonly port: string } {
+  const [host = '', port = ''] = address.split(':')
+  return { host, port }
+}
+
+/** What the schema cannot say. */
+export function patroniProblems(component: Database, stack: Stack): SpecProblem[] {
+  const { spec } = component
+  const all = Object.entries(spec.sites).flatMap(([site, { members }]) =>
+    Object.entries(members).map(([name, member]) => ({ site, name, ...member })),
+  )
+  const path = ({ site, name }: { readonly site: string; readonly name: string }, key?: string): string[] => [
+    'sites',
+    site,
+    'members',
+    name,
+    ...(key === undefined ? [] : [key]),
+  ]
+  return all.flatMap((one, index): SpecProblem[] => {
+    const before = all.slice(0, index)
+    const named = before.find(({ site, name }) => site !== one.site && name === one.name)
+    const reached = before.find(({ postgres }) => postgres === one.postgres)
+    const asked = before.find(({ restApi }) => restApi === one.restApi)
+    const machines = Object.keys(declaredHosts(stack.sites.find(({ name }) => name === one.site))?.machines ?? {})
+    return [
+      ...(named === undefined
+        ? []
+        : [
+            {
+              path: path(one),
+              what: `${named.site} has a member ${one.name} too: Patroni would count the wrong one as a synchronous standby`,
+            },
+          ]),
+      ...(reached === undefined
+        ? []
+        : [{ path: path(one, 'postgres'), what: `is the address of ${reached.name} too` }]),
+      ...(asked === undefined ? [] : [{ path: path(one, 'restApi'), what: `is the address of ${asked.name} too` }]),
+      ...(machines.includes(one.host)
+        ? []
+        : [
+            {
+              path: path(one, 'host'),
+              what: `${one.site} declares no host ${one.host}${machines.length === 0 ? ', and no hosts at all' : `; there are ${machines.join(', ')}`}`,
+              candidates: machines,
+            },
+          ]),
+    ]
+  })
+}
+
+export const claimsOf = ({ spec }: Database): Claim[] =>
+  Object.entries(spec.sites).flatMap(([site, { members }]) =>
+    Object.entries(members).map(([name, { postgres }]) => ({
+      key: `postgresql ${postgres}`,
+      path: ['sites', site, 'members', name],
+    })),
+  )
+
+/** Who looks at the stack reads the store with the login that a move writes with: etcd has no narrower one here. */
+export function credentialUses({ spec: { store, restApi } }: Database): CredentialUse[] {
+  const use = (
+    reference: CredentialReference | undefined,
+    because: string,
+    identities: CredentialUse['identities'] = OPERATING,
+  ): CredentialUse[] => (reference === undefined ? [] : [{ reference, identities, because }])
+  return [
+    ...use(store.user, 'logs in to the store of Patroni'),
+    ...use(store.password, 'logs in to the store of Patroni'),
+    ...use(store.authority, 'knows the store of Patroni by it'),
+    ...use(restApi?.user, 'wakes Patroni when its configuration was changed', ['mover', 'deployer']),
+    ...use(restApi?.password, 'wakes Patroni when its configuration was changed', ['mover', 'deployer']),
+    ...use(restApi?.authority, 'knows the REST API of Patroni by it'),
+  ]
+}
+
+export const otherSites = (stack: Stack, ...but: readonly string[]): SiteName[] =>
+  stack.sites.map(({ name }) => name).filter((name) => !but.includes(name))
