@@ -8,6 +8,8 @@ export type Server =
   | 'redis-server'
   | 'redis-cli'
   | 'etcd'
+  | 'etcd-server'
+  | 'patroni'
   | 'kube-apiserver'
   | 'versitygw'
   | 'helm'
@@ -35,6 +37,9 @@ const IS_HERE: Readonly<Record<Server, () => boolean>> = {
   'redis-server': () => isOnPath('redis-server'),
   'redis-cli': () => isOnPath('redis-cli'),
   etcd: () => isOfLab('etcd'),
+  'etcd-server': () => existsSync('/usr/bin/etcd'),
+  // It is installed from PyPI where Python can make a virtual environment.
+  patroni: () => process.getuid?.() === 0 && existsSync('/usr/bin/python3') && existsSync('/usr/sbin/runuser'),
   'kube-apiserver': () => isOfLab('kube-apiserver'),
   versitygw: () => isOfLab('versitygw'),
   helm: () => isOfLab('helm'),
