@@ -54,6 +54,8 @@ const BLOCK_A_PLAN = [
   'database-silent',
   'load-balancer-silent',
   'object-store-silent',
+  'patroni-silent',
+  'patroni-store-silent',
   'site-silent',
   'witness-silent',
 ]
@@ -62,6 +64,7 @@ const BLOCK_NO_PLAN = [
   'archive-silent',
   'cache-not-answering',
   'http-silent',
+  'patroni-member-silent',
   'power-control-silent',
   'power-control-unanswered',
   'sql-silent',

@@ -4,7 +4,7 @@ import { asStandbyError } from '../../../errors/standby-error.ts'
 import { isObject, type JsonObject } from '../../../values/json.ts'
 import { codes } from '../codes.ts'
 import { type Database, keysBelow } from '../spec.ts'
-import type { PatroniStore, StoreCall, StoreView } from './dcs.ts'
+import type { PatroniStore, StoreCall, StoreView } from './store.ts'
 
 /** A key as the JSON gateway of etcd gives it. Revisions are numbers of 64 bits, as text. */
 interface Entry {

@@ -1,9 +1,6 @@
-import type { DriverContext } from '../../../driver/context.ts'
 import type { Reach } from '../../../driver/reach.ts'
 import type { Milliseconds } from '../../../values/duration.ts'
 import type { JsonObject } from '../../../values/json.ts'
-import type { Database } from '../spec.ts'
-import { etcdStore } from './etcd.ts'
 
 /** What the store of one Patroni cluster holds, read at one moment. */
 export interface StoreView {
@@ -40,19 +37,4 @@ export interface StoreCall {
   /** Of one call. */
   readonly deadline: Milliseconds
   readonly signal: AbortSignal
-}
-
-/** The store of a site. Contacts nothing yet. */
-export function storeOf(
-  component: Database,
-  site: string,
-  context: Pick<DriverContext, 'http' | 'credential'>,
-  call: StoreCall,
-): PatroniStore {
-  switch (component.spec.store.kind) {
-    case 'etcd':
-      return etcdStore(component, site, context, call)
-    default:
-      return component.spec.store.kind satisfies never
-  }
 }
