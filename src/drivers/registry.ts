@@ -19,6 +19,7 @@ import { haproxy } from './haproxy/driver.ts'
 import { helmRelease } from './helm-release/driver.ts'
 import { nginx } from './nginx/driver.ts'
 import { patroni } from './patroni/driver.ts'
+import { postgres } from './postgres/driver.ts'
 import { redis } from './redis/driver.ts'
 import { s3 } from './s3/driver.ts'
 import { manualWitness } from './s3/runbook.ts'
@@ -27,7 +28,19 @@ import { webhook } from './webhook/driver.ts'
 /** The one place that names drivers. Each was checked against its own schema before its `spec` reaches it. */
 export const drivers: Readonly<Record<string, AnyDriver>> = Object.fromEntries(
   (
-    [cloudNativePg, command, guard, haproxy, helmRelease, nginx, patroni, redis, s3, webhook] as unknown as AnyDriver[]
+    [
+      cloudNativePg,
+      command,
+      guard,
+      haproxy,
+      helmRelease,
+      nginx,
+      patroni,
+      postgres,
+      redis,
+      s3,
+      webhook,
+    ] as unknown as AnyDriver[]
   ).map((driver) => [driver.kind, driver]),
 )
 

@@ -3,6 +3,7 @@ import { commandFixture } from './fixtures/command.ts'
 import { haproxyFixture } from './fixtures/haproxy.ts'
 import { nginxFixture } from './fixtures/nginx.ts'
 import { patroniFixture } from './fixtures/patroni.ts'
+import { postgresFixture } from './fixtures/postgres.ts'
 import { publishedFixture } from './fixtures/published.ts'
 import { s3Fixture } from './fixtures/s3.ts'
 import { webhookFixture } from './fixtures/webhook.ts'
@@ -19,6 +20,7 @@ export const fixtures: Readonly<Record<string, Fixture>> = {
   'helm-release': publishedFixture('helm-release', { testedIn: 'test/unit/drivers/helm-release' }),
   nginx: nginxFixture,
   patroni: patroniFixture,
+  postgres: postgresFixture,
   redis: publishedFixture('redis', { lostState: { dumping: true }, testedIn: 'test/unit/drivers/redis' }),
   s3: s3Fixture,
   webhook: webhookFixture,

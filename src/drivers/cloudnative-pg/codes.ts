@@ -2,15 +2,16 @@ import type { Finding } from '../../domain/plan.ts'
 import type { Component, SiteName } from '../../domain/stack.ts'
 import { declareCodes } from '../../driver/codes.ts'
 import type { AnyReasonCode } from '../../errors/reason-codes.ts'
+import { POSTGRES_CODES } from '../../systems/postgres/codes.ts'
 
 /** The reason codes that this driver alone uses. */
 export const codes = declareCodes('Database', {
+  ...POSTGRES_CODES,
   'active-database-missing':
     'The active site has no database, and there was one: no deploy makes an empty one in its place. A failover, or a restore from the archive, brings it back.',
   'archive-not-empty': 'A database would begin empty, and its archive holds an earlier one of that name.',
   'archive-unread': 'It is unknown whether an archive is empty: nothing is begun that would write to it.',
   'cluster-leaving': 'A Cluster is being deleted, and not gone yet.',
-  'database-silent': 'The database of a site cannot be read.',
   'database-not-answering': 'The primary instance does not answer.',
   'database-not-healthy': 'The operator does not call the cluster healthy.',
   'database-not-ready': 'Not all instances are ready.',
@@ -27,10 +28,7 @@ export const codes = declareCodes('Database', {
   'no-primary': 'The cluster has no primary instance.',
   'local-switchover': 'The cluster changes its primary inside its site right now.',
   'archive-left': 'A move that did not end left a cluster without the archive of the other side.',
-  'archiving-failing': 'WAL cannot be archived.',
   'replica-ships-nothing': 'A replica replays and archives nothing, as for the time of a move.',
-  'delayed-replica':
-    'The replica applies with a delay: it excludes a promotion without loss, and a failover would wait for it.',
   'smart-shutdown-slow': 'Open sessions can lock new ones out for long after a promotion.',
   'operator-too-old': 'The database operator is too old for this driver.',
   'operator-old': 'The database operator has a known defect for moves.',
@@ -41,27 +39,15 @@ export const codes = declareCodes('Database', {
   'wal-segments-unknown': 'The length of the WAL segments of a cluster is unknown, and so is how far behind a copy is.',
   'synchronous-too-few':
     'A cluster waits for more synchronous standbys than it can have: as a primary it would accept no write.',
-  'database-version-differs': 'Two sites declare different major versions of PostgreSQL: one cannot follow the other.',
-  'database-version-older': 'A passive site runs an older minor version of PostgreSQL than the active one.',
   'operators-differ': 'Two sites run different versions of the database operator.',
-  'replica-setting-lower':
-    'A setting of a passive cluster is lower than that of the active one, and PostgreSQL would stop to replay.',
   'plugin-old': 'The archive plug-in has a known defect for promotions.',
   'promotion-token-left': 'A used promotion token stops the operator.',
   'demotion-cannot-end': 'PostgreSQL was killed amid its demotion: only a failover ends what was begun.',
   'promotion-refused': 'The operator refuses the promotion.',
   'replica-ahead-of-token': 'The replica is beyond the end of its primary: something wrote to it.',
-  'another-database': 'A database is another one than that on record, or than its copy on another site.',
   'follows-another': 'The replica follows another cluster than the active one.',
   'timelines-differ': 'Primary and replica are on different timelines.',
-  'history-forked': 'The replica has what its primary does not have: their histories parted.',
-  'another-site-ahead': 'Another passive site holds more of the lost one than the one that takes over.',
-  'replay-paused': 'The replica does not replay.',
-  'not-streaming': 'The replica follows by the archive only, streaming is declared.',
-  'too-far-behind': 'The replica is too far behind for a move.',
-  'sql-failed': 'A query failed.',
   'not-a-primary': 'The database that should be opened again is a replica, or amid a change of its role.',
-  'not-a-replica': 'The side that should take over is a primary already, or follows no cluster.',
   'former-primary': 'The former active site still has a primary: a rejoin fences it and clones it anew.',
   'archive-forked': 'A failover cut this history off: its newest state holds data that no user was ever served.',
   'archive-silent': 'The archive of the lost site does not answer: what it still holds is lost.',

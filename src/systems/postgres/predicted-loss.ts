@@ -11,6 +11,11 @@ export interface BeforeFailover {
     readonly name: string
     /** `archive_timeout` of the primary; null: it ships full segments only, or the setting is not known. */
     readonly archiveTimeout: Milliseconds | null
+    /**
+     * ISO 8601, by the clock of the primary: the newest commit that it has replayed. Whatever is lost was committed
+     * later. Absent or null: not known.
+     */
+    readonly lastCommitAt?: string | null
   }
   /** The other replica that holds the most beyond what the successor can reach; null where there is none. */
   readonly ahead: { readonly site: string; readonly bytes: number } | null
@@ -30,6 +35,9 @@ export function lossOfFailover({ lost, successor, ahead, now }: BeforeFailover):
   const known = newestOf([
     archived === null ? null : { at: archived.at, what: `${archived.segment} of ${lost.name} reached the archive` },
     ownShipment(successor),
+    successor.lastCommitAt == null
+      ? null
+      : { at: successor.lastCommitAt, what: `${successor.name} has replayed a commit that ${lost.name} made` },
   ])
   const seconds = known === null ? null : Math.max(0, Math.ceil((Date.parse(now) - Date.parse(known.at)) / 1_000))
   const estimate = lost.answers || seconds === null ? null : estimatedLoss(successor, seconds)

@@ -1,0 +1,272 @@
+import type { SpecProblem } from '../../domain/declaration.ts'
+import type { Component, CredentialReference, SiteName } from '../../domain/stack.ts'
+import { fieldsOf, type Schema } from '../../schema/fields.ts'
+import { credentialReference, duration, hostName, siteMap, text } from '../../schema/parts.ts'
+import { callProblems, type DeclaredCall, declaredCall, isProgram } from '../../systems/declared-call/spec.ts'
+import { type Milliseconds, minutes, parseDuration, seconds } from '../../values/duration.ts'
+import type { JsonObject } from '../../values/json.ts'
+
+/**
+ * A PostgreSQL that others run, managed or by hand: Standby reads it by SQL, and changes it by what the user declares.
+ * One server per site; the passive ones stream from the active one.
+ */
+export interface PostgresSpec {
+  /** Which the questions go to; a role with pg_monitor asks them. */
+  readonly database: string
+  readonly user: string
+  readonly password: CredentialReference
+  /** Default `verify-full`. */
+  readonly tls?: 'verify-full' | 'off'
+  readonly authority?: CredentialReference
+  readonly sites: Readonly<Record<string, PostgresSite>>
+  readonly demote?: DeclaredCall
+  readonly promote: 'sql' | DeclaredCall
+  readonly follow?: DeclaredCall
+  readonly rejoin?: DeclaredCall
+  readonly fence?: DeclaredFence
+  readonly restore?: DeclaredRestore
+  /** Counted in each restored copy. */
+  readonly tables?: readonly string[]
+  /** Of one declared call. */
+  readonly timeout?: string
+  /** Of the effect of one declared call. */
+  readonly within?: string
+}
+export interface PostgresSite {
+  readonly host: string
+  readonly port?: number
+  /** Further placeholders of calls about this site, such as the name of its instance. */
+  readonly values?: Readonly<Record<string, string>>
+}
+export interface DeclaredFence {
+  readonly shut: DeclaredCall
+  readonly open: DeclaredCall
+  readonly isShut?: { readonly ask: DeclaredCall; readonly says: string }
+  /** `outside-sites`: it needs nothing of the site that it shuts. */
+  readonly through: 'outside-sites' | 'site'
+  /** Users are kept out, and the questions of Standby are not: by SQL it proves that no session of others is left. */
+  readonly keepsStandbyIn?: boolean
+}
+export interface DeclaredRestore {
+  /** Restores the newest backup into a server of its own; its answer says where that listens: `host:port`. */
+  readonly begin: DeclaredCall
+  /** Removes that server with all that it holds. */
+  readonly end: DeclaredCall
+  /** Says when the newest backup was taken, in ISO 8601. */
+  readonly takenAt: DeclaredCall
+}
+export type Database = Component<PostgresSpec>
+
+const NAME = '^[A-Za-z_][-A-Za-z0-9_]{0,62}$'
+
+/** What every call knows: the site that it acts on, the other end of the move, and what that site declares. */
+const PLACES = ['site', 'host', 'port', 'peer', 'peerHost', 'peerPort'] as const
+
+const promotion: Schema<'sql' | DeclaredCall> = {
+  description:
+    'How the replica of {site} becomes the primary: sql, by pg_promote() of a role that may call it; or a call.',
+  oneOf: [{ const: 'sql' }, declaredCall('Promotes the server of {site}.')],
+}
+
+export const postgresSchema: JsonObject = fieldsOf<PostgresSpec>()({
+  description:
+    'A PostgreSQL that others run, one server per site: read by SQL, demoted, promoted and fenced by declared programs or HTTP calls.',
+  required: ['database', 'user', 'password', 'sites', 'promote'],
+  properties: {
+    database: text('The database that is asked, and whose tables are counted.', { pattern: NAME }),
+    user: text('The role that asks, a member of pg_monitor.', { pattern: NAME }),
+    password: { ...credentialReference, description: 'Its password.' },
+    tls: {
+      description: 'verify-full: the certificate must be trusted and name the host (default). off: no TLS.',
+      enum: ['verify-full', 'off'],
+    },
+    authority: {
+      ...credentialReference,
+      description: "Certificates (PEM) of a private authority; the system's own when absent.",
+    },
+    sites: siteMap(
+      'The server of each site.',
+      fieldsOf<PostgresSite>()({
+        type: 'object',
+        required: ['host'],
+        additionalProperties: false,
+        properties: {
+          host: hostName('Name or address at which this process reaches it, past any pooler.'),
+          port: { description: 'Default 5432.', type: 'integer', minimum: 1, maximum: 65535 },
+          values: {
+            description: 'Further placeholders of the calls that act on this site.',
+            type: 'object',
+            propertyNames: { pattern: '^[A-Za-z]+$' },
+            additionalProperties: { type: 'string', minLength: 1 },
+            examples: [{ instance: 'app-dc-a', region: 'eu-central-1' }],
+          },
+        },
+      }),
+    ),
+    demote: declaredCall(
+      'Makes the primary of {site} a replica that streams from {peerHost}. It may be called twice. A server in recovery is the proof.',
+    ),
+    promote: promotion,
+    follow: declaredCall(
+      'Has the replica of {site} stream from {peerHost} from now on, on its newest timeline. It may be called twice.',
+    ),
+    rejoin: declaredCall(
+      'Makes the server of {site} anew as a replica of {peerHost}, from nothing or by pg_rewind: what only it holds goes. It may be called twice.',
+    ),
+    fence: fieldsOf<DeclaredFence>()({
+      description: 'Keeps the server of a site from taking writes, and opens it again.',
+      type: 'object',
+      required: ['shut', 'open', 'through'],
+      additionalProperties: false,
+      properties: {
+        shut: declaredCall('Shuts the server of {site}. It may be called twice.'),
+        open: declaredCall('Opens the server of {site} again. It may be called twice.'),
+        isShut: fieldsOf<NonNullable<DeclaredFence['isShut']>>()({
+          description: 'A question whose answer proves that it is shut; changes nothing.',
+          type: 'object',
+          required: ['ask', 'says'],
+          additionalProperties: false,
+          properties: {
+            ask: declaredCall('Asks how the server of {site} is.', 'read'),
+            says: text(
+              'The answer of a server that is shut; a position after it, as in `stopped 0/5000060`, says where its WAL ends.',
+            ),
+          },
+        }),
+        through: {
+          description:
+            'outside-sites: the calls need nothing of the site that is shut, such as the interface of a cloud. site: they go through it, such as ssh to its host, and are tried only where its database answers.',
+          enum: ['outside-sites', 'site'],
+        },
+        keepsStandbyIn: {
+          description:
+            'The fence keeps users out and lets the questions of Standby in: then SQL proves that no session of others is left, and where the WAL ends.',
+          type: 'boolean',
+        },
+      },
+    }),
+    restore: fieldsOf<DeclaredRestore>()({
+      description: 'How the newest backup is restored into a server of its own, which a restore test judges by SQL.',
+      type: 'object',
+      required: ['begin', 'end', 'takenAt'],
+      additionalProperties: false,
+      properties: {
+        begin: declaredCall(
+          'Restores the newest backup of {site} into a server of its own, named after {id}, and answers where it listens: host:port.',
+          'read',
+        ),
+        end: declaredCall('Removes that server with its data. It may be called where there is none.'),
+        takenAt: declaredCall('Says when the newest backup of {site} was taken, in ISO 8601; changes nothing.', 'read'),
+      },
+    }),
+    tables: {
+      description: 'Tables that are counted in each restored copy, and must hold rows.',
+      type: 'array',
+      minItems: 1,
+      uniqueItems: true,
+      items: text('Name of a table.', { pattern: '^[A-Za-z_][A-Za-z0-9_.]*$' }),
+    },
+    timeout: duration('How long one declared call may take. Default 60s.'),
+    within: duration('How long the effect of a declared call may take. Default 10m.'),
+  },
+})
+
+export const timeoutOf = ({ spec }: Database): Milliseconds => parseDuration(spec.timeout ?? '60s') ?? seconds(60)
+export const withinOf = ({ spec }: Database): Milliseconds => parseDuration(spec.within ?? '10m') ?? minutes(10)
+
+export function siteSpecOf({ name, spec }: Database, site: SiteName | string): PostgresSite {
+  const declared = spec.sites[site]
+  if (declared === undefined) throw new Error(`${name} declares no server for ${site}`)
+  return declared
+}
+export const portOf = (component: Database, site: SiteName | string): number => siteSpecOf(component, site).port ?? 5432
+
+/** As people know it: `db.dc-a.example.com:5432`. */
+export const serverName = (component: Database, site: SiteName | string): string =>
+  `${siteSpecOf(component, site).host}:${portOf(component, site)}`
+
+/** What fills the placeholders of a call about `site`; `peer`: the other end of the move. */
+export function valuesOf(
+  component: Database,
+  site: SiteName | string,
+  peer: SiteName | string,
+): Readonly<Record<string, string>> {
+  const [here, there] = [siteSpecOf(component, site), siteSpecOf(component, peer)]
+  return {
+    ...here.values,
+    site,
+    host: here.host,
+    port: String(portOf(component, site)),
+    peer,
+    peerHost: there.host,
+    peerPort: String(portOf(component, peer)),
+  }
+}
+
+/** Every declared call, with its path and the placeholders that it has beside those of all. */
+export function callsOf({ spec }: Database): readonly {
+  readonly path: readonly string[]
+  readonly call: DeclaredCall
+  readonly more: readonly string[]
+}[] {
+  const { demote, promote, follow, rejoin, fence, restore } = spec
+  const at = (path: readonly string[], call: DeclaredCall | undefined, more: readonly string[] = []) =>
+    call === undefined ? [] : [{ path, call, more }]
+  return [
+    ...at(['demote'], demote),
+    ...at(['promote'], promote === 'sql' ? undefined : promote),
+    ...at(['follow'], follow),
+    ...at(['rejoin'], rejoin),
+    ...at(['fence', 'shut'], fence?.shut),
+    ...at(['fence', 'open'], fence?.open),
+    ...at(['fence', 'isShut', 'ask'], fence?.isShut?.ask),
+    ...at(['restore', 'begin'], restore?.begin, ['id']),
+    ...at(['restore', 'end'], restore?.end, ['id']),
+    ...at(['restore', 'takenAt'], restore?.takenAt, ['id']),
+  ]
+}
+
+/** What the schema cannot say. */
+export function problemsOf(component: Database): SpecProblem[] {
+  const { sites, tls, authority, fence } = component.spec
+  const perSite = Object.values(sites).map(({ values }) => Object.keys(values ?? {}))
+  const [first = [], ...others] = perSite
+  const everywhere = first.filter((name) => others.every((names) => names.includes(name)))
+  const known = [...PLACES, ...everywhere]
+  return [
+    ...callsOf(component).flatMap(({ path, call, more }) => callProblems(call, path, [...known, ...more])),
+    ...Object.entries(sites).flatMap(([site, { values = {} }]) =>
+      Object.keys(values)
+        .filter((name) => PLACES.some((place) => place === name) || name === 'id')
+        .map((name) => ({
+          path: ['sites', site, 'values', name],
+          what: `{${name}} is a placeholder of every call: name it otherwise`,
+        })),
+    ),
+    ...(tls === 'off' && authority !== undefined
+      ? [{ path: ['authority'], what: 'and tls: off; without TLS nothing is verified' }]
+      : []),
+    ...(tls === 'off'
+      ? [
+          {
+            path: ['tls'],
+            what: 'rows travel unencrypted, and another server can pretend to be this one',
+            severity: 'warning' as const,
+          },
+        ]
+      : []),
+    ...(fence !== undefined && fence.isShut === undefined && fence.keepsStandbyIn !== true
+      ? [
+          {
+            path: ['fence', 'isShut'],
+            what: 'is missing: a server that gives no answer is no proof that it is shut, so this fence holds only where the server answers as a replica',
+            severity: 'warning' as const,
+          },
+        ]
+      : []),
+  ]
+}
+
+/** The addresses of the calls over HTTP. */
+export const addressesOfCalls = (component: Database): string[] =>
+  callsOf(component).flatMap(({ call }) => (isProgram(call) ? [] : [call.url]))
