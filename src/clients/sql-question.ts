@@ -124,7 +124,7 @@ async function clientOf(server: SqlServer, socket: Socket): Promise<Client> {
     database,
     user,
     password: () => password,
-    ssl: tls === null ? false : tls.authority === undefined ? { rejectUnauthorized: true } : ofAuthority(tls.authority),
+    ssl: tls !== null && verified(tls),
     stream: () => socket,
     application_name: 'standby',
   })
@@ -134,7 +134,8 @@ async function clientOf(server: SqlServer, socket: Socket): Promise<Client> {
   return client
 }
 
-const ofAuthority = (ca: string) => ({ rejectUnauthorized: true, ca })
+const verified = ({ authority }: NonNullable<SqlServer['tls']>) =>
+  authority === undefined ? { rejectUnauthorized: true } : { rejectUnauthorized: true, ca: authority }
 
 /** A server, or what pretends to be it, may ask for the password as it is: without TLS it can be read on its way. */
 function refuseReadablePassword(client: Client, socket: Socket): void {

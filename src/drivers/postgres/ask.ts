@@ -48,9 +48,11 @@ export async function serverOf(
     database,
     user,
     password: secret,
-    tls: tls === 'off' ? null : certificates === undefined ? {} : { authority: certificates },
+    tls: tls === 'off' ? null : trusting(certificates),
   }
 }
+
+const trusting = (authority: string | undefined) => (authority === undefined ? {} : { authority })
 
 /** What a look at a server came to. `state`: the SQLSTATE of an answer that is no rows. */
 export type Looked =
