@@ -30,6 +30,8 @@ export const codes = declareCodes('Database by Patroni', {
   'patroni-another-ahead': 'Another passive site holds more of the lost one than the site that takes over.',
   'patroni-store-silent': 'The store (DCS) of a Patroni cluster does not answer.',
   'patroni-store-refused': 'The store (DCS) of a Patroni cluster refuses a call.',
+  'patroni-store-changed': 'The configuration of a Patroni cluster was changed by others meanwhile.',
+  'patroni-refused': 'The REST API of Patroni refuses the login of a move.',
   'patroni-config-missing': 'The store holds no configuration of the Patroni cluster, or one that cannot be read.',
   'patroni-command-failed': 'A command on a host of the Patroni cluster failed.',
   'patroni-former-primary': 'The former active site is still a primary, or would become one: a rejoin stops it first.',

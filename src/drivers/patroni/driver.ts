@@ -6,11 +6,16 @@ import { adaptedSiteDriver } from '../../driver/flat/adapter.ts'
 import { around } from '../../driver/flat/around.ts'
 import type { Driver } from '../../driver/flat/driver.ts'
 import { HOSTS } from '../../platform/hosts/client.ts'
+import { actions } from './actions.ts'
 import { assessFailover, assessRejoin, assessStatus, assessSwitchover, gapsOf } from './assess/assess.ts'
 import { codes } from './codes.ts'
+import { fenceSteps } from './failover/fence.ts'
 import { anotherAhead, predictedLoss } from './failover/loss.ts'
+import { failoverSteps } from './failover/promote-lost.ts'
 import { hostOf } from './host.ts'
 import { livenessSignalsOf } from './liveness-signals.ts'
+import { followerSteps } from './move/redirect.ts'
+import { keptData, switchoverSteps } from './move/switchover.ts'
 import { askMembers, observePatroni, type PatroniState, writerIn } from './observe.ts'
 import {
   addressesOf,
@@ -41,10 +46,17 @@ const kit: SiteDriver<PatroniSpec, PatroniState> = {
     moves: { switchover: assessSwitchover, failover: assessFailover, rejoin: assessRejoin },
     gaps: (_component, states, activeSite, now) => gapsOf(states, activeSite, now),
   },
+  moves: {
+    switchover: switchoverSteps,
+    failover: failoverSteps,
+    follow: followerSteps,
+    keeps: keptData,
+  },
+  fences: { levels: () => ['database'], steps: fenceSteps },
   liveness: { signals: livenessSignalsOf },
   losses: { loss: predictedLoss, ahead: anotherAhead },
   database: { sql },
-  actions: [],
+  actions,
 }
 
 export const patroni: Driver<PatroniSpec, PatroniState> = adaptedSiteDriver(kit, around)

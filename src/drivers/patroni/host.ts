@@ -74,7 +74,7 @@ export function hostOf(
       where,
       next: `Look at ${member.host}; the user of the hosts needs the rights of root there (become: sudo).`,
     })
-  const socket = server.socket ?? '/var/run/postgresql'
+  const socket = member.socket ?? server.socket ?? '/var/run/postgresql'
   const port = member.postgres.split(':')[1] ?? '5432'
   return {
     where,

@@ -46,6 +46,7 @@ export interface PatroniMember {
   readonly restApi: string
   readonly postgres: string
   readonly dataDirectory?: string
+  readonly socket?: string
 }
 export type Database = Component<PatroniSpec>
 
@@ -152,6 +153,7 @@ export const patroniSchema: JsonObject = fieldsOf<PatroniSpec>()({
                   examples: ['10.1.0.11:5432'],
                 }),
                 dataDirectory: text('Where it differs from server.dataDirectory.', { pattern: PATH }),
+                socket: text('Where it differs from server.socket.', { pattern: PATH }),
               },
             }),
           },

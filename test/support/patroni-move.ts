@@ -1,0 +1,205 @@
+import { askOverHttp } from '../../src/clients/http-question.ts'
+import type { SshAccess, SshRunner } from '../../src/clients/ssh.ts'
+import { systemClock } from '../../src/composition/connect.ts'
+import type { Intent } from '../../src/domain/plan.ts'
+import type { SiteName, Stack } from '../../src/domain/stack.ts'
+import { type DriverStep, idOfStep } from '../../src/driver/action.ts'
+import type { StatesPerSite } from '../../src/driver/capabilities.ts'
+import type { DriverContext } from '../../src/driver/context.ts'
+import type { EngineBehaviour, SeenByEngine } from '../../src/driver/engine.ts'
+import { actions } from '../../src/drivers/patroni/actions.ts'
+import { observePatroni, type PatroniState } from '../../src/drivers/patroni/observe.ts'
+import type { Database, PatroniSpec } from '../../src/drivers/patroni/spec.ts'
+import { type StepPerformer, stepPerformer } from '../../src/execution/perform-step.ts'
+import { type HostsClient, openHosts } from '../../src/platform/hosts/client.ts'
+import { onceByKey } from '../../src/runtime/once.ts'
+import type { JsonObject } from '../../src/values/json.ts'
+import { deadlineAfter } from '../../src/waiting/deadline.ts'
+import { LOGIN, type PatroniWorld, SCOPE } from './patroni.ts'
+import { PROGRAMS } from './postgres.ts'
+
+/** A world of Patroni as a stack declares it, with the clients of a move. */
+export interface PatroniStack {
+  readonly stack: Stack
+  readonly component: Database
+  readonly context: DriverContext
+  observe(): Promise<StatesPerSite<PatroniState>>
+  /** Performs one step from its first look to its proof, which later steps read. */
+  perform(step: DriverStep, intent: Intent): Promise<JsonObject>
+  takeBack(step: DriverStep, intent: Intent): Promise<JsonObject>
+  performer(step: DriverStep, intent: Intent, pastReturn?: boolean): StepPerformer
+  versioned(step: DriverStep, intent: Intent): VersionedParts
+  readonly proofs: Map<string, JsonObject>
+}
+
+export interface VersionedParts {
+  done(): Promise<SeenByEngine>
+  apply(precondition: JsonObject): Promise<void>
+  invalidate(): Promise<void>
+}
+
+export function patroniStack(world: PatroniWorld): PatroniStack {
+  const spec: PatroniSpec = {
+    scope: SCOPE,
+    database: 'postgres',
+    store: {
+      kind: 'etcd',
+      endpoints: Object.fromEntries(world.sites.map(({ name, etcdPort }) => [name, [`http://127.0.0.1:${etcdPort}`]])),
+    },
+    restApi: { user: { env: 'PATRONI_USER' }, password: { env: 'PATRONI_PASSWORD' } },
+    server: { dataDirectory: '/nowhere', programs: PROGRAMS, socket: '/nowhere', evidence: `${world.folder}/evidence` },
+    service: { control: world.control },
+    sites: Object.fromEntries(
+      world.sites.map(({ name, nodes }) => [
+        name,
+        {
+          members: Object.fromEntries(
+            nodes.map((node) => [
+              node.name,
+              {
+                host: node.name,
+                restApi: `http://127.0.0.1:${node.restPort}`,
+                postgres: `127.0.0.1:${node.port}`,
+                dataDirectory: node.data,
+                socket: node.folder,
+              },
+            ]),
+          ),
+        },
+      ]),
+    ),
+  }
+  const component: Database = { name: 'database', driver: 'patroni', needs: [], spec }
+  const stack: Stack = {
+    name: 'patroni-test',
+    sites: world.sites.map(({ name, nodes }) => ({
+      name: name as SiteName,
+      platforms: {
+        hosts: {
+          ssh: { user: 'root', privateKey: { env: 'KEY' }, knownHosts: { env: 'HOSTS' } },
+          machines: Object.fromEntries(nodes.map((node) => [node.name, { address: '127.0.0.1', port: node.port }])),
+        },
+      },
+    })),
+    initialActive: (world.sites[0]?.name ?? '') as SiteName,
+    witness: { driver: 'memory', spec: {} },
+    approval: { expiry: 3_600_000 },
+    fencing: { switchover: 'database', failover: 'database' },
+    objectives: { backupAge: 93_600_000, restoreTime: 1_800_000 },
+    components: [component as unknown as Stack['components'][number]],
+    source: { path: 'standby.yaml', directory: '.', digest: 'a'.repeat(64) },
+  }
+  const credentials: Readonly<Record<string, string>> = {
+    PATRONI_USER: LOGIN.user,
+    PATRONI_PASSWORD: LOGIN.password,
+  }
+  /** As ssh would run it on the machine of the member that is reached by this port. */
+  const runnerTo = ({ port }: SshAccess): SshRunner => {
+    const node = world.sites.flatMap(({ nodes }) => nodes).find((one) => one.port === port)
+    if (node === undefined) throw new Error(`no machine has the port ${port}`)
+    return {
+      run: (command, stdin = '', deadline = 10_000) => world.on(node.name, command, { stdin, timeout: deadline }),
+      close: async () => undefined,
+    }
+  }
+  const hostsAt = (name: SiteName): HostsClient | null => {
+    const site = stack.sites.find((one) => one.name === name)
+    return site === undefined ? null : openHosts(site, { ssh: runnerTo, credential: async () => '' })
+  }
+  const refused = (what: string) => (): never => {
+    throw new Error(`a step of this driver asks for ${what}`)
+  }
+  const contextUntil = (signal: AbortSignal): DriverContext =>
+    ({
+      stack,
+      signal,
+      clock: systemClock,
+      log: { info: () => undefined, warning: () => undefined, debug: () => undefined },
+      platform: (_key: unknown, site: SiteName) => hostsAt(site),
+      credential: async (reference: { readonly env: string }) => credentials[reference.env] ?? '',
+      http: (request: Parameters<typeof askOverHttp>[0]) => askOverHttp(request, [signal]),
+      once: onceByKey(),
+      records: { newest: async () => null },
+      kubeconfig: refused('a kubeconfig'),
+      objectStore: refused('an object store'),
+      sql: refused('SQL of the core'),
+      run: refused('a program'),
+      ssh: refused('ssh'),
+    }) as unknown as DriverContext
+  const proofs = new Map<string, JsonObject>()
+
+  function performed(step: DriverStep, intent: Intent, pastReturn = false) {
+    const signal = AbortSignal.timeout(step.deadline)
+    return {
+      step: { id: idOfStep(component, step), phase: step.phase, parameters: step.parameters },
+      component: component as never,
+      site: step.site,
+      intent,
+      context: contextUntil(signal),
+      signal,
+      begunAt: new Date().toISOString(),
+      applied: false,
+      pastReturn,
+      proofOf: <P>({ id }: { readonly id: string }) => (proofs.get(id) ?? null) as P | null,
+    }
+  }
+  function behaviourOf(step: DriverStep): EngineBehaviour {
+    const action = actions.find(({ name }) => name === step.action)
+    if (action === undefined) throw new Error(`no action ${step.action}`)
+    return action.behaviour as unknown as EngineBehaviour
+  }
+  function performer(step: DriverStep, intent: Intent, pastReturn = false): StepPerformer {
+    const run = performed(step, intent, pastReturn)
+    return stepPerformer(behaviourOf(step), run, {
+      clock: systemClock,
+      signal: run.signal,
+      deadline: deadlineAfter(step.deadline),
+      waiting: () => undefined,
+      assertOurs: async () => undefined,
+    })
+  }
+  /** The parts of a versioned behaviour, one by one: what two processes do in turn. */
+  function versioned(step: DriverStep, intent: Intent): VersionedParts {
+    const behaviour = behaviourOf(step)
+    if (behaviour.is !== 'versioned') throw new Error(`${step.action} has no versions`)
+    const run = { ...performed(step, intent), memory: { value: undefined, set: () => undefined } }
+    return {
+      done: () => behaviour.done(run),
+      apply: (precondition) => behaviour.apply(run, precondition),
+      invalidate: () => behaviour.invalidate(run),
+    }
+  }
+  return {
+    stack,
+    component,
+    context: contextUntil(new AbortController().signal),
+    proofs,
+    performer,
+    versioned,
+    async observe() {
+      const seen = await Promise.all(
+        stack.sites.map(
+          async ({ name }) =>
+            [name, await observePatroni(component, name, contextUntil(AbortSignal.timeout(10_000)))] as const,
+        ),
+      )
+      return Object.fromEntries(seen)
+    },
+    async perform(step, intent) {
+      const one = performer(step, intent)
+      try {
+        const seen = await one.look(false)
+        if (seen.is !== 'done') await one.apply()
+        const proof = seen.is === 'done' ? seen.proof : await one.wait()
+        proofs.set(idOfStep(component, step), proof)
+        return proof
+      } finally {
+        one.close()
+      }
+    },
+    async takeBack(step, intent) {
+      const one = performer(step, intent)
+      return one.takeBack().finally(() => one.close())
+    },
+  }
+}
