@@ -9,8 +9,9 @@ import { type SshAccess, type SshRunner, sshRunner } from '../clients/ssh.ts'
 import type { Identity } from '../domain/identities.ts'
 import type { Finding, Intent } from '../domain/plan.ts'
 import { componentOf, type Stack } from '../domain/stack.ts'
-import { type AnyDriver, objectStoreOf, sqlOf } from '../driver/ask.ts'
-import type { FlatContext } from '../driver/flat/context.ts'
+import { objectStoreOf, sqlOf } from '../driver/ask.ts'
+import type { Driver } from '../driver/capabilities.ts'
+import type { DriverContext } from '../driver/context.ts'
 import { conditionalStores, drivers, witnesses } from '../drivers/registry.ts'
 import { inputError } from '../errors/standby-error.ts'
 import type { ProgressEvent } from '../execution/progress.ts'
@@ -35,8 +36,8 @@ import { programRunner } from './program-runner.ts'
 /** All that an operation works with: the declared stack, and the clients to what is real. */
 export interface World {
   readonly stack: Stack
-  readonly drivers: Readonly<Record<string, AnyDriver>>
-  readonly context: FlatContext
+  readonly drivers: Readonly<Record<string, Driver>>
+  readonly context: DriverContext
   readonly store: ConditionalStore
   readonly clock: Clock
   readonly log: Log
@@ -91,7 +92,7 @@ export async function connect(options: WorldOptions): Promise<World> {
     throw inputError('unknown-witness', `${stack.witness.driver} is no witness`, {
       next: `Use one of ${Object.keys(conditionalStores).join(', ')}.`,
     })
-  const credential: FlatContext['credential'] = async (reference, site) =>
+  const credential: DriverContext['credential'] = async (reference, site) =>
     'secret' in reference ? secretCredential(reference, kubernetes, site, sources) : localCredential(reference, sources)
   const awsKeys = awsLogin({ env: options.env, mask })
   // A cancelled run still writes its journal and gives its lock back: the witness is bounded by its own deadlines
@@ -104,13 +105,12 @@ export async function connect(options: WorldOptions): Promise<World> {
     signal: new AbortController().signal,
   })
   const connections = sharedConnections(options.signal)
-  const context: FlatContext = {
+  const context: DriverContext = {
     stack,
     signal: options.signal,
     clock: systemClock,
     log: options.log,
     platform: openPlatforms(stack, sources, kubernetes, connections.ssh),
-    kubernetes,
     kubeconfig: (site) =>
       kubernetes(site).kubeconfig?.() ?? Promise.reject(inputError('kubeconfig-invalid', `${site} has none`)),
     credential,

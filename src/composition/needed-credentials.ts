@@ -1,6 +1,6 @@
 import { type CredentialUse, type Identity, OPERATING } from '../domain/identities.ts'
 import type { CredentialReference, Stack } from '../domain/stack.ts'
-import type { AnyDriver } from '../driver/ask.ts'
+import type { Driver } from '../driver/capabilities.ts'
 import { inputError, type StandbyError } from '../errors/standby-error.ts'
 import { platformsOf } from '../platform/registry.ts'
 import { nearest } from '../stack/nearest.ts'
@@ -21,7 +21,7 @@ export interface NeededCredential {
  * All credentials that a runner has to be given, in the order of the stack file; those in Secrets of a site are read
  * there. A kubeconfig and the keys of the witness are different values for each identity, under one name. Pure.
  */
-export function neededCredentials(stack: Stack, drivers: Readonly<Record<string, AnyDriver>>): NeededCredential[] {
+export function neededCredentials(stack: Stack, drivers: Readonly<Record<string, Driver>>): NeededCredential[] {
   return merged([
     ...stack.sites.flatMap((site) => platformsOf(site).flatMap((platform) => platform.credentials(site))),
     ...referencesIn(stack.witness.spec).map(

@@ -1,7 +1,7 @@
 import type { KubernetesClient } from '../clients/kubernetes-client.ts'
 import type { SshAccess, SshRunner } from '../clients/ssh.ts'
 import type { CredentialReference, SiteName, Stack } from '../domain/stack.ts'
-import type { FlatContext } from '../driver/flat/context.ts'
+import type { DriverContext } from '../driver/context.ts'
 import type { PlatformKey } from '../driver/platform-key.ts'
 import { inputError } from '../errors/standby-error.ts'
 import { HOSTS, openHosts } from '../platform/hosts/client.ts'
@@ -46,7 +46,7 @@ export function openPlatforms(
   sources: CredentialSources,
   clusterAt: (site: SiteName) => KubernetesClient,
   ssh: (access: SshAccess) => SshRunner,
-): FlatContext['platform'] {
+): DriverContext['platform'] {
   const hosts = new Map(
     stack.sites.map((site) => {
       const credential = async (reference: CredentialReference): Promise<string> => localCredential(reference, sources)

@@ -1,12 +1,11 @@
 import { basename } from 'node:path'
 import { runProcess } from '../clients/process.ts'
-import type { RunOptions, RunResult } from '../driver/context.ts'
-import type { FlatContext } from '../driver/flat/context.ts'
+import type { DriverContext, RunOptions, RunResult } from '../driver/context.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Masking } from '../runtime/masking.ts'
 
 /** `run` of the context: what people watch goes to the log line by line, and nothing that comes back holds a secret. */
-export function programRunner(log: Log, secrets: Masking, signal: AbortSignal): FlatContext['run'] {
+export function programRunner(log: Log, secrets: Masking, signal: AbortSignal): DriverContext['run'] {
   return async (command, args, { live, ...options }) => {
     const show = (line: string): void => log.info(`${basename(command)}: ${secrets.masked(line)}`)
     const watched = live === true ? { live: show } : {}

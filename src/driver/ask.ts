@@ -12,29 +12,19 @@ import type { Component, SiteName, Stack } from '../domain/stack.ts'
 import type { Json, JsonObject } from '../values/json.ts'
 import { type AnyAction, type DriverStep, idOfStep } from './action.ts'
 import type { Assessment, SelfFencing } from './assessment.ts'
-import type { Assesses, Moves, SeesLiveness, SiteDriver, StackDriver } from './capabilities.ts'
-import type { SqlRows } from './context.ts'
+import type { Assesses, Driver, Moves, SeesLiveness, SiteDriver } from './capabilities.ts'
+import type { DriverContext, SqlRows } from './context.ts'
 import type { Deployment, DeployUnit } from './deployment.ts'
 import type { EngineBehaviour } from './engine.ts'
-import { around } from './flat/around.ts'
-import type { FlatContext } from './flat/context.ts'
-import type { Driver } from './flat/driver.ts'
-import { type KitDriver, liftedDriver, NOT_OBSERVED } from './flat/lifted.ts'
 import type { Manual, ManualSurroundings } from './manual.ts'
 import type { RestoreTestReport } from './restore-test.ts'
 import type { Varies } from './varying.ts'
 
-/** A driver as the core gets it: written against the kit, or as `Driver` of before. */
-export type AnyDriver = Driver | KitDriver
+/** What a driver of the whole stack is asked with when nothing was observed of it. */
+const NOT_OBSERVED: Observed<never> = { kind: 'silent', why: 'not observed' }
 
-const kitOf = (driver: AnyDriver): KitDriver => {
-  if (!('behaviours' in driver)) return driver
-  return driver.kit ?? liftedDriver(driver)
-}
-const ofSites = (driver: AnyDriver | undefined): SiteDriver<JsonObject, unknown> | undefined => {
-  const kit = driver === undefined ? undefined : kitOf(driver)
-  return kit?.scope === 'site' ? kit : undefined
-}
+const ofSites = (driver: Driver | undefined): SiteDriver<JsonObject, unknown> | undefined =>
+  driver?.scope === 'site' ? driver : undefined
 
 /** What both kinds of drivers have, over the states that each of them takes. */
 interface OverStates<States> {
@@ -44,54 +34,51 @@ interface OverStates<States> {
 }
 /** Asks with the states of all sites, or with the one of the whole stack. */
 function withStates<Answer>(
-  driver: AnyDriver | undefined,
+  driver: Driver | undefined,
   states: BySite,
   none: Answer,
   ask: <States>(of: OverStates<States>, states: States) => Answer,
 ): Answer {
   if (driver === undefined) return none
-  const kit = kitOf(driver)
-  return kit.scope === 'site' ? ask(kit, states) : ask(kit, states[EVERYWHERE] ?? NOT_OBSERVED)
+  return driver.scope === 'site' ? ask(driver, states) : ask(driver, states[EVERYWHERE] ?? NOT_OBSERVED)
 }
 
 // Where it stands.
 
 /** Where a component of this driver exists: at each site, or once for the stack (null). */
-export const placesOf = (driver: AnyDriver, { sites }: Stack): readonly (SiteName | null)[] =>
+export const placesOf = (driver: Driver, { sites }: Stack): readonly (SiteName | null)[] =>
   driver.scope === 'stack' ? [null] : sites.map(({ name }) => name)
 
 /** The platform whose silence is the component's own; null for one that stands outside of the sites' platforms. */
-export const standsOn = (driver: AnyDriver): string | null => ofSites(driver)?.standsOn ?? null
+export const standsOn = (driver: Driver): string | null => ofSites(driver)?.standsOn ?? null
 
 /** Where it is asked outside of its site's platforms, as URLs. */
 export function addressesOf(
-  driver: AnyDriver | undefined,
+  driver: Driver | undefined,
   component: Component,
   site: SiteName | null,
 ): readonly string[] {
   if (driver === undefined) return []
-  const kit: SiteDriver<JsonObject, unknown> | StackDriver<JsonObject, unknown> = kitOf(driver)
-  if (kit.scope === 'stack') return kit.addresses?.(component) ?? []
-  return site === null ? [] : (kit.addresses?.(component, site) ?? [])
+  if (driver.scope === 'stack') return driver.addresses?.(component) ?? []
+  return site === null ? [] : (driver.addresses?.(component, site) ?? [])
 }
 
 // What is true of it.
 
 /** Read-only; `site` is null for a component of the whole stack. */
 export async function observeComponent(
-  driver: AnyDriver,
+  driver: Driver,
   component: Component,
   site: SiteName | null,
-  context: FlatContext,
+  context: DriverContext,
 ): Promise<Observed> {
-  const kit = kitOf(driver)
-  if (kit.scope === 'stack') return kit.observe(component, around(context))
-  return site === null ? NOT_OBSERVED : kit.observe(component, site, around(context))
+  if (driver.scope === 'stack') return driver.observe(component, context)
+  return site === null ? NOT_OBSERVED : driver.observe(component, site, context)
 }
 
 /** For a move, or (null) for `status`. Nothing is said of a component of the whole stack that was not observed. */
 export const componentFindings = (
-  driver: AnyDriver | undefined,
+  driver: Driver | undefined,
   component: Component,
   states: BySite,
   intent: Intent | null,
@@ -106,7 +93,7 @@ export const componentFindings = (
 
 /** How far each passive site is behind the active one. */
 export const gapsOf = (
-  driver: AnyDriver | undefined,
+  driver: Driver | undefined,
   component: Component,
   states: BySite,
   activeSite: SiteName,
@@ -116,7 +103,7 @@ export const gapsOf = (
 
 /** What says, from here, whether another site lives. */
 export const livenessSignalsOf = (
-  driver: AnyDriver | undefined,
+  driver: Driver | undefined,
   component: Component,
   states: BySite,
   site: SiteName,
@@ -125,7 +112,7 @@ export const livenessSignalsOf = (
 
 /** What a failover would lose of it; null: it holds nothing of its own. */
 export const componentLoss = (
-  driver: AnyDriver | undefined,
+  driver: Driver | undefined,
   component: Component,
   states: BySite,
   intent: Intent,
@@ -134,21 +121,21 @@ export const componentLoss = (
 
 /** The other passive sites that hold more of the lost one than `intent.to` does. */
 export const followersAhead = (
-  driver: AnyDriver | undefined,
+  driver: Driver | undefined,
   component: Component,
   states: BySite,
   intent: Intent,
 ): Finding[] => ofSites(driver)?.losses?.ahead?.(component, states, intent) ?? []
 
 /** What becomes of its data in a switchover or a rejoin; null: it keeps none that is known. */
-export const keptDataOf = (driver: AnyDriver | undefined, component: Component, intent: Intent): KeptData | null =>
-  driver === undefined ? null : (kitOf(driver).moves?.keeps?.(component, intent) ?? null)
+export const keptDataOf = (driver: Driver | undefined, component: Component, intent: Intent): KeptData | null =>
+  driver?.moves?.keeps?.(component, intent) ?? null
 
 // What it does in a move.
 
 /** Its steps of a move of this mode. */
 export const moveStepsOf = (
-  driver: AnyDriver | undefined,
+  driver: Driver | undefined,
   component: Component,
   states: BySite,
   intent: Intent,
@@ -160,7 +147,7 @@ export const moveStepsOf = (
 
 /** Its steps that shut the former active site. */
 export const fenceStepsOf = (
-  driver: AnyDriver | undefined,
+  driver: Driver | undefined,
   component: Component,
   states: BySite,
   intent: Intent,
@@ -169,45 +156,38 @@ export const fenceStepsOf = (
 
 /** What it does in PROTECT of a passive site that is neither end of the move. */
 export const followStepsOf = (
-  driver: AnyDriver | undefined,
+  driver: Driver | undefined,
   component: Component,
   follower: SiteName,
   intent: Intent,
   stack: Stack,
-): PlannedStep[] =>
-  driver === undefined
-    ? []
-    : plannedSteps(component, kitOf(driver).moves?.follow?.(component, follower, intent, stack) ?? [])
+): PlannedStep[] => plannedSteps(component, driver?.moves?.follow?.(component, follower, intent, stack) ?? [])
 
 /** Whether its steps can shut a component on the former active site. */
-export const hasFence = (driver: AnyDriver | undefined): boolean => ofSites(driver)?.fences !== undefined
+export const hasFence = (driver: Driver | undefined): boolean => ofSites(driver)?.fences !== undefined
 
 /** Whether a guard can close it from inside: it stands on a platform of its site, and has a fence. */
-export const isGuarded = (driver: AnyDriver | undefined): boolean => {
-  const kit = ofSites(driver)
-  return kit !== undefined && kit.standsOn !== null && kit.fences !== undefined
+export const isGuarded = (driver: Driver | undefined): boolean => {
+  const own = ofSites(driver)
+  return own !== undefined && own.standsOn !== null && own.fences !== undefined
 }
 
 /** The levels that its fence may shut. */
-export const levelsOfFence = (
-  driver: AnyDriver | undefined,
-  component: Component,
-  stack: Stack,
-): readonly FenceLevel[] => ofSites(driver)?.fences?.levels(component, stack) ?? []
+export const levelsOfFence = (driver: Driver | undefined, component: Component, stack: Stack): readonly FenceLevel[] =>
+  ofSites(driver)?.fences?.levels(component, stack) ?? []
 
 /** The levels of a fence that it may shut in any way, if all that this needs is there. */
-export function levelsOf(driver: AnyDriver | undefined, component: Component, stack: Stack): readonly FenceLevel[] {
+export function levelsOf(driver: Driver | undefined, component: Component, stack: Stack): readonly FenceLevel[] {
   if (driver === undefined) return []
-  const kit = kitOf(driver)
-  if (kit.scope === 'stack') return kit.levels ?? []
-  return [...levelsOfFence(kit, component, stack), ...(kit.selfFences?.levels(component, stack) ?? [])]
+  if (driver.scope === 'stack') return driver.levels ?? []
+  return [...levelsOfFence(driver, component, stack), ...(driver.selfFences?.levels(component, stack) ?? [])]
 }
 
-export const hasSelfFencing = (driver: AnyDriver | undefined): boolean => ofSites(driver)?.selfFences !== undefined
+export const hasSelfFencing = (driver: Driver | undefined): boolean => ofSites(driver)?.selfFences !== undefined
 
 /** Whether the lost site shuts itself, and the step that waits for it; null: this driver shuts nothing by itself. */
 export function componentSelfFencing(
-  driver: AnyDriver | undefined,
+  driver: Driver | undefined,
   component: Component,
   states: BySite,
   intent: Intent,
@@ -221,24 +201,24 @@ export function componentSelfFencing(
 // What it performs.
 
 /** An action by its name; undefined: it has none of this name. */
-export const actionOf = (driver: AnyDriver | undefined, name: string): AnyAction<JsonObject> | undefined =>
-  driver === undefined ? undefined : kitOf(driver).actions.find((action) => action.name === name)
+export const actionOf = (driver: Driver | undefined, name: string): AnyAction<JsonObject> | undefined =>
+  driver?.actions.find((action) => action.name === name)
 
 /** What performs an action; undefined: it performs none of this name. */
-export const behaviourOf = (driver: AnyDriver | undefined, action: string): EngineBehaviour | undefined =>
+export const behaviourOf = (driver: Driver | undefined, action: string): EngineBehaviour | undefined =>
   actionOf(driver, action)?.behaviour
 
 /** Which parameters of an action may differ between a plan and its execution. */
-export const variesIn = (driver: AnyDriver | undefined, action: string): Readonly<Record<string, Varies>> =>
+export const variesIn = (driver: Driver | undefined, action: string): Readonly<Record<string, Varies>> =>
   (actionOf(driver, action)?.varies ?? {}) as Readonly<Record<string, Varies>>
 
 /** The title that the planner gives a step with its parameters; null: it says none of those that vary. */
-export const varyingTitleOf = (driver: AnyDriver | undefined, component: Component, step: PlannedStep): string | null =>
+export const varyingTitleOf = (driver: Driver | undefined, component: Component, step: PlannedStep): string | null =>
   actionOf(driver, step.action)?.titleOf?.(component, step) ?? null
 
 /** What a person types in place of a step; null where no short way by hand exists. */
 export function byHandOf(
-  driver: AnyDriver | undefined,
+  driver: Driver | undefined,
   component: Component,
   step: PlannedStep,
   surroundings: ManualSurroundings,
@@ -252,37 +232,36 @@ export function byHandOf(
 
 /** The declared state of one place, as units that are compared, applied and waited for. */
 export async function deployUnitsOf(
-  driver: AnyDriver,
+  driver: Driver,
   component: Component,
   place: SiteName | null,
   deployment: Deployment,
-  context: FlatContext,
+  context: DriverContext,
 ): Promise<DeployUnit[]> {
-  const kit = kitOf(driver)
-  if (kit.scope === 'stack') return (await kit.deploys?.deploy(component, null, deployment, around(context))) ?? []
-  return place === null ? [] : ((await kit.deploys?.deploy(component, place, deployment, around(context))) ?? [])
+  if (driver.scope === 'stack') return (await driver.deploys?.deploy(component, null, deployment, context)) ?? []
+  return place === null ? [] : ((await driver.deploys?.deploy(component, place, deployment, context)) ?? [])
 }
 
 /** The steps that take a backup now, with its manifest. */
 export const backupStepsOf = (
-  driver: AnyDriver | undefined,
+  driver: Driver | undefined,
   component: Component,
   states: BySite,
   site: SiteName,
   stack: Stack,
 ): PlannedStep[] => plannedSteps(component, ofSites(driver)?.backups?.backup?.(component, states, site, stack) ?? [])
 
-export const isRestoreTested = (driver: AnyDriver | undefined): boolean => ofSites(driver)?.backups !== undefined
+export const isRestoreTested = (driver: Driver | undefined): boolean => ofSites(driver)?.backups !== undefined
 
 /** Restores the newest backup of `source` into the sandbox and judges it; null: its backups are not tested. */
 export async function restoreTestOf(
-  driver: AnyDriver | undefined,
+  driver: Driver | undefined,
   component: Component,
   source: SiteName,
   sandbox: Sandbox,
-  context: FlatContext,
+  context: DriverContext,
 ): Promise<RestoreTestReport | null> {
-  const report = await ofSites(driver)?.backups?.restoreTest(component, source, sandbox, around(context))
+  const report = await ofSites(driver)?.backups?.restoreTest(component, source, sandbox, context)
   if (report === undefined) return null
   const { endpoint, ...rest } = report
   // A sandbox hands endpoints on as data; who needs one reads its kind.
@@ -291,16 +270,16 @@ export async function restoreTestOf(
 
 /** Read-only SQL on a component; null: it is no database. */
 export const sqlOf = (
-  driver: AnyDriver | undefined,
+  driver: Driver | undefined,
   component: Component,
   at: SiteName | Sandbox,
   query: string,
-  context: FlatContext,
-): Promise<SqlRows> | null => ofSites(driver)?.database?.sql(component, at, query, around(context)) ?? null
+  context: DriverContext,
+): Promise<SqlRows> | null => ofSites(driver)?.database?.sql(component, at, query, context) ?? null
 
 /** Where a component keeps its objects for a site; null: it is no object store. */
 export const objectStoreOf = (
-  driver: AnyDriver | undefined,
+  driver: Driver | undefined,
   component: Component,
   site: SiteName,
 ): ObjectStoreLocation | null => ofSites(driver)?.store?.objectStore(component, site) ?? null

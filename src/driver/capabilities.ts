@@ -186,3 +186,6 @@ export interface StackDriver<Spec, State> extends Declares<Spec>, ObservesOnce<S
   readonly levels?: readonly FenceLevel[]
   readonly liveness?: SeesLiveness<Spec, Observed<State>>
 }
+
+/** A driver as the core has it: its specification and its states are known to itself alone. */
+export type Driver = SiteDriver<JsonObject, unknown> | StackDriver<JsonObject, unknown>

@@ -1,4 +1,4 @@
-import type { AnyDriver } from '../driver/ask.ts'
+import type { Driver } from '../driver/capabilities.ts'
 import type { WitnessManual } from '../driver/manual.ts'
 import type { WitnessKinds } from '../stack/schema.ts'
 import type { JsonObject } from '../values/json.ts'
@@ -26,7 +26,7 @@ import { manualWitness } from './s3/runbook.ts'
 import { webhook } from './webhook/driver.ts'
 
 /** The one place that names drivers. Each was checked against its own schema before its `spec` reaches it. */
-export const drivers: Readonly<Record<string, AnyDriver>> = Object.fromEntries(
+export const drivers: Readonly<Record<string, Driver>> = Object.fromEntries(
   (
     [
       cloudNativePg,
@@ -40,7 +40,7 @@ export const drivers: Readonly<Record<string, AnyDriver>> = Object.fromEntries(
       redis,
       s3,
       webhook,
-    ] as unknown as AnyDriver[]
+    ] as unknown as Driver[]
   ).map((driver) => [driver.kind, driver]),
 )
 

@@ -1,8 +1,7 @@
 import type { Intent, PlannedStep, StepId } from '../domain/plan.ts'
 import { componentOf } from '../domain/stack.ts'
+import type { DriverContext } from '../driver/context.ts'
 import type { EngineBehaviour } from '../driver/engine.ts'
-import { around } from '../driver/flat/around.ts'
-import type { FlatContext } from '../driver/flat/context.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Milliseconds } from '../values/duration.ts'
 import type { JsonObject } from '../values/json.ts'
@@ -16,7 +15,7 @@ import { needsLock } from './transition.ts'
 /** What of a run its steps need. */
 export interface AroundSteps {
   readonly intent: Intent | null
-  readonly context: FlatContext
+  readonly context: DriverContext
   readonly clock: Clock
   readonly behaviourOf: (step: PlannedStep) => EngineBehaviour
   readonly proofs: ReadonlyMap<StepId, JsonObject>
@@ -51,7 +50,7 @@ export function performerOf(
     site: step.site,
     component: componentOrCore(run, step),
     intent: run.intent,
-    context: around({ ...contextOfStep(run.context, run.intent, step), signal: bounded }),
+    context: { ...contextOfStep(run.context, run.intent, step), signal: bounded },
     signal: bounded,
     begunAt,
     applied,

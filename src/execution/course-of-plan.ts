@@ -1,6 +1,6 @@
 import { changesActiveSite, type Plan } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
-import type { AnyDriver } from '../driver/ask.ts'
+import type { Driver } from '../driver/capabilities.ts'
 import { StandbyError } from '../errors/standby-error.ts'
 import { planCommand } from '../planning/plan-command.ts'
 import { higherFence, requiredFence } from '../planning/required-fence.ts'
@@ -16,7 +16,7 @@ import type { Course } from './run-state.ts'
 export function courseOf(
   { steps, intent, fencing, liveness }: Plan,
   stack: Stack,
-  drivers: Readonly<Record<string, AnyDriver>>,
+  drivers: Readonly<Record<string, Driver>>,
 ): Course {
   const demanded = requiredFence(stack, intent, liveness, drivers)
   const silent = { ...liveness, is: 'unknown', sightings: [] } as const

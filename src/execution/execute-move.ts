@@ -1,8 +1,9 @@
 import type { Plan, PlannedStep } from '../domain/plan.ts'
 import { componentOf } from '../domain/stack.ts'
-import { type AnyDriver, behaviourOf } from '../driver/ask.ts'
+import { behaviourOf } from '../driver/ask.ts'
+import type { Driver } from '../driver/capabilities.ts'
+import type { DriverContext } from '../driver/context.ts'
 import type { EngineBehaviour } from '../driver/engine.ts'
-import type { FlatContext } from '../driver/flat/context.ts'
 import { StandbyError } from '../errors/standby-error.ts'
 import { activateStep, LOCK_STEP, WITNESS } from '../planning/witness-steps.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -44,8 +45,8 @@ export interface MoveRun {
   /** The person who takes it back, and the reason; for the journal. */
   readonly asked?: Asked
   readonly store: ConditionalStore
-  readonly drivers: Readonly<Record<string, AnyDriver>>
-  readonly context: FlatContext
+  readonly drivers: Readonly<Record<string, Driver>>
+  readonly context: DriverContext
   readonly clock: Clock
   readonly progress: Progress
   readonly signal: AbortSignal

@@ -1,7 +1,7 @@
 import type { ObjectStoreLocation } from '../clients/object-store-client.ts'
 import type { Intent, PlannedStep } from '../domain/plan.ts'
 import type { CredentialReference, SiteName } from '../domain/stack.ts'
-import type { FlatContext } from '../driver/flat/context.ts'
+import type { DriverContext } from '../driver/context.ts'
 import type { Reach } from '../driver/reach.ts'
 import { StandbyError } from '../errors/standby-error.ts'
 import type { Milliseconds } from '../values/duration.ts'
@@ -11,7 +11,7 @@ import type { Milliseconds } from '../values/duration.ts'
  * waited for. Two may reach the lost site: the fences that a still answering site gets, which the plan places there,
  * and what a driver says may be lost with it, for as long as it says.
  */
-export function contextOfStep(context: FlatContext, intent: Intent | null, step: PlannedStep): FlatContext {
+export function contextOfStep(context: DriverContext, intent: Intent | null, step: PlannedStep): DriverContext {
   if (intent?.mode !== 'failover' || step.site === intent.from) return context
   const lost = intent.from
   const refuse = (what: string): never => {
@@ -38,7 +38,6 @@ export function contextOfStep(context: FlatContext, intent: Intent | null, step:
   return {
     ...context,
     platform: (key, site) => (site === lost ? refuse(`the platform ${key.platform}`) : context.platform(key, site)),
-    kubernetes: (site) => (site === lost ? refuse('the Kubernetes API') : context.kubernetes(site)),
     kubeconfig: (site) => (site === lost ? refuse('the kubeconfig') : context.kubeconfig(site)),
     async sql(component, at, query) {
       const site = typeof at === 'string' ? at : at.site

@@ -1,7 +1,7 @@
 import type { PlannedStep } from '../domain/plan.ts'
-import type { AnyDriver } from '../driver/ask.ts'
+import type { Driver } from '../driver/capabilities.ts'
+import type { DriverContext } from '../driver/context.ts'
 import type { EngineBehaviour } from '../driver/engine.ts'
-import type { FlatContext } from '../driver/flat/context.ts'
 import { asStandbyError } from '../errors/standby-error.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
@@ -34,8 +34,8 @@ export interface SingleRun {
   readonly epoch: number
   readonly journal: JournalOfSingleRun
   readonly store: ConditionalStore
-  readonly drivers: Readonly<Record<string, AnyDriver>>
-  readonly context: FlatContext
+  readonly drivers: Readonly<Record<string, Driver>>
+  readonly context: DriverContext
   readonly clock: Clock
   readonly progress: Progress
   readonly signal: AbortSignal

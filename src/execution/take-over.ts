@@ -1,8 +1,8 @@
 import type { Intent, Plan, PlannedStep } from '../domain/plan.ts'
-import { type AnyDriver, behaviourOf } from '../driver/ask.ts'
+import { behaviourOf } from '../driver/ask.ts'
+import type { Driver } from '../driver/capabilities.ts'
+import type { DriverContext } from '../driver/context.ts'
 import type { EngineRun } from '../driver/engine.ts'
-import { around } from '../driver/flat/around.ts'
-import type { FlatContext } from '../driver/flat/context.ts'
 import { asStandbyError } from '../errors/standby-error.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { ConditionalStore } from '../witness/conditional-store.ts'
@@ -19,8 +19,8 @@ export interface TakeOver {
   readonly store: ConditionalStore
   readonly run: string
   readonly plan: Plan
-  readonly drivers: Readonly<Record<string, AnyDriver>>
-  readonly context: FlatContext
+  readonly drivers: Readonly<Record<string, Driver>>
+  readonly context: DriverContext
   readonly clock: Clock
 }
 
@@ -118,7 +118,7 @@ async function touch(by: TakeOver, intent: Intent, step: PlannedStep, signal: Ab
     site: step.site,
     component,
     intent,
-    context: around({ ...contextOfStep(by.context, by.plan.intent, step), signal }),
+    context: { ...contextOfStep(by.context, by.plan.intent, step), signal },
     signal,
     begunAt: by.clock.now().toISOString(),
     applied: false,

@@ -1,15 +1,16 @@
 import { SILENCE, type Way } from '../clients/patience.ts'
 import { measuredWay } from '../clients/round-trip.ts'
 import type { Intent, PlannedStep } from '../domain/plan.ts'
-import { type AnyDriver, addressesOf } from '../driver/ask.ts'
-import type { FlatContext } from '../driver/flat/context.ts'
+import { addressesOf } from '../driver/ask.ts'
+import type { Driver } from '../driver/capabilities.ts'
+import type { DriverContext } from '../driver/context.ts'
 import { platformsOf } from '../platform/registry.ts'
 import { contextOfStep } from './isolate-lost-site.ts'
 
 interface Around {
-  readonly context: FlatContext
+  readonly context: DriverContext
   readonly intent: Intent | null
-  readonly drivers: Readonly<Record<string, AnyDriver>>
+  readonly drivers: Readonly<Record<string, Driver>>
 }
 
 /**

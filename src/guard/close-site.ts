@@ -1,14 +1,15 @@
 import type { Observed } from '../domain/observed.ts'
 import type { Intent, PlannedStep } from '../domain/plan.ts'
 import type { Component, SiteName, Stack } from '../domain/stack.ts'
-import { type AnyDriver, behaviourOf, fenceStepsOf, observeComponent } from '../driver/ask.ts'
-import { around } from '../driver/flat/around.ts'
-import type { FlatContext } from '../driver/flat/context.ts'
+import { behaviourOf, fenceStepsOf, observeComponent } from '../driver/ask.ts'
+import type { Driver } from '../driver/capabilities.ts'
+import type { DriverContext } from '../driver/context.ts'
 import { asStandbyError, siteError } from '../errors/standby-error.ts'
 import { proofsIn } from '../execution/bounded-performer.ts'
 import { type PerformedRun, stepPerformer } from '../execution/perform-step.ts'
 import { closedByGuard } from '../planning/fence-coverage.ts'
 import { declaredCluster } from '../platform/kubernetes/declared-cluster.ts'
+import { KUBERNETES } from '../platform/kubernetes/key.ts'
 import { readableDuration } from '../values/duration.ts'
 import type { JsonObject } from '../values/json.ts'
 import { deadlineAfter } from '../waiting/deadline.ts'
@@ -18,8 +19,8 @@ import { LOOK_DEADLINE, STEP_DEADLINE } from './closing-time.ts'
 export interface Door {
   readonly stack: Stack
   readonly site: SiteName
-  readonly drivers: Readonly<Record<string, AnyDriver>>
-  readonly context: FlatContext
+  readonly drivers: Readonly<Record<string, Driver>>
+  readonly context: DriverContext
 }
 
 export interface Closing {
@@ -39,7 +40,7 @@ const NOTHING: Closing = { closed: [], effects: [], open: [] }
  */
 export async function closeSite(door: Door, activeSite: SiteName, mayClose: () => Promise<boolean>): Promise<Closing> {
   const { stack, site, drivers, context } = door
-  const clusterId = await context.kubernetes(site).clusterId()
+  const clusterId = await context.platform(KUBERNETES, site).clusterId()
   const declared = declaredCluster(stack.sites.find(({ name }) => name === site))?.clusterId
   if (clusterId !== declared)
     return { ...NOTHING, open: [{ what: site, why: `this is cluster ${clusterId}, and ${site} is ${declared}` }] }
@@ -112,7 +113,7 @@ async function close(
     site: step.site,
     component,
     intent,
-    context: around({ ...context, signal }),
+    context: { ...context, signal },
     signal,
     begunAt: context.clock.now().toISOString(),
     applied: false,

@@ -1,7 +1,9 @@
 import type { KubernetesClient } from '../clients/kubernetes-client.ts'
 import type { SiteName, Stack } from '../domain/stack.ts'
-import type { FlatContext } from '../driver/flat/context.ts'
+import type { DriverContext } from '../driver/context.ts'
+import type { PlatformKey } from '../driver/platform-key.ts'
 import { type StandbyError, siteError } from '../errors/standby-error.ts'
+import { KUBERNETES } from '../platform/kubernetes/key.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import { onceByKey } from '../runtime/once.ts'
@@ -17,7 +19,7 @@ export function guardContext(of: {
   readonly clock: Clock
   readonly log: Log
   readonly signal: AbortSignal
-}): FlatContext {
+}): DriverContext {
   const outOfReach = (what: string): StandbyError =>
     siteError('out-of-reach-of-guard', `the guard of ${of.site} has no access to ${what}`, {
       where: `guard ${of.site}`,
@@ -27,12 +29,10 @@ export function guardContext(of: {
     signal: of.signal,
     clock: of.clock,
     log: of.log,
-    kubernetes(site) {
+    platform: <Client>({ platform }: PlatformKey<Client>, site: SiteName): Client => {
       if (site !== of.site) throw outOfReach(`the site ${site}`)
-      return of.kubernetes
-    },
-    platform: (key, site) => {
-      throw outOfReach(`the platform ${key.platform} of ${site}`)
+      if (platform !== KUBERNETES.platform) throw outOfReach(`the platform ${platform} of ${site}`)
+      return of.kubernetes as Client
     },
     kubeconfig: (site) => {
       throw outOfReach(`the kubeconfig of ${site}`)

@@ -2,8 +2,9 @@ import { COMPONENT, patienceOver, SITE, type Trips, type Waiting, type Way, wait
 import { measuredWay } from '../clients/round-trip.ts'
 import { type BySite, EVERYWHERE, type Observed } from '../domain/observed.ts'
 import type { Component, Site, SiteName } from '../domain/stack.ts'
-import { type AnyDriver, addressesOf, observeComponent, placesOf, standsOn } from '../driver/ask.ts'
-import type { FlatContext } from '../driver/flat/context.ts'
+import { addressesOf, observeComponent, placesOf, standsOn } from '../driver/ask.ts'
+import type { Driver } from '../driver/capabilities.ts'
+import type { DriverContext } from '../driver/context.ts'
 import { asStandbyError, type StandbyError } from '../errors/standby-error.ts'
 import type { Unseen } from '../errors/unseen.ts'
 import type { Platform, PlatformView } from '../platform/platform.ts'
@@ -26,9 +27,9 @@ const VANTAGE_POINT = 'this runner'
  * patienceOver}). A login is no part of that time.
  */
 export async function observe(
-  context: FlatContext,
+  context: DriverContext,
   store: ConditionalStore,
-  drivers: Readonly<Record<string, AnyDriver>>,
+  drivers: Readonly<Record<string, Driver>>,
   deadline: Milliseconds = OBSERVATION_DEADLINE,
 ): Promise<Observation> {
   const begun = context.clock.now().getTime()
@@ -63,7 +64,7 @@ export async function observe(
 }
 
 /** The witness has answered: it is not asked for the time once more. */
-async function skewOf(store: ConditionalStore, { clock }: FlatContext): Promise<Milliseconds | null> {
+async function skewOf(store: ConditionalStore, { clock }: DriverContext): Promise<Milliseconds | null> {
   const time = await store.time()
   return time === null ? null : clock.now().getTime() - time.getTime()
 }
@@ -84,7 +85,7 @@ interface Look {
 /** The platforms of one site, by name. */
 type LooksOfSite = Readonly<Record<string, Look>>
 
-const lookAtSite = (context: FlatContext, site: Site, deadline: Milliseconds): LooksOfSite =>
+const lookAtSite = (context: DriverContext, site: Site, deadline: Milliseconds): LooksOfSite =>
   Object.fromEntries(platformsOf(site).map((one) => [one.name, lookAt(one, context, site, deadline)]))
 
 async function siteView(looks: LooksOfSite): Promise<SiteView> {
@@ -92,7 +93,7 @@ async function siteView(looks: LooksOfSite): Promise<SiteView> {
   return siteViewOf(Object.fromEntries(await Promise.all(views)))
 }
 
-function lookAt(platform: Platform, context: FlatContext, site: Site, deadline: Milliseconds): Look {
+function lookAt(platform: Platform, context: DriverContext, site: Site, deadline: Milliseconds): Look {
   const reached = platform.reach(site, context)
   const way: Way = reached.contact ?? { roundTrip: null }
   // The time of the site begins when there is something to ask it with.
@@ -165,13 +166,13 @@ function waitingFor(
 }
 
 async function seeComponent(
-  context: FlatContext,
-  driver: AnyDriver,
+  context: DriverContext,
+  driver: Driver,
   component: Component,
   looks: ReadonlyMap<SiteName, LooksOfSite>,
   deadline: Milliseconds,
 ): Promise<BySite> {
-  const ask = async (site: SiteName | null, from: FlatContext, ending: Waiting): Promise<Observed> =>
+  const ask = async (site: SiteName | null, from: DriverContext, ending: Waiting): Promise<Observed> =>
     answerWithin(
       observeComponent(driver, component, site, { ...from, signal: ending.signal }),
       (why): Observed => ({ kind: 'silent', why }),
@@ -214,7 +215,7 @@ const silentUnder = (
 })
 
 /** The context, which notes the way to each store that is opened. */
-function notingStores(context: FlatContext, stores: Way[]): FlatContext {
+function notingStores(context: DriverContext, stores: Way[]): DriverContext {
   return {
     ...context,
     objectStore(component, site) {

@@ -1,5 +1,6 @@
 import type { Site } from '../domain/stack.ts'
-import { type AnyDriver, standsOn } from '../driver/ask.ts'
+import { standsOn } from '../driver/ask.ts'
+import type { Driver } from '../driver/capabilities.ts'
 import { leastDead } from '../platform/least-dead.ts'
 import type { AnsweringView, Platform, PlatformView } from '../platform/platform.ts'
 import { platformsOf } from '../platform/registry.ts'
@@ -56,7 +57,7 @@ export function platformViewsOf(
  * where nothing was looked at. Pure.
  */
 export function viewUnder(
-  driver: AnyDriver | undefined,
+  driver: Driver | undefined,
   site: string,
   { sites }: Pick<Observation, 'sites'>,
 ): PlatformView | undefined {

@@ -1,15 +1,15 @@
 import { type AccessRule, type Identity, OPERATING } from '../domain/identities.ts'
 import type { Stack } from '../domain/stack.ts'
-import type { AnyDriver } from '../driver/ask.ts'
+import type { Driver } from '../driver/capabilities.ts'
 import { platformsOf } from '../platform/registry.ts'
 
 /** The identities that a stack uses: the four that operations run with, and what its components bring. */
-export function identitiesOf(stack: Stack, drivers: Readonly<Record<string, AnyDriver>>): Identity[] {
+export function identitiesOf(stack: Stack, drivers: Readonly<Record<string, Driver>>): Identity[] {
   return [...new Set([...OPERATING, ...stack.components.flatMap(({ driver }) => drivers[driver]?.brings ?? [])])]
 }
 
 /** All rights that a stack needs: what its drivers ask for, and what the core itself reads. */
-export function accessRulesOf(stack: Stack, drivers: Readonly<Record<string, AnyDriver>>): AccessRule[] {
+export function accessRulesOf(stack: Stack, drivers: Readonly<Record<string, Driver>>): AccessRule[] {
   const identities = identitiesOf(stack, drivers)
   const ofDrivers = stack.components
     .flatMap((component) => drivers[component.driver]?.access(component, stack) ?? [])

@@ -1,6 +1,7 @@
 import { changesActiveSite, type Fencing, type Intent, type PlannedStep, siteInQuestion } from '../domain/plan.ts'
 import type { Component, Stack } from '../domain/stack.ts'
-import { type AnyDriver, fenceStepsOf, moveStepsOf } from '../driver/ask.ts'
+import { fenceStepsOf, moveStepsOf } from '../driver/ask.ts'
+import type { Driver } from '../driver/capabilities.ts'
 import type { Observation } from '../observation/observation.ts'
 import { withBestEffort } from './best-effort.ts'
 import { fenceLevels, leftOpen, levelsByTime, type ToShut, toShutOf } from './fence-coverage.ts'
@@ -18,7 +19,7 @@ export function assessMove(
   stack: Stack,
   observation: Observation,
   intent: Intent,
-  drivers: Readonly<Record<string, AnyDriver>>,
+  drivers: Readonly<Record<string, Driver>>,
 ): MoveAssessment {
   const liveness = livenessOf(stack, observation, drivers, siteInQuestion(intent))
   const required = requiredFence(stack, intent, liveness, drivers)
@@ -57,7 +58,7 @@ const stepsPlannedBy = (
   components: readonly Component[],
   observation: Observation,
   intent: Intent,
-  drivers: Readonly<Record<string, AnyDriver>>,
+  drivers: Readonly<Record<string, Driver>>,
   ask: typeof moveStepsOf | typeof fenceStepsOf,
 ): PlannedStep[] =>
   components.flatMap((component) =>

@@ -2,7 +2,8 @@ import { FENCE_LEVELS, type FenceLevel, partsOf } from '../domain/fence-levels.t
 import type { Observed } from '../domain/observed.ts'
 import type { Intent, PlannedStep } from '../domain/plan.ts'
 import type { ComponentName, Stack } from '../domain/stack.ts'
-import { type AnyDriver, hasFence, hasSelfFencing, isGuarded, standsOn } from '../driver/ask.ts'
+import { hasFence, hasSelfFencing, isGuarded, standsOn } from '../driver/ask.ts'
+import type { Driver } from '../driver/capabilities.ts'
 import type { Observation } from '../observation/observation.ts'
 
 /** The levels that one step holds when it is done. */
@@ -53,8 +54,8 @@ export const isPromoted = (steps: readonly PlannedStep[], component: ComponentNa
  */
 export function closedByGuard(
   stack: Stack,
-  drivers: Readonly<Record<string, AnyDriver>>,
-): (driver: AnyDriver | undefined) => boolean {
+  drivers: Readonly<Record<string, Driver>>,
+): (driver: Driver | undefined) => boolean {
   const guard = stack.components.map(({ driver }) => drivers[driver]).find(hasSelfFencing)
   if (guard === undefined) return isGuarded
   const platform = standsOn(guard)
@@ -70,7 +71,7 @@ export function toShutOf(
   stack: Stack,
   observation: Observation,
   intent: Intent,
-  drivers: Readonly<Record<string, AnyDriver>>,
+  drivers: Readonly<Record<string, Driver>>,
   steps: readonly PlannedStep[],
 ): ToShut {
   const roleOf = (name: ComponentName): string => roleOfSeen(observation.components[name]?.[intent.from])

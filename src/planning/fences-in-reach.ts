@@ -1,5 +1,6 @@
 import type { Component, SiteName, Stack } from '../domain/stack.ts'
-import { type AnyDriver, standsOn } from '../driver/ask.ts'
+import { standsOn } from '../driver/ask.ts'
+import type { Driver } from '../driver/capabilities.ts'
 import type { Observation } from '../observation/observation.ts'
 import { viewUnder } from '../observation/site-view.ts'
 
@@ -12,7 +13,7 @@ export const fencesInReach = (
   stack: Stack,
   observation: Observation,
   lost: SiteName,
-  drivers: Readonly<Record<string, AnyDriver>>,
+  drivers: Readonly<Record<string, Driver>>,
 ): Component[] =>
   stack.components.filter(({ name, driver: kind }) => {
     const driver = drivers[kind]

@@ -1,8 +1,9 @@
 import { type BySite, EVERYWHERE } from '../domain/observed.ts'
 import type { Finding, Intent } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
-import { type AnyDriver, componentFindings } from '../driver/ask.ts'
+import { componentFindings } from '../driver/ask.ts'
 import type { Assessment } from '../driver/assessment.ts'
+import type { Driver } from '../driver/capabilities.ts'
 import type { Observation } from '../observation/observation.ts'
 import { clockFindings } from './clock-skew.ts'
 import { followersOf } from './followers.ts'
@@ -19,7 +20,7 @@ export function findingsOf(
   stack: Stack,
   observation: Observation,
   intent: Intent | null,
-  drivers: Readonly<Record<string, AnyDriver>>,
+  drivers: Readonly<Record<string, Driver>>,
 ): Finding[] {
   const activeSite = observation.witness.kind === 'answering' ? (observation.witness.active?.activeSite ?? null) : null
   return [
@@ -50,7 +51,7 @@ function findingsOfComponents(
   observation: Observation,
   activeSite: string | null,
   intent: Intent | null,
-  drivers: Readonly<Record<string, AnyDriver>>,
+  drivers: Readonly<Record<string, Driver>>,
 ): Finding[] {
   const assessment: Assessment = { now: observation.at, objectives: stack.objectives, activeSite, stack }
   return stack.components.flatMap((component) => {

@@ -1,6 +1,7 @@
 import { type Intent, PHASES, type PlannedStep } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
-import { type AnyDriver, followStepsOf } from '../driver/ask.ts'
+import { followStepsOf } from '../driver/ask.ts'
+import type { Driver } from '../driver/capabilities.ts'
 
 /** The sites of a stack that are neither end of a move: each goes on as a passive one. Pure. */
 export const followersOf = (stack: Stack, { from, to }: Intent): Stack['sites'] =>
@@ -10,11 +11,7 @@ export const followersOf = (stack: Stack, { from, to }: Intent): Stack['sites'] 
  * What the other passive sites do after the move has ended for its users. These steps depend on nothing that such a
  * site says, and the move goes on without each that its site cannot do: a third site may come and go. Pure.
  */
-export function followerSteps(
-  stack: Stack,
-  intent: Intent,
-  drivers: Readonly<Record<string, AnyDriver>>,
-): PlannedStep[] {
+export function followerSteps(stack: Stack, intent: Intent, drivers: Readonly<Record<string, Driver>>): PlannedStep[] {
   // A reopened site keeps its followers.
   if (intent.mode === 'reopen') return []
   return followersOf(stack, intent).flatMap(({ name }) =>

@@ -1,6 +1,7 @@
 import type { Liveness, LivenessSignal } from '../domain/liveness.ts'
 import type { SiteName, Stack } from '../domain/stack.ts'
-import { type AnyDriver, livenessSignalsOf } from '../driver/ask.ts'
+import { livenessSignalsOf } from '../driver/ask.ts'
+import type { Driver } from '../driver/capabilities.ts'
 import { UNSEEN } from '../errors/unseen.ts'
 import type { Observation } from '../observation/observation.ts'
 import { platformViewsOf } from '../observation/site-view.ts'
@@ -13,7 +14,7 @@ import { platformViewsOf } from '../observation/site-view.ts'
 export function livenessOf(
   stack: Stack,
   observation: Observation,
-  drivers: Readonly<Record<string, AnyDriver>>,
+  drivers: Readonly<Record<string, Driver>>,
   site: SiteName,
 ): Liveness {
   const sightings = [...ofRunner(stack, observation, site), ...ofDrivers(stack, observation, drivers, site)]
@@ -47,7 +48,7 @@ const isIsolated = ({ witness, sites }: Observation): boolean =>
 function ofDrivers(
   stack: Stack,
   observation: Observation,
-  drivers: Readonly<Record<string, AnyDriver>>,
+  drivers: Readonly<Record<string, Driver>>,
   site: SiteName,
 ): LivenessSignal[] {
   return stack.components.flatMap((component) =>

@@ -1,7 +1,8 @@
 import { acceptedLossText, coversLoss, UNKNOWN_LOSS } from '../domain/accepted-loss.ts'
 import type { Finding, Intent, Loss } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
-import { type AnyDriver, componentLoss, followersAhead, keptDataOf } from '../driver/ask.ts'
+import { componentLoss, followersAhead, keptDataOf } from '../driver/ask.ts'
+import type { Driver } from '../driver/capabilities.ts'
 import type { Observation } from '../observation/observation.ts'
 import { minutes, readableDuration } from '../values/duration.ts'
 
@@ -10,7 +11,7 @@ export const aheadFindings = (
   stack: Stack,
   observation: Observation,
   intent: Intent,
-  drivers: Readonly<Record<string, AnyDriver>>,
+  drivers: Readonly<Record<string, Driver>>,
 ): Finding[] =>
   intent.mode !== 'failover'
     ? []
@@ -26,7 +27,7 @@ export function lossOf(
   stack: Stack,
   observation: Observation,
   intent: Intent,
-  drivers: Readonly<Record<string, AnyDriver>>,
+  drivers: Readonly<Record<string, Driver>>,
 ): Loss {
   if (intent.mode === 'reopen') return nothing(`${intent.from} stays active, and no other site has taken a write`)
   if (intent.mode !== 'failover') return lossInGoodOrder(stack, observation, intent, drivers)
@@ -63,7 +64,7 @@ function lossInGoodOrder(
   stack: Stack,
   { at }: Observation,
   intent: Intent,
-  drivers: Readonly<Record<string, AnyDriver>>,
+  drivers: Readonly<Record<string, Driver>>,
 ): Loss {
   const { mode, from } = intent
   const kept = stack.components.flatMap((component) => keptDataOf(drivers[component.driver], component, intent) ?? [])

@@ -1,6 +1,7 @@
 import type { Finding, Intent } from '../domain/plan.ts'
 import type { SiteName, Stack } from '../domain/stack.ts'
-import { type AnyDriver, hasFence } from '../driver/ask.ts'
+import { hasFence } from '../driver/ask.ts'
+import type { Driver } from '../driver/capabilities.ts'
 import type { Observation } from '../observation/observation.ts'
 import { followersOf } from './followers.ts'
 import { livenessOf } from './liveness.ts'
@@ -13,7 +14,7 @@ export function otherSiteFindings(
   stack: Stack,
   observation: Observation,
   intent: Intent,
-  drivers: Readonly<Record<string, AnyDriver>>,
+  drivers: Readonly<Record<string, Driver>>,
 ): Finding[] {
   return followersOf(stack, intent).flatMap(({ name: site }): Finding[] => {
     if (livenessOf(stack, observation, drivers, site).is === 'down') return []
@@ -37,7 +38,7 @@ function unseenOf(
   stack: Stack,
   observation: Observation,
   site: SiteName,
-  drivers: Readonly<Record<string, AnyDriver>>,
+  drivers: Readonly<Record<string, Driver>>,
 ): string | null {
   if (observation.sites[site]?.kind !== 'answering') return site
   const unseen = stack.components.filter(

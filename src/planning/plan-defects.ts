@@ -10,7 +10,8 @@ import {
   siteInQuestion,
 } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
-import { type AnyDriver, actionOf, hasSelfFencing } from '../driver/ask.ts'
+import { actionOf, hasSelfFencing } from '../driver/ask.ts'
+import type { Driver } from '../driver/capabilities.ts'
 import { StandbyError } from '../errors/standby-error.ts'
 import { type Milliseconds, minutes, readableDuration } from '../values/duration.ts'
 import { canonicalJson, type Json } from '../values/json.ts'
@@ -29,7 +30,7 @@ import { activateStep, WITNESS, witnessSteps } from './witness-steps.ts'
 export interface PlanJudgement {
   /** The stack file that the plan was made of: another one says nothing about it. */
   readonly stack: Stack
-  readonly drivers: Readonly<Record<string, AnyDriver>>
+  readonly drivers: Readonly<Record<string, Driver>>
   readonly now: Date
 }
 

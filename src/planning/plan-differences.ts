@@ -1,6 +1,7 @@
 import type { Plan, PlannedStep } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
-import { type AnyDriver, variesIn, varyingTitleOf } from '../driver/ask.ts'
+import { variesIn, varyingTitleOf } from '../driver/ask.ts'
+import type { Driver } from '../driver/capabilities.ts'
 import type { Varies } from '../driver/varying.ts'
 import { canonicalJson, isObject, type Json, type JsonObject } from '../values/json.ts'
 import type { PlanDifference } from './plan-difference.ts'
@@ -40,7 +41,7 @@ export function planDifferences(
   approved: Plan,
   now: Plan,
   stack: Stack,
-  drivers: Readonly<Record<string, AnyDriver>>,
+  drivers: Readonly<Record<string, Driver>>,
 ): PlanDifference[] {
   const excused = new Set([...Object.keys(MAY_DIFFER), 'steps'])
   const taught = approved.predictions.learned.runs > 0
@@ -67,7 +68,7 @@ type VaryingOf = (step: PlannedStep) => Varying
 function varyingOf(
   { component, action }: PlannedStep,
   stack: Stack,
-  drivers: Readonly<Record<string, AnyDriver>>,
+  drivers: Readonly<Record<string, Driver>>,
 ): Varying {
   const declared = stack.components.find(({ name }) => name === component)
   if (declared === undefined) return { parameters: {}, title: () => null }

@@ -1,6 +1,6 @@
 import type { Fencing, Intent, Plan } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
-import type { AnyDriver } from '../driver/ask.ts'
+import type { Driver } from '../driver/capabilities.ts'
 import type { Observation } from '../observation/observation.ts'
 import { assessMove } from './assess-move.ts'
 import { type LearnedDurations, learnedFrom, NOTHING_LEARNED, withLearned } from './expected-durations.ts'
@@ -27,7 +27,7 @@ export function planMove(
   stack: Stack,
   observation: Observation,
   intent: Intent,
-  drivers: Readonly<Record<string, AnyDriver>>,
+  drivers: Readonly<Record<string, Driver>>,
   identity: PlanIdentity,
   learned: LearnedDurations = NOTHING_LEARNED,
 ): Plan {

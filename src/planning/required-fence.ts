@@ -2,7 +2,8 @@ import { FENCE_LEVELS, type FenceLevel } from '../domain/fence-levels.ts'
 import type { Liveness } from '../domain/liveness.ts'
 import { changesActiveSite, type Intent } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
-import { type AnyDriver, hasFence, levelsOfFence } from '../driver/ask.ts'
+import { hasFence, levelsOfFence } from '../driver/ask.ts'
+import type { Driver } from '../driver/capabilities.ts'
 
 /** For a stack file that declares no level. A stack without a component that can be fenced requires none. */
 const BY_DEFAULT = { switchover: 'database', failover: 'traffic' } as const
@@ -15,7 +16,7 @@ export function requiredFence(
   stack: Stack,
   intent: Intent,
   liveness: Liveness,
-  drivers: Readonly<Record<string, AnyDriver>>,
+  drivers: Readonly<Record<string, Driver>>,
 ): FenceLevel | null {
   if (!changesActiveSite(intent)) return null
   const canBeFenced = stack.components.some(({ driver }) => hasFence(drivers[driver]))
@@ -30,7 +31,7 @@ export function requiredFence(
  * Whether the stack has a database to shut: without one, no step can reach that level, and a fence of the application
  * shuts everything that takes writes. A component that does not declare its levels may be a database.
  */
-const holdsDatabase = (stack: Stack, drivers: Readonly<Record<string, AnyDriver>>): boolean =>
+const holdsDatabase = (stack: Stack, drivers: Readonly<Record<string, Driver>>): boolean =>
   stack.components.some((component) => {
     const driver = drivers[component.driver]
     return driver !== undefined && levelsOfFence(driver, component, stack).includes('database')

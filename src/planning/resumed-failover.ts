@@ -2,7 +2,7 @@ import { reaches } from '../domain/fence-levels.ts'
 import type { Liveness } from '../domain/liveness.ts'
 import type { Finding, Plan, StepId } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
-import type { AnyDriver } from '../driver/ask.ts'
+import type { Driver } from '../driver/capabilities.ts'
 import type { Observation } from '../observation/observation.ts'
 import { livenessOf } from './liveness.ts'
 import { lossFindings, lossOf } from './loss.ts'
@@ -17,7 +17,7 @@ export function resumedFailoverFindings(
   stack: Stack,
   observation: Observation,
   plan: Plan,
-  drivers: Readonly<Record<string, AnyDriver>>,
+  drivers: Readonly<Record<string, Driver>>,
   isDone: (step: StepId) => boolean,
 ): Finding[] {
   const { intent } = plan

@@ -1,8 +1,9 @@
 import { type FenceLevel, reaches } from '../domain/fence-levels.ts'
 import type { Intent, PlannedStep } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
-import { type AnyDriver, componentSelfFencing, hasSelfFencing } from '../driver/ask.ts'
+import { componentSelfFencing, hasSelfFencing } from '../driver/ask.ts'
 import type { SelfFencing } from '../driver/assessment.ts'
+import type { Driver } from '../driver/capabilities.ts'
 import type { Observation } from '../observation/observation.ts'
 import { viewUnder } from '../observation/site-view.ts'
 import { closedByGuard, fenceLevels, isPromoted, type ToShut } from './fence-coverage.ts'
@@ -16,7 +17,7 @@ export function selfFencingOf(
   stack: Stack,
   observation: Observation,
   intent: Intent,
-  drivers: Readonly<Record<string, AnyDriver>>,
+  drivers: Readonly<Record<string, Driver>>,
   steps: readonly PlannedStep[],
   toShut: ToShut,
 ): SelfFencing | null {

@@ -3,7 +3,7 @@ import type { SpecProblem } from '../domain/declaration.ts'
 import type { AccessRule, CredentialUse, Identity } from '../domain/identities.ts'
 import type { LivenessSignal } from '../domain/liveness.ts'
 import type { Site, SiteName, Stack } from '../domain/stack.ts'
-import type { FlatContext } from '../driver/flat/context.ts'
+import type { DriverContext } from '../driver/context.ts'
 import type { ReasonCode } from '../errors/reason-codes.ts'
 import type { Unseen } from '../errors/unseen.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -28,7 +28,7 @@ export interface Platform {
   /** Which identities read which credential of the declaration. */
   credentials(site: Site): readonly CredentialUse[]
   /** The way to this platform of a site. Contacts nothing yet. */
-  reach(site: Site, context: FlatContext): Reached
+  reach(site: Site, context: DriverContext): Reached
   /** What its view says of the life of the site. A silence that speaks for death says `down`; the core counts it. */
   signal(view: PlatformView): Pick<LivenessSignal, 'says' | 'what'>
   /** The code and the advice of a finding about its silence. */
@@ -103,11 +103,11 @@ export interface SandboxOfPlatform {
    * Removes all that is in it, and proves that nothing is left; the number of things that were removed. Throws
    * `sandbox-missing`, `sandbox-not-empty` with what remains, `sandbox-unsupported`.
    */
-  empty(site: SiteName, name: string, context: FlatContext, around: EmptyingSandbox): Promise<number>
+  empty(site: SiteName, name: string, context: DriverContext, around: EmptyingSandbox): Promise<number>
   /** The labels of what a restore test makes in it. */
   labels(stack: string, test: string): Readonly<Record<string, string>>
   /** A context whose questions to this platform outlast what is transient, for work that is no sequence of steps. */
-  patient(context: FlatContext, around: Patient): FlatContext
+  patient(context: DriverContext, around: Patient): DriverContext
 }
 export interface EmptyingSandbox {
   readonly clock: Clock

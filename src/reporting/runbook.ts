@@ -1,6 +1,7 @@
 import { changesActiveSite, type Mode, type Plan, type PlannedStep } from '../domain/plan.ts'
 import { componentOf, type SiteName, type Stack, siteOf } from '../domain/stack.ts'
-import { type AnyDriver, byHandOf, objectStoreOf } from '../driver/ask.ts'
+import { byHandOf, objectStoreOf } from '../driver/ask.ts'
+import type { Driver } from '../driver/capabilities.ts'
 import type { Manual, ManualSurroundings, WitnessManual } from '../driver/manual.ts'
 import { blockers } from '../planning/findings.ts'
 import { schedule, sequenceOf } from '../planning/order-steps.ts'
@@ -13,7 +14,7 @@ import { directionOf, fencingText, learnedText, lossText, refusalPredicted } fro
 export interface RunbookInput {
   readonly plan: Plan
   readonly stack: Stack
-  readonly drivers: Readonly<Record<string, AnyDriver>>
+  readonly drivers: Readonly<Record<string, Driver>>
   readonly witness: WitnessManual
 }
 

@@ -1,7 +1,8 @@
 import type { Claim } from '../domain/declaration.ts'
 import type { Component, Stack } from '../domain/stack.ts'
-import { type AnyDriver, objectStoreOf } from '../driver/ask.ts'
+import { objectStoreOf } from '../driver/ask.ts'
 import type { LocationOf } from '../driver/assessment.ts'
+import type { Driver } from '../driver/capabilities.ts'
 import { isObject, type Json, type JsonObject } from '../values/json.ts'
 import type { Meant } from './check-schema.ts'
 import { nearest } from './nearest.ts'
@@ -114,7 +115,7 @@ const PASTED = [
 /** What only drivers can judge; for a stack whose shape and names are right. */
 export function driverProblems(
   stack: Stack,
-  drivers: Readonly<Record<string, AnyDriver>>,
+  drivers: Readonly<Record<string, Driver>>,
   witnesses: WitnessKinds,
 ): PlacedProblem[] {
   const invalid = stack.components.map((component) => ({
@@ -136,11 +137,7 @@ export function driverProblems(
   ]
 }
 
-function invalidSpecs(
-  component: Component,
-  stack: Stack,
-  drivers: Readonly<Record<string, AnyDriver>>,
-): PlacedProblem[] {
+function invalidSpecs(component: Component, stack: Stack, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] {
   const locationOf: LocationOf = (name, site) => {
     const store = stack.components.find((one) => one.name === name)
     return store === undefined ? null : objectStoreOf(drivers[store.driver], store, site)
@@ -163,7 +160,7 @@ function invalidSpecs(
 function claimsOf(
   components: readonly Component[],
   stack: Stack,
-  drivers: Readonly<Record<string, AnyDriver>>,
+  drivers: Readonly<Record<string, Driver>>,
   witnesses: WitnessKinds,
 ): Claim[] {
   const placed = (claims: readonly Claim[], ...path: readonly string[]): Claim[] =>

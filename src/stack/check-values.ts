@@ -1,6 +1,7 @@
 import { reaches } from '../domain/fence-levels.ts'
 import type { Stack } from '../domain/stack.ts'
-import { type AnyDriver, levelsOf, standsOn } from '../driver/ask.ts'
+import { levelsOf, standsOn } from '../driver/ask.ts'
+import type { Driver } from '../driver/capabilities.ts'
 import { platforms } from '../platform/registry.ts'
 import {
   DURATION_PATTERN,
@@ -63,7 +64,7 @@ export function outOfBounds(declared: Json | undefined, { least, most, why }: Om
  * What the platforms of the sites say, and what can be used and should be known. Pure; for a stack whose shape and
  * names are right.
  */
-export function siteWarnings(stack: Stack, drivers: Readonly<Record<string, AnyDriver>>): PlacedProblem[] {
+export function siteWarnings(stack: Stack, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] {
   return [...platformProblems(stack), ...missingPlatforms(stack, drivers), ...fenceOutOfReach(stack, drivers)]
 }
 
@@ -74,10 +75,7 @@ const platformProblems = ({ sites }: Stack): PlacedProblem[] =>
   )
 
 /** A component exists on every site: each must declare what it stands on. */
-const missingPlatforms = (
-  { sites, components }: Stack,
-  drivers: Readonly<Record<string, AnyDriver>>,
-): PlacedProblem[] =>
+const missingPlatforms = ({ sites, components }: Stack, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] =>
   components.flatMap(({ name, driver: kind }) => {
     const driver = drivers[kind]
     const under = driver === undefined ? null : standsOn(driver)
@@ -89,7 +87,7 @@ const missingPlatforms = (
   })
 
 /** A fence that no component can shut refuses the first failover, at night. */
-function fenceOutOfReach(stack: Stack, drivers: Readonly<Record<string, AnyDriver>>): PlacedProblem[] {
+function fenceOutOfReach(stack: Stack, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] {
   const within = stack.components.flatMap((component) => levelsOf(drivers[component.driver], component, stack))
   return (['switchover', 'failover'] as const).flatMap((mode): PlacedProblem[] => {
     const demanded = stack.fencing[mode]

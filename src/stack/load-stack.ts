@@ -11,7 +11,7 @@ import type {
   SiteName,
   Stack,
 } from '../domain/stack.ts'
-import type { AnyDriver } from '../driver/ask.ts'
+import type { Driver } from '../driver/capabilities.ts'
 import { inputError } from '../errors/standby-error.ts'
 import { hours, parseDuration } from '../values/duration.ts'
 import { isObject, type Json, type JsonObject } from '../values/json.ts'
@@ -27,7 +27,7 @@ import { componentSchema, frameSchema, type WitnessKinds, witnessSchema } from '
 
 /** The kinds of components and of witnesses that a stack file may name. */
 export interface Kinds {
-  readonly drivers: Readonly<Record<string, AnyDriver>>
+  readonly drivers: Readonly<Record<string, Driver>>
   readonly witnesses: WitnessKinds
 }
 

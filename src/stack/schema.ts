@@ -1,6 +1,6 @@
 import type { Claim, NamedPath, SpecProblem } from '../domain/declaration.ts'
 import { FENCE_LEVELS } from '../domain/fence-levels.ts'
-import type { AnyDriver } from '../driver/ask.ts'
+import type { Driver } from '../driver/capabilities.ts'
 import { platforms } from '../platform/registry.ts'
 import { duration, kubernetesName, MEANS, type Meaning, text } from '../schema/parts.ts'
 import type { Json, JsonObject } from '../values/json.ts'
@@ -111,7 +111,7 @@ const needs: JsonObject = {
 }
 
 /** A driver's own schema with the keys that every component has. */
-export const componentSchema = (driver: AnyDriver): JsonObject => withKeys(driver.schema, driver.kind, { needs })
+export const componentSchema = (driver: Driver): JsonObject => withKeys(driver.schema, driver.kind, { needs })
 export const witnessSchema = (kind: string, own: JsonObject): JsonObject => withKeys(own, kind, {})
 
 function withKeys(own: JsonObject, kind: string, more: JsonObject): JsonObject {
@@ -130,7 +130,7 @@ function withKeys(own: JsonObject, kind: string, more: JsonObject): JsonObject {
 }
 
 /** The whole published schema: the frame, with each component and the witness chosen by its driver. */
-export function publishedSchema(drivers: Readonly<Record<string, AnyDriver>>, witnesses: WitnessKinds): JsonObject {
+export function publishedSchema(drivers: Readonly<Record<string, Driver>>, witnesses: WitnessKinds): JsonObject {
   const frame = frameSchema.properties as JsonObject
   const components = Object.values(drivers).map((driver) => [driver.kind, componentSchema(driver)] as const)
   return withoutMeanings({

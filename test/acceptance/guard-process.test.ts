@@ -8,9 +8,8 @@ import { openObjectStore } from '../../src/clients/object-store.ts'
 import { systemClock } from '../../src/composition/connect.ts'
 import type { Identity } from '../../src/domain/identities.ts'
 import { componentOf, type SiteName, type Stack, siteOf } from '../../src/domain/stack.ts'
+import type { DriverContext } from '../../src/driver/context.ts'
 import type { Deployment, DeployUnit } from '../../src/driver/deployment.ts'
-import { around } from '../../src/driver/flat/around.ts'
-import type { FlatContext } from '../../src/driver/flat/context.ts'
 import { deployGuard, deploymentReference, reportReference } from '../../src/drivers/guard/deploy.ts'
 import { guard as guardDriver } from '../../src/drivers/guard/driver.ts'
 import { guardManifests, PROGRAM } from '../../src/drivers/guard/manifests.ts'
@@ -163,16 +162,11 @@ async function guardUnit(): Promise<DeployUnit> {
     stack,
     signal,
     clock: systemClock,
-    kubernetes: () => client,
+    platform: () => client,
     credential: async (reference: { env: string }) => `value-of-${reference.env}`,
-  } as unknown as FlatContext
+  } as unknown as DriverContext
   const deployment = { activeSite: A, roleOf: () => 'active', observed: {} } as unknown as Deployment
-  const [made] = await deployGuard(
-    componentOf(stack, 'guard') as unknown as GuardComponent,
-    A,
-    deployment,
-    around(context),
-  )
+  const [made] = await deployGuard(componentOf(stack, 'guard') as unknown as GuardComponent, A, deployment, context)
   if (made === undefined) throw new Error('no unit')
   return made
 }
@@ -406,12 +400,12 @@ test('status tells of a guard that does not run, or that has fallen silent, and 
   const { client } = await identity('observer')
   const now = { ahead: 0 }
   const clock = { ...systemClock, now: () => new Date(Date.now() + now.ahead) }
-  const context = { stack, signal, clock, kubernetes: () => client } as unknown as FlatContext
+  const context = { stack, signal, clock, platform: () => client } as unknown as DriverContext
   const component = componentOf(stack, 'guard') as unknown as GuardComponent
   const codes = async (): Promise<string[]> => {
     const state = await guardDriver.observe(component, A, context)
     const assessment = { now: clock.now().toISOString(), objectives: stack.objectives, activeSite: 'dc-b', stack }
-    return guardDriver.assess(component, { [A]: state }, null, assessment).map(({ code }) => code)
+    return guardDriver.assess.status(component, { [A]: state }, assessment).map(({ code }) => code)
   }
   expect(await codes()).toEqual(['guard-not-running'])
   await admin.patch(

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
-import type { Driver } from '../../src/driver/flat/driver.ts'
 import { drivers } from '../../src/drivers/registry.ts'
 import { fixtures } from './fixtures.ts'
 import { conformsInWorld } from './in-world.ts'
@@ -21,6 +20,6 @@ test('the steps of every driver are performed here in a world, or a folder of te
 for (const [kind, fixture] of Object.entries(fixtures)) {
   const driver = drivers[kind]
   if (driver === undefined) continue
-  conformsOnPaper(driver as Driver, fixture)
-  conformsInWorld(driver as Driver, fixture)
+  conformsOnPaper(driver, fixture)
+  conformsInWorld(driver, fixture)
 }

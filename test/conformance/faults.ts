@@ -1,5 +1,5 @@
 import type { SiteName } from '../../src/domain/stack.ts'
-import type { FlatContext } from '../../src/driver/flat/context.ts'
+import type { DriverContext } from '../../src/driver/context.ts'
 import type { PlatformKey } from '../../src/driver/platform-key.ts'
 import { asStandbyError, siteError } from '../../src/errors/standby-error.ts'
 
@@ -14,7 +14,7 @@ export interface Fault {
 }
 
 export interface FaultyContext {
-  readonly context: FlatContext
+  readonly context: DriverContext
   /** Aborted when the process ends. */
   readonly signal: AbortSignal
   /** How many calls were made so far. */
@@ -22,7 +22,7 @@ export interface FaultyContext {
 }
 
 /** The context of a world, in which every call to a server, a host or a program is counted and may fail. */
-export function withFault(context: FlatContext, fault: Fault | null): FaultyContext {
+export function withFault(context: DriverContext, fault: Fault | null): FaultyContext {
   let count = 0
   const process = new AbortController()
   const through = async <T>(perform: () => Promise<T>): Promise<T> => {
@@ -84,7 +84,7 @@ const failure = (retry: 'transient' | 'conflict' | 'never', what: string) =>
 /**
  * The same context, which notes each call that the isolation of a failover refuses, whatever its caller makes of it.
  */
-export function notingRefusals(context: FlatContext, touched: string[]): FlatContext {
+export function notingRefusals(context: DriverContext, touched: string[]): DriverContext {
   const noted = (error: unknown): unknown => {
     const { code, message } = asStandbyError(error)
     if (code === 'lost-site-touched') touched.push(message)

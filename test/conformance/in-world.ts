@@ -2,8 +2,8 @@ import { describe, expect, test } from '@jest/globals'
 import { type Identity, OPERATING } from '../../src/domain/identities.ts'
 import { changesActiveSite, PHASES, type PlannedStep } from '../../src/domain/plan.ts'
 import { isGuarded, observeComponent, placesOf } from '../../src/driver/ask.ts'
-import { type EngineBehaviour, wayBackOf } from '../../src/driver/engine.ts'
-import type { Driver } from '../../src/driver/flat/driver.ts'
+import type { Driver } from '../../src/driver/capabilities.ts'
+import { wayBackOf } from '../../src/driver/engine.ts'
 import { contextOfStep } from '../../src/execution/isolate-lost-site.ts'
 import { type StepPerformer, stepPerformer } from '../../src/execution/perform-step.ts'
 import { sequenceOf } from '../../src/planning/order-steps.ts'
@@ -72,7 +72,7 @@ export function conformsInWorld(driver: Driver, fixture: Fixture): void {
         const begunAt = begun.get(of.id) ?? at.context.clock.now().toISOString()
         begun.set(of.id, begunAt)
         const performer = stepPerformer(
-          actionOf(driver, of).behaviour as unknown as EngineBehaviour,
+          actionOf(driver, of).behaviour,
           {
             step: of,
             component: fixture.component,
@@ -275,7 +275,7 @@ function stepsOf(driver: Driver, fixture: Fixture, situation: Situation) {
 const mayGoBack = (driver: Driver, { intent }: Situation, step: PlannedStep): boolean =>
   changesActiveSite(intent) &&
   PHASES.indexOf(step.phase) < PHASES.indexOf('PROMOTE') &&
-  wayBackOf(actionOf(driver, step).behaviour as unknown as EngineBehaviour) !== null
+  wayBackOf(actionOf(driver, step).behaviour) !== null
 
 /** Where instances are asked side by side, a run may need fewer calls than another one: then it has not died. */
 async function dies(process: Process, at: number): Promise<void> {

@@ -5,8 +5,8 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import { reasonCodeMeanings } from '../../scripts/all-reason-codes.ts'
 import { changesActiveSite, PHASES, type PlannedStep } from '../../src/domain/plan.ts'
 import { componentOf } from '../../src/domain/stack.ts'
-import { objectStoreOf } from '../../src/driver/ask.ts'
-import type { Driver } from '../../src/driver/flat/driver.ts'
+import { byHandOf, levelsOf, objectStoreOf } from '../../src/driver/ask.ts'
+import type { Driver } from '../../src/driver/capabilities.ts'
 import type { ManualSurroundings } from '../../src/driver/manual.ts'
 import { drivers, manualWitnesses } from '../../src/drivers/registry.ts'
 import { REASON_CODES } from '../../src/errors/reason-codes.ts'
@@ -14,7 +14,7 @@ import { orderProblems } from '../../src/planning/order-steps.ts'
 import { isUnanswered } from '../../src/planning/unanswered.ts'
 import { judge } from '../../src/stack/check-schema.ts'
 import type { Fixture, Situation } from './fixture.ts'
-import { actionOf, actionsOf, allOf, decisionsIn, findingsIn, plannedIn, silenced } from './subject.ts'
+import { actionOf, allOf, decisionsIn, findingsIn, plannedIn, silenced } from './subject.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 const isBeforePromotion = ({ phase }: PlannedStep): boolean => PHASES.indexOf(phase) < PHASES.indexOf('PROMOTE')
@@ -58,7 +58,7 @@ export function conformsOnPaper(driver: Driver, fixture: Fixture): void {
       const planned = fixture.situations
         .filter(({ intent }) => intent.mode === 'failover')
         .flatMap((one) => stepsIn(one).flatMap(({ fence }) => fence ?? []))
-      const said = driver.reaches?.(component, stack) ?? []
+      const said = levelsOf(driver, component, stack)
       expect(planned.filter((level) => !said.includes(level))).toEqual([])
     })
 
@@ -73,11 +73,11 @@ export function conformsOnPaper(driver: Driver, fixture: Fixture): void {
 
     test('performs each step that it plans, and plans each action that it performs', () => {
       const planned = new Set(fixture.situations.flatMap(stepsIn).map(({ action }) => action))
-      const performed = new Set(actionsOf(driver).map(({ name }) => name))
+      const performed = new Set(driver.actions.map(({ name }) => name))
       expect([...planned].filter((name) => !performed.has(name))).toEqual([])
       const elsewhere = Object.keys(fixture.unplanned ?? {})
       expect([...performed].filter((name) => !planned.has(name)).sort()).toEqual(elsewhere.sort())
-      expect(performed.size).toBe(actionsOf(driver).length)
+      expect(performed.size).toBe(driver.actions.length)
     })
 
     test.each(situations)('plans steps with the parameters that their actions declare: %s', (_name, situation) => {
@@ -116,7 +116,7 @@ export function conformsOnPaper(driver: Driver, fixture: Fixture): void {
       const around = surroundings(fixture)
       for (const situation of fixture.situations)
         for (const step of stepsIn(situation)) {
-          const manual = driver.manual?.(component, step, around) ?? null
+          const manual = byHandOf(driver, component, step, around)
           expect({ action: step.action, hasManual: manual !== null }).toEqual({
             action: step.action,
             hasManual: actionOf(driver, step).byHand !== 'none',
@@ -132,7 +132,7 @@ export function conformsOnPaper(driver: Driver, fixture: Fixture): void {
       (_name, situation) => {
         const { status, move, ahead } = findingsIn(driver, fixture, situation)
         const core = new Set(Object.values(REASON_CODES).flatMap((area) => Object.keys(area)))
-        const own = new Set(Object.keys(driver.codes?.table ?? {}))
+        const own = new Set(Object.keys(driver.codes.table))
         for (const finding of [...status, ...move, ...ahead]) {
           expect({ code: finding.code, isDeclared: core.has(finding.code) || own.has(finding.code) }).toEqual({
             code: finding.code,
@@ -153,7 +153,7 @@ export function conformsOnPaper(driver: Driver, fixture: Fixture): void {
 
     test('declares codes in kebab-case that are on the page of all codes', () => {
       const known = reasonCodeMeanings()
-      for (const code of Object.keys(driver.codes?.table ?? {})) {
+      for (const code of Object.keys(driver.codes.table)) {
         expect(code).toMatch(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/)
         expect({ code, isOnPage: known.has(code) }).toEqual({ code, isOnPage: true })
       }

@@ -1,5 +1,5 @@
 import { type AccessRule, type Identity, IN_SANDBOX } from '../../src/domain/identities.ts'
-import type { Driver } from '../../src/driver/flat/driver.ts'
+import type { Driver } from '../../src/driver/capabilities.ts'
 import { platformsOf } from '../../src/platform/registry.ts'
 import type { ApiCall } from '../support/cluster-in-memory.ts'
 import type { Fixture } from './fixture.ts'

@@ -1,7 +1,23 @@
 import { type BySite, EVERYWHERE, type Observed } from '../../src/domain/observed.ts'
 import type { Finding, PlannedStep } from '../../src/domain/plan.ts'
 import type { AnyAction } from '../../src/driver/action.ts'
-import type { Driver } from '../../src/driver/flat/driver.ts'
+import {
+  actionOf as actionNamed,
+  addressesOf,
+  backupStepsOf,
+  componentFindings,
+  componentLoss,
+  componentSelfFencing,
+  fenceStepsOf,
+  followersAhead,
+  gapsOf,
+  keptDataOf,
+  levelsOf,
+  livenessSignalsOf,
+  moveStepsOf,
+  placesOf,
+} from '../../src/driver/ask.ts'
+import type { Driver } from '../../src/driver/capabilities.ts'
 import type { JsonObject } from '../../src/values/json.ts'
 import type { Fixture, Situation } from './fixture.ts'
 
@@ -30,15 +46,13 @@ export function plannedIn(
   { stack, component }: Fixture,
   { intent, states, activeSite }: Situation,
 ): PlannedParts {
-  const { mode } = intent
-  const plan = { switchover: driver.move, failover: driver.move, rejoin: driver.rejoin, reopen: driver.reopen }[mode]
-  const isFailover = mode === 'failover'
-  const fencing = isFailover ? driver.selfFencing?.(component, states, intent, stack) : undefined
+  const isFailover = intent.mode === 'failover'
+  const fencing = isFailover ? componentSelfFencing(driver, component, states, intent, stack) : null
   return {
-    main: plan?.call(driver, component, states, intent, stack) ?? [],
-    fences: isFailover ? (driver.fence?.(component, states, intent, stack) ?? []) : [],
-    waits: fencing === undefined || fencing.within === null ? [] : [fencing.wait],
-    backup: driver.backup?.(component, states, activeSite, stack) ?? [],
+    main: moveStepsOf(driver, component, states, intent, stack),
+    fences: isFailover ? fenceStepsOf(driver, component, states, intent, stack) : [],
+    waits: fencing === null || fencing.within === null ? [] : [fencing.wait],
+    backup: backupStepsOf(driver, component, states, activeSite, stack),
   }
 }
 
@@ -49,9 +63,9 @@ export function findingsIn(
 ): { readonly status: readonly Finding[]; readonly move: readonly Finding[]; readonly ahead: readonly Finding[] } {
   const around = { now: AT, objectives: stack.objectives, activeSite, stack }
   return {
-    status: driver.assess(component, states, null, around),
-    move: driver.assess(component, states, intent, around),
-    ahead: driver.ahead?.(component, states, intent) ?? [],
+    status: componentFindings(driver, component, states, null, around),
+    move: componentFindings(driver, component, states, intent, around),
+    ahead: followersAhead(driver, component, states, intent),
   }
 }
 
@@ -63,29 +77,26 @@ export function decisionsIn(driver: Driver, fixture: Fixture, situation: Situati
     claims: driver.claims(component, stack),
     files: driver.files?.(component),
     credentials: driver.credentials?.(component, stack),
-    levels: driver.reaches?.(component, stack),
+    levels: levelsOf(driver, component, stack),
     access: driver.access(component, stack),
-    addresses: stack.sites.map(({ name }) => driver.addresses?.(component, driver.scope === 'site' ? name : null)),
+    addresses: placesOf(driver, stack).map((place) => addressesOf(driver, component, place)),
     findings: findingsIn(driver, fixture, situation),
     planned: plannedIn(driver, fixture, situation),
-    gaps: driver.gaps?.(component, states, activeSite, AT),
-    signals: stack.sites.map(({ name }) => driver.sees?.(component, states, name)),
-    loss: driver.loss?.(component, states, intent, AT),
-    keeps: driver.keeps?.(component, intent),
+    gaps: gapsOf(driver, component, states, activeSite, AT),
+    signals: stack.sites.map(({ name }) => livenessSignalsOf(driver, component, states, name)),
+    loss: componentLoss(driver, component, states, intent, AT),
+    keeps: keptDataOf(driver, component, intent),
   }
 }
 
 /** The same situation, in which the component answers nowhere. */
 export const silenced = (driver: Driver, { stack }: Fixture, situation: Situation): Situation => {
-  const places = driver.scope === 'site' ? stack.sites.map(({ name }): string => name) : [EVERYWHERE]
-  const states: BySite = Object.fromEntries(places.map((place) => [place, SILENT]))
+  const states: BySite = Object.fromEntries(placesOf(driver, stack).map((place) => [place ?? EVERYWHERE, SILENT]))
   return { ...situation, name: `${situation.name}, and the component is silent`, states }
 }
 
-export const actionsOf = (driver: Driver): readonly AnyAction<JsonObject>[] => driver.actions ?? []
-
 export function actionOf(driver: Driver, { action }: Pick<PlannedStep, 'action'>): AnyAction<JsonObject> {
-  const found = actionsOf(driver).find(({ name }) => name === action)
+  const found = actionNamed(driver, action)
   if (found === undefined) throw new Error(`the driver ${driver.kind} has no action ${action}`)
   return found
 }

@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { Approval } from '../../src/domain/approval.ts'
 import { componentOf, type SiteName } from '../../src/domain/stack.ts'
-import type { Behaviour } from '../../src/driver/flat/behaviour.ts'
-import { cloudNativePg } from '../../src/drivers/cloudnative-pg/driver.ts'
 import type { CloudNativePgState } from '../../src/drivers/cloudnative-pg/observe.ts'
 import { archiveFolder, type Database } from '../../src/drivers/cloudnative-pg/spec.ts'
 import type { MoveReport } from '../../src/evidence/reports.ts'
@@ -17,6 +15,8 @@ import { holesIn, reachesAsFar, timelineIn } from '../../src/systems/postgres/wa
 import type { JsonObject } from '../../src/values/json.ts'
 import { startWriter } from '../support/database-writer.ts'
 import { eventually } from '../support/eventually.ts'
+import type { Behaviour } from '../support/flat/behaviour.ts'
+import { cloudNativePg } from '../support/flat/drivers.ts'
 import { type LabDatabase, prepareLabDatabase } from '../support/lab-database.ts'
 import { performStep, stepRun, takeStepBack } from '../support/perform-step.ts'
 

@@ -1,6 +1,6 @@
 import type { Intent, Mode, Plan, PlannedStep } from '../../src/domain/plan.ts'
 import type { SiteName, Stack } from '../../src/domain/stack.ts'
-import type { Driver } from '../../src/driver/flat/driver.ts'
+import type { Driver } from '../../src/driver/capabilities.ts'
 import { guard } from '../../src/drivers/guard/driver.ts'
 import { courseOf } from '../../src/execution/course-of-plan.ts'
 import type { Course } from '../../src/execution/run-state.ts'
@@ -8,6 +8,8 @@ import type { Observation, SiteView } from '../../src/observation/observation.ts
 import { sequenceOf } from '../../src/planning/order-steps.ts'
 import { planMove } from '../../src/planning/plan-move.ts'
 import { activateStep, LOCK_STEP } from '../../src/planning/witness-steps.ts'
+import type { FlatDriver } from '../support/flat/driver.ts'
+import { liftedDriver } from '../support/flat/lifted.ts'
 import { toyDriver, toyStack, toyStep } from '../support/toy-stack.ts'
 
 /** A site of the model: 0 is dc-a, 1 is dc-b. */
@@ -110,7 +112,7 @@ function stepsOf(component: string, { mode, from, to }: Intent): PlannedStep[] {
   ]
 }
 
-const modelDriver: Driver = {
+const modelDriver: FlatDriver = {
   ...toyDriver({ writer: 'dc-a', effects: [] }),
   move: (component, _states, intent) => stepsOf(component.name, intent),
   fence: () => [],
@@ -118,7 +120,10 @@ const modelDriver: Driver = {
   follow: ({ name }, follower, { mode }) =>
     name === 'database' && mode !== 'rejoin' ? [toyStep(`database.redirect@${follower}`, 'PROTECT')] : [],
 }
-const modelDrivers: Readonly<Record<string, Driver>> = { toy: modelDriver, guard: guard as unknown as Driver }
+const modelDrivers: Readonly<Record<string, Driver>> = {
+  toy: liftedDriver(modelDriver),
+  guard: guard as unknown as Driver,
+}
 
 /** A plan as the planner makes it: real phases, real witness steps, real needs. */
 export function modelPlan(request: PlanRequest): ModelPlan {

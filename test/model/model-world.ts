@@ -1,10 +1,11 @@
 import type { World } from '../../src/composition/connect.ts'
 import type { Progress } from '../../src/domain/progress.ts'
-import type { Behaviour } from '../../src/driver/flat/behaviour.ts'
-import type { Driver } from '../../src/driver/flat/driver.ts'
 import { siteError } from '../../src/errors/standby-error.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
 import type { ConditionalStore } from '../../src/witness/conditional-store.ts'
+import type { Behaviour } from '../support/flat/behaviour.ts'
+import type { FlatDriver } from '../support/flat/driver.ts'
+import { liftedDriver } from '../support/flat/lifted.ts'
 import { toyCode } from '../support/toy-codes.ts'
 import { toyWorld } from '../support/toy-stack.ts'
 import { type Action, modelStack, PLACES, type Place } from './model-plans.ts'
@@ -58,7 +59,7 @@ export function realProcess(
   sites: RealSites,
   store: ConditionalStore,
   clock: Clock,
-  driver: Driver,
+  driver: FlatDriver,
   fault: Fault,
 ): World {
   const world = toyWorld({ writer: null, effects: [] }, store, { clock })
@@ -66,6 +67,8 @@ export function realProcess(
     ...world,
     stack: modelStack,
     context: { ...world.context, stack: modelStack },
-    drivers: { toy: { ...driver, behaviours: { ...behaviours(sites, fault) } as Record<string, Behaviour> } },
+    drivers: {
+      toy: liftedDriver({ ...driver, behaviours: { ...behaviours(sites, fault) } as Record<string, Behaviour> }),
+    },
   }
 }

@@ -1,5 +1,5 @@
 import type { Progress } from '../../src/domain/progress.ts'
-import type { Behaviour, FlatRun } from '../../src/driver/flat/behaviour.ts'
+import type { Behaviour, FlatRun } from './flat/behaviour.ts'
 
 /**
  * One look, and the effect if one is due on what was seen: as a run does it, without the lock in between. Returns what

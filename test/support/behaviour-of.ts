@@ -1,11 +1,14 @@
 import type { PlannedStep } from '../../src/domain/plan.ts'
 import type { Component } from '../../src/domain/stack.ts'
 import type { DriverStep } from '../../src/driver/action.ts'
-import type { Behaviour } from '../../src/driver/flat/behaviour.ts'
-import type { Driver } from '../../src/driver/flat/driver.ts'
+import type { Behaviour } from './flat/behaviour.ts'
+import type { FlatDriver } from './flat/driver.ts'
 
 /** What performs the steps of one action of a driver. */
-export function behaviourOf<Spec>(driver: Pick<Driver<Spec>, 'kind' | 'behaviours'>, action: string): Behaviour<Spec> {
+export function behaviourOf<Spec>(
+  driver: Pick<FlatDriver<Spec>, 'kind' | 'behaviours'>,
+  action: string,
+): Behaviour<Spec> {
   const behaviour = driver.behaviours[action]
   if (behaviour === undefined) throw new Error(`the driver ${driver.kind} performs no ${action}`)
   return behaviour

@@ -1,11 +1,11 @@
 import type { Plan } from '../../src/domain/plan.ts'
 import type { Progress } from '../../src/domain/progress.ts'
-import type { Driver } from '../../src/driver/flat/driver.ts'
 import { siteError } from '../../src/errors/standby-error.ts'
 import { executeMove, type MoveRun } from '../../src/execution/execute-move.ts'
 import { progressTo } from '../../src/execution/progress.ts'
 import { planFailover } from '../../src/operations/plan-failover.ts'
 import { type JournalEntry, openJournal } from '../../src/witness/journal.ts'
+import type { FlatDriver } from './flat/driver.ts'
 import { mortalProcess } from './mortal-process.ts'
 import { deployedToy, toyClock, toyDriver, toyStep, toyWorld } from './toy-stack.ts'
 
@@ -30,7 +30,7 @@ export async function fencedMove() {
   const seen = (holds: boolean, waitingFor: string): Progress =>
     holds ? { is: 'done', proof: {} } : { is: 'pending', waitingFor }
   const own = toyDriver(toy)
-  const driver: Driver = {
+  const driver: FlatDriver = {
     ...own,
     move: ({ name }, _states, { from, to }) =>
       name === 'database'

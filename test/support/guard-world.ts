@@ -1,8 +1,6 @@
 import type { KubernetesClient } from '../../src/clients/kubernetes-client.ts'
 import type { Observed } from '../../src/domain/observed.ts'
 import type { SiteName } from '../../src/domain/stack.ts'
-import type { Behaviour } from '../../src/driver/flat/behaviour.ts'
-import type { Driver } from '../../src/driver/flat/driver.ts'
 import { siteError } from '../../src/errors/standby-error.ts'
 import type { GuardRules, Knowledge } from '../../src/guard/decide.ts'
 import { type Guard, guardSite } from '../../src/guard/guard-site.ts'
@@ -10,6 +8,9 @@ import { guardContext } from '../../src/guard/reach.ts'
 import type { GuardReport } from '../../src/guard/report.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
 import type { ConditionalStore } from '../../src/witness/conditional-store.ts'
+import type { Behaviour } from './flat/behaviour.ts'
+import type { FlatDriver } from './flat/driver.ts'
+import { liftedDriver } from './flat/lifted.ts'
 import { toyStack, toyStep } from './toy-stack.ts'
 
 /** What a test turns: who is active by the witness, and what is open on the site. */
@@ -52,7 +53,7 @@ export function toySite(more: Partial<ToySite> = {}): ToySite {
 }
 
 /** A driver with a fence per component; its undo is there to be caught. */
-export function doorDriver(toy: ToySite): Driver {
+export function doorDriver(toy: ToySite): FlatDriver {
   const nameOf = (component: { readonly name: string }) => component.name as 'database' | 'application'
   const fence: Behaviour = {
     done: async ({ component }) =>
@@ -101,7 +102,7 @@ export async function watch(
     readonly site?: string
     readonly rules?: Partial<GuardRules>
     readonly every?: number
-    readonly driver?: Driver
+    readonly driver?: FlatDriver
     readonly clusterId?: string
     /** Of every pause: 0 the shortest, 1 the longest. */
     readonly random?: number
@@ -140,7 +141,7 @@ export async function watch(
   const guard: Guard = {
     stack: toyStack,
     site,
-    drivers: { toy: options.driver ?? doorDriver(toy) },
+    drivers: { toy: liftedDriver(options.driver ?? doorDriver(toy)) },
     context: guardContext({
       stack: toyStack,
       site,

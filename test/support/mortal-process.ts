@@ -1,6 +1,8 @@
 import type { World } from '../../src/composition/connect.ts'
-import type { Behaviour } from '../../src/driver/flat/behaviour.ts'
-import type { Driver } from '../../src/driver/flat/driver.ts'
+import type { AnyAction } from '../../src/driver/action.ts'
+import type { Driver } from '../../src/driver/capabilities.ts'
+import { type EngineBehaviour, type EngineRun, wayBackOf } from '../../src/driver/engine.ts'
+import type { JsonObject } from '../../src/values/json.ts'
 import type { ConditionalStore } from '../../src/witness/conditional-store.ts'
 
 /** A process that dies at its n-th instant: from then on none of its calls ever comes back, and none has an effect. */
@@ -44,7 +46,7 @@ export function mortalProcess(world: World, diesAt: number): MortalProcess {
     time: () => store.time(),
   }
   const drivers = Object.fromEntries(
-    Object.entries(world.drivers).map(([kind, driver]) => [kind, mortalDriver(driver as Driver, through)]),
+    Object.entries(world.drivers).map(([kind, driver]) => [kind, mortalDriver(driver, through)]),
   )
   return { world: { ...world, store: mortalStore, drivers }, died, instants: () => lived }
 }
@@ -52,15 +54,37 @@ export function mortalProcess(world: World, diesAt: number): MortalProcess {
 type Through = <T>(call: () => Promise<T>) => Promise<T>
 
 function mortalDriver(driver: Driver, through: Through): Driver {
-  const mortal = ({ done, apply, undo, undone, touch }: Behaviour): Behaviour => ({
-    done: (run) => through(() => done(run)),
-    ...(apply === undefined ? {} : { apply: (run) => through(() => apply(run)) }),
-    ...(undo === undefined ? {} : { undo: (run) => through(() => undo(run)) }),
-    ...(undone === undefined ? {} : { undone: (run) => through(() => undone(run)) }),
-    ...(touch === undefined ? {} : { touch: (run) => through(() => touch(run)) }),
+  const mortal = (action: AnyAction<JsonObject>): AnyAction<JsonObject> => ({
+    ...action,
+    behaviour: mortalBehaviour(action.behaviour, through),
   })
+  // Each of the two kinds of drivers stays what it is.
+  return { ...driver, actions: driver.actions.map(mortal) }
+}
+
+function mortalBehaviour(behaviour: EngineBehaviour, through: Through): EngineBehaviour {
+  const wayBack = wayBackOf(behaviour)
+  const common = { done: (run: EngineRun) => through(() => behaviour.done(run)) }
+  if (behaviour.is === 'check') return { is: 'check', ...common } as EngineBehaviour
+  const back =
+    wayBack === null
+      ? behaviour.back
+      : {
+          undo: (run: EngineRun, precondition: JsonObject) => through(() => wayBack.undo(run, precondition)),
+          undone: (run: EngineRun) => through(() => wayBack.undone(run)),
+        }
+  if (behaviour.is === 'plain')
+    return {
+      is: 'plain',
+      ...common,
+      apply: (run: EngineRun) => through(() => behaviour.apply(run)),
+      back,
+    } as EngineBehaviour
   return {
-    ...driver,
-    behaviours: Object.fromEntries(Object.entries(driver.behaviours).map(([name, one]) => [name, mortal(one)])),
-  }
+    is: 'versioned',
+    ...common,
+    apply: (run, precondition) => through(() => behaviour.apply(run, precondition)),
+    invalidate: (run) => through(() => behaviour.invalidate(run)),
+    back,
+  } as EngineBehaviour
 }

@@ -1,12 +1,12 @@
 import { systemClock, type World } from '../../src/composition/connect.ts'
 import type { Intent, PlannedStep } from '../../src/domain/plan.ts'
 import { componentOf } from '../../src/domain/stack.ts'
-import { around } from '../../src/driver/flat/around.ts'
-import type { Behaviour, FlatRun } from '../../src/driver/flat/behaviour.ts'
-import { liftedBehaviour } from '../../src/driver/flat/lifted.ts'
 import { type PerformedRun, type StepPerformer, stepPerformer } from '../../src/execution/perform-step.ts'
 import type { JsonObject } from '../../src/values/json.ts'
 import { deadlineAfter } from '../../src/waiting/deadline.ts'
+import { around } from './flat/around.ts'
+import type { Behaviour, FlatRun } from './flat/behaviour.ts'
+import { liftedBehaviour } from './flat/lifted.ts'
 
 /** One step of a driver from its first look to its proof, as a run performs it, without a journal around it. */
 export async function performStep(

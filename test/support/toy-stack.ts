@@ -2,9 +2,8 @@ import type { World } from '../../src/composition/connect.ts'
 import type { Approval } from '../../src/domain/approval.ts'
 import type { Intent, PlannedStep } from '../../src/domain/plan.ts'
 import type { SiteName, Stack } from '../../src/domain/stack.ts'
-import type { Behaviour } from '../../src/driver/flat/behaviour.ts'
-import type { FlatContext } from '../../src/driver/flat/context.ts'
-import type { Driver } from '../../src/driver/flat/driver.ts'
+import type { DriverStep } from '../../src/driver/action.ts'
+import type { DriverContext } from '../../src/driver/context.ts'
 import { siteError } from '../../src/errors/standby-error.ts'
 import type { MoveReport } from '../../src/evidence/reports.ts'
 import { observe } from '../../src/observation/observe.ts'
@@ -16,6 +15,9 @@ import { hours, minutes } from '../../src/values/duration.ts'
 import { createActive } from '../../src/witness/active.ts'
 import type { ConditionalStore } from '../../src/witness/conditional-store.ts'
 import { recordsIn } from '../../src/witness/records-in-store.ts'
+import type { Behaviour } from './flat/behaviour.ts'
+import type { FlatDriver } from './flat/driver.ts'
+import { liftedDriver } from './flat/lifted.ts'
 import { type MemoryStore, memoryStore } from './memory-store.ts'
 
 const site = (name: string): Stack['sites'][number] => ({
@@ -56,6 +58,25 @@ export function toyStep(id: string, phase: PlannedStep['phase'], more: Partial<P
     ...more,
   }
 }
+
+/** The same as a driver of the kit returns it. */
+export const toyDriverStep = (
+  action: string,
+  site: SiteName | null,
+  phase: PlannedStep['phase'],
+  more: Partial<DriverStep> = {},
+): DriverStep => ({
+  action,
+  site,
+  phase,
+  needs: [],
+  irreversible: false,
+  deadline: minutes(1),
+  expected: 1_000,
+  title: action,
+  parameters: {},
+  ...more,
+})
 
 /** What really is, in the toy world: which site the database writes on, and what was done in which order. */
 export interface ToyWorld {
@@ -117,7 +138,7 @@ export function toyClock(): Clock & { pass(ms: number): void } {
 }
 
 /** A driver that moves a toy database: demote, promote, start; each effect is visible in the toy world. */
-export function toyDriver(toy: ToyWorld, broken: Partial<Record<string, () => Promise<void>>> = {}): Driver {
+export function toyDriver(toy: ToyWorld, broken: Partial<Record<string, () => Promise<void>>> = {}): FlatDriver {
   const effect = (action: string, holds: () => boolean, apply: () => void, undo?: () => void): Behaviour => ({
     done: async () => (holds() ? { is: 'done', proof: { action } } : { is: 'pending', waitingFor: action }),
     apply: async () => {
@@ -231,13 +252,13 @@ export function toyWorld(
   toy: ToyWorld,
   store: ConditionalStore,
   more: {
-    readonly driver?: Driver
+    readonly driver?: FlatDriver
     readonly signal?: AbortSignal
     readonly clock?: Clock
     readonly silent?: readonly string[]
   } = {},
 ): World {
-  const drivers = { toy: more.driver ?? toyDriver(toy) }
+  const drivers = { toy: liftedDriver(more.driver ?? toyDriver(toy)) }
   const signal = more.signal ?? new AbortController().signal
   const silent = { info: () => undefined, warning: () => undefined, debug: () => undefined }
   const clock = more.clock ?? toyClock()
@@ -254,9 +275,9 @@ export function toyWorld(
     signal,
     clock,
     log: silent,
-    kubernetes,
+    platform: (_key: unknown, name: SiteName) => kubernetes(name),
     records: recordsIn(store, silent),
-  } as unknown as FlatContext
+  } as unknown as DriverContext
   return {
     stack: toyStack,
     drivers,

@@ -3,9 +3,6 @@ import type { SiteName } from '../../domain/stack.ts'
 import type { AnyAction } from '../../driver/action.ts'
 import type { SiteDriver } from '../../driver/capabilities.ts'
 import type { DriverContext, SqlRows } from '../../driver/context.ts'
-import { adaptedSiteDriver } from '../../driver/flat/adapter.ts'
-import { around } from '../../driver/flat/around.ts'
-import type { Driver } from '../../driver/flat/driver.ts'
 import { KUBERNETES } from '../../platform/kubernetes/key.ts'
 import { accessOf, claimsOf, problemsOf } from './access.ts'
 import { assessStatus, assessSwitchover } from './assess/assess.ts'
@@ -89,7 +86,7 @@ const actions: readonly AnyAction<CloudNativePgSpec>[] = [
  * PostgreSQL on all sites, run by CloudNativePG. It moves by demotion and promotion token, and loses nothing; a lost
  * site is replaced without a token.
  */
-const kit: SiteDriver<CloudNativePgSpec, CloudNativePgState> = {
+export const cloudNativePg: SiteDriver<CloudNativePgSpec, CloudNativePgState> = {
   kind: 'cloudnative-pg',
   scope: 'site',
   standsOn: KUBERNETES.platform,
@@ -123,8 +120,6 @@ const kit: SiteDriver<CloudNativePgSpec, CloudNativePgState> = {
   database: { sql },
   actions,
 }
-
-export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = adaptedSiteDriver(kit, around)
 
 /** Rows of a read-only query on the primary of a site, or on a restored copy in a sandbox. */
 async function sql(

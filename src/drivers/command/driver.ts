@@ -4,9 +4,6 @@ import type { CredentialReference, Stack } from '../../domain/stack.ts'
 import type { StackDriver } from '../../driver/capabilities.ts'
 import { type DriverFinding, declareCodes } from '../../driver/codes.ts'
 import type { DriverContext } from '../../driver/context.ts'
-import { adaptedStackDriver } from '../../driver/flat/adapter.ts'
-import { around } from '../../driver/flat/around.ts'
-import type { Driver } from '../../driver/flat/driver.ts'
 import { seconds } from '../../values/duration.ts'
 import { ask } from './call.ts'
 import { type Call, type CommandSpec, callsOf, commandSchema, type PowerControl, timeoutOf } from './spec.ts'
@@ -25,7 +22,7 @@ const codes = declareCodes('Power and network', {
 /**
  * Power or network of the sites, by a program or a webhook of the user: the fence that needs nothing of the lost site.
  */
-const kit: StackDriver<CommandSpec, PowerState> = {
+export const command: StackDriver<CommandSpec, PowerState> = {
   kind: 'command',
   scope: 'stack',
   schema: commandSchema,
@@ -52,8 +49,6 @@ const kit: StackDriver<CommandSpec, PowerState> = {
   },
   actions: [switchOff],
 }
-
-export const command: Driver<CommandSpec, PowerState> = adaptedStackDriver(kit, around)
 
 /** `lost`: the site that a failover leaves; null outside of one. */
 function powerFindings(

@@ -1,8 +1,5 @@
 import type { SpecProblem } from '../../domain/declaration.ts'
 import type { SiteDriver } from '../../driver/capabilities.ts'
-import { adaptedSiteDriver } from '../../driver/flat/adapter.ts'
-import { around } from '../../driver/flat/around.ts'
-import type { Driver } from '../../driver/flat/driver.ts'
 import { GUARD, guardNamespace } from '../../guard/names.ts'
 import { outOfBounds } from '../../stack/check-values.ts'
 import { hours, minutes, readableDuration, seconds } from '../../values/duration.ts'
@@ -17,7 +14,7 @@ import { GUARD_KIND, type GuardSpec, guardSchema, rulesOf } from './spec.ts'
 /**
  * A watchman on each site: it closes a site that comes back from the dead, or that cannot be proven active.
  */
-const kit: SiteDriver<GuardSpec, GuardState> = {
+export const guard: SiteDriver<GuardSpec, GuardState> = {
   kind: GUARD_KIND,
   scope: 'site',
   standsOn: 'kubernetes',
@@ -50,8 +47,6 @@ const kit: SiteDriver<GuardSpec, GuardState> = {
   selfFences: { levels: () => ['application', 'database'], selfFencing: guardSelfFencing },
   actions: [selfFencing],
 }
-
-export const guard: Driver<GuardSpec, GuardState> = adaptedSiteDriver(kit, around)
 
 const SHORTEST_SILENCE = seconds(3)
 

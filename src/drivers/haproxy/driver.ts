@@ -1,8 +1,5 @@
 import { sshAddress } from '../../clients/round-trip.ts'
 import type { StackDriver } from '../../driver/capabilities.ts'
-import { adaptedStackDriver } from '../../driver/flat/adapter.ts'
-import { around } from '../../driver/flat/around.ts'
-import type { Driver } from '../../driver/flat/driver.ts'
 import { trafficAssessment } from '../../systems/traffic/assess-traffic.ts'
 import { ambiguousValues } from '../../systems/traffic/declaration.ts'
 import { firstValueUnit } from '../../systems/traffic/first-value.ts'
@@ -23,7 +20,7 @@ export type HaproxyState = TrafficState<InstanceState>
 const actions = trafficActions(loadBalancers, byHand)
 
 /** Traffic through HAProxy: closed on all instances while data moves, then opened to the new site. */
-const kit: StackDriver<HaproxySpec, HaproxyState> = {
+export const haproxy: StackDriver<HaproxySpec, HaproxyState> = {
   kind: 'haproxy',
   scope: 'stack',
   schema: haproxySchema,
@@ -50,5 +47,3 @@ const kit: StackDriver<HaproxySpec, HaproxyState> = {
   liveness: { signals: livenessSignalsOf },
   actions: [actions.close, actions.open, actions.hold],
 }
-
-export const haproxy: Driver<HaproxySpec, HaproxyState> = adaptedStackDriver(kit, around)

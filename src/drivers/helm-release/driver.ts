@@ -1,8 +1,5 @@
 import type { CredentialUse } from '../../domain/identities.ts'
 import type { SiteDriver } from '../../driver/capabilities.ts'
-import { adaptedSiteDriver } from '../../driver/flat/adapter.ts'
-import { around } from '../../driver/flat/around.ts'
-import type { Driver } from '../../driver/flat/driver.ts'
 import { accessOf, claimsOf, filesOf, problemsOf } from './access.ts'
 import { assessment } from './assess.ts'
 import { codes } from './codes.ts'
@@ -18,7 +15,7 @@ import { endLook, secondLook } from './second-look.ts'
 import { type Canary, type HelmReleaseSpec, helmReleaseSchema } from './spec.ts'
 
 /** An application from a Helm chart: stopped before the data moves, started and asked for its identity afterwards. */
-const kit: SiteDriver<HelmReleaseSpec, HelmReleaseState> = {
+export const helmRelease: SiteDriver<HelmReleaseSpec, HelmReleaseState> = {
   kind: 'helm-release',
   scope: 'site',
   standsOn: 'kubernetes',
@@ -38,8 +35,6 @@ const kit: SiteDriver<HelmReleaseSpec, HelmReleaseState> = {
   backups: { restoreTest: testRestored },
   actions: [recordIdentity, pullImages, secondLook, endLook, stop, start, identity, reconcile],
 }
-
-export const helmRelease: Driver<HelmReleaseSpec, HelmReleaseState> = adaptedSiteDriver(kit, around)
 
 /** A move and a restore test read the canary; an identity that only observes names it where it can. */
 function canaryUses({ credentials: { clientId, clientSecret }, project, sha256 }: Canary): CredentialUse[] {

@@ -1,8 +1,5 @@
 import { sshAddress } from '../../clients/round-trip.ts'
 import type { StackDriver } from '../../driver/capabilities.ts'
-import { adaptedStackDriver } from '../../driver/flat/adapter.ts'
-import { around } from '../../driver/flat/around.ts'
-import type { Driver } from '../../driver/flat/driver.ts'
 import { trafficAssessment } from '../../systems/traffic/assess-traffic.ts'
 import { ambiguousValues } from '../../systems/traffic/declaration.ts'
 import { firstValueUnit } from '../../systems/traffic/first-value.ts'
@@ -21,7 +18,7 @@ export type NginxState = TrafficState<InstanceState>
 const actions = trafficActions(loadBalancers, byHand)
 
 /** Traffic through NGINX: closed on all instances while data moves, then opened to the new site. */
-const kit: StackDriver<NginxSpec, NginxState> = {
+export const nginx: StackDriver<NginxSpec, NginxState> = {
   kind: 'nginx',
   scope: 'stack',
   schema: nginxSchema,
@@ -47,5 +44,3 @@ const kit: StackDriver<NginxSpec, NginxState> = {
   moves: trafficMoves(loadBalancers, actions),
   actions: [actions.close, actions.open, actions.hold],
 }
-
-export const nginx: Driver<NginxSpec, NginxState> = adaptedStackDriver(kit, around)

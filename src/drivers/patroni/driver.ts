@@ -2,9 +2,6 @@ import type { Sandbox } from '../../domain/restore-test.ts'
 import type { SiteName } from '../../domain/stack.ts'
 import type { SiteDriver } from '../../driver/capabilities.ts'
 import type { DriverContext, SqlRows } from '../../driver/context.ts'
-import { adaptedSiteDriver } from '../../driver/flat/adapter.ts'
-import { around } from '../../driver/flat/around.ts'
-import type { Driver } from '../../driver/flat/driver.ts'
 import { HOSTS } from '../../platform/hosts/client.ts'
 import { actions } from './actions.ts'
 import { assessFailover, assessRejoin, assessStatus, assessSwitchover, gapsOf } from './assess/assess.ts'
@@ -29,7 +26,7 @@ import {
 } from './spec.ts'
 
 /** PostgreSQL on hosts, run by Patroni: one cluster for each site, and those of passive sites are standby clusters. */
-const kit: SiteDriver<PatroniSpec, PatroniState> = {
+export const patroni: SiteDriver<PatroniSpec, PatroniState> = {
   kind: 'patroni',
   scope: 'site',
   standsOn: HOSTS.platform,
@@ -58,8 +55,6 @@ const kit: SiteDriver<PatroniSpec, PatroniState> = {
   database: { sql },
   actions,
 }
-
-export const patroni: Driver<PatroniSpec, PatroniState> = adaptedSiteDriver(kit, around)
 
 /** Rows of a read-only query on the primary of a site. Throws `patroni-unlocked` where it has none. */
 async function sql(

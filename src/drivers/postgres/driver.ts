@@ -3,9 +3,6 @@ import type { Sandbox } from '../../domain/restore-test.ts'
 import type { SiteName } from '../../domain/stack.ts'
 import type { SiteDriver } from '../../driver/capabilities.ts'
 import type { DriverContext, SqlRows } from '../../driver/context.ts'
-import { adaptedSiteDriver } from '../../driver/flat/adapter.ts'
-import { around } from '../../driver/flat/around.ts'
-import type { Driver } from '../../driver/flat/driver.ts'
 import { askServer } from './ask.ts'
 import { assessFailover, assessRejoin, assessReopen, assessStatus, assessSwitchover } from './assess.ts'
 import { codes } from './codes.ts'
@@ -16,7 +13,7 @@ import { followersAhead, gapsOf, predictedLoss } from './position.ts'
 import { type Database, type PostgresSpec, postgresSchema, problemsOf, serverName } from './spec.ts'
 
 /** A PostgreSQL that others run, on each site: read by SQL, changed by what the user declares, and read back. */
-const kit: SiteDriver<PostgresSpec, ServerState> = {
+export const postgres: SiteDriver<PostgresSpec, ServerState> = {
   kind: 'postgres',
   scope: 'site',
   // The runner asks it itself: a managed database stands on no platform of ours.
@@ -43,8 +40,6 @@ const kit: SiteDriver<PostgresSpec, ServerState> = {
   database: { sql },
   actions: [],
 }
-
-export const postgres: Driver<PostgresSpec, ServerState> = adaptedSiteDriver(kit, around)
 
 /** Rows of a read-only query on the server of a site. Throws `sql-silent`, `sql-failed`. */
 async function sql(

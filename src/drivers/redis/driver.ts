@@ -1,7 +1,4 @@
 import type { SiteDriver } from '../../driver/capabilities.ts'
-import { adaptedSiteDriver } from '../../driver/flat/adapter.ts'
-import { around } from '../../driver/flat/around.ts'
-import type { Driver } from '../../driver/flat/driver.ts'
 import { accessOf, claimsOf, problemsOf } from './access.ts'
 import { assessment } from './assess.ts'
 import { dump, dumpStep } from './backup.ts'
@@ -16,7 +13,7 @@ import { fence, fenceSteps, schedule } from './schedule.ts'
 import { type RedisSpec, redisSchema } from './spec.ts'
 
 /** A cache and queue per site; its content moves as a checked dump, beside the database's own move. */
-const kit: SiteDriver<RedisSpec, RedisState> = {
+export const redis: SiteDriver<RedisSpec, RedisState> = {
   kind: 'redis',
   scope: 'site',
   standsOn: 'kubernetes',
@@ -39,5 +36,3 @@ const kit: SiteDriver<RedisSpec, RedisState> = {
   },
   actions: [dump, restore, schedule, fence],
 }
-
-export const redis: Driver<RedisSpec, RedisState> = adaptedSiteDriver(kit, around)

@@ -1,9 +1,6 @@
 import { isLogin } from '../../clients/object-store-client.ts'
 import type { SpecProblem } from '../../domain/declaration.ts'
 import type { SiteDriver } from '../../driver/capabilities.ts'
-import { adaptedSiteDriver } from '../../driver/flat/adapter.ts'
-import { around } from '../../driver/flat/around.ts'
-import type { Driver } from '../../driver/flat/driver.ts'
 import { certificatesOf, certificatesWithoutTls, placeClaim, unencrypted } from '../../witness/s3/bucket-identity.ts'
 import { accessOf } from './access.ts'
 import { assessment } from './assess.ts'
@@ -15,7 +12,7 @@ import { reach, reachStep } from './reach.ts'
 import { locationOf, PROBE, type S3Site, type S3Spec, s3Schema } from './spec.ts'
 
 /** Object storage of the sites: reachable, versioned, and honest about preconditions. */
-const kit: SiteDriver<S3Spec, S3State> = {
+export const s3: SiteDriver<S3Spec, S3State> = {
   kind: 's3',
   scope: 'site',
   standsOn: null,
@@ -48,8 +45,6 @@ const kit: SiteDriver<S3Spec, S3State> = {
   moves: { rejoin: (_component, _states, intent) => [reachStep(intent)] },
   actions: [reach],
 }
-
-export const s3: Driver<S3Spec, S3State> = adaptedSiteDriver(kit, around)
 
 /**
  * What a site has of a store is one kind of keys, whichever of the two it is: a pair, one with a token, or the login of

@@ -1,8 +1,5 @@
 import { type CredentialUse, OPERATING } from '../../domain/identities.ts'
 import type { StackDriver } from '../../driver/capabilities.ts'
-import { adaptedStackDriver } from '../../driver/flat/adapter.ts'
-import { around } from '../../driver/flat/around.ts'
-import type { Driver } from '../../driver/flat/driver.ts'
 import { isProgram, referencesOf } from '../../systems/declared-call/spec.ts'
 import { close, closeStep, hold, holdStep, switchStep, switchTo } from './actions.ts'
 import { assessRouting } from './assess.ts'
@@ -12,7 +9,7 @@ import { observeRouting, type RoutingState } from './observe.ts'
 import { type Routing, routingProblems, type WebhookSpec, webhookSchema } from './spec.ts'
 
 /** Traffic by calls that the user declares: closed while the data moves, then opened to the new site, and read back. */
-const kit: StackDriver<WebhookSpec, RoutingState> = {
+export const webhook: StackDriver<WebhookSpec, RoutingState> = {
   kind: 'webhook',
   scope: 'stack',
   schema: webhookSchema,
@@ -46,8 +43,6 @@ const kit: StackDriver<WebhookSpec, RoutingState> = {
   },
   actions: [close, switchTo, hold],
 }
-
-export const webhook: Driver<WebhookSpec, RoutingState> = adaptedStackDriver(kit, around)
 
 /** Every identity reads where users are sent; the mover sends them elsewhere, and the first deploy opens. */
 function credentialUses({ spec: { observe, open, close } }: Routing): CredentialUse[] {

@@ -1,6 +1,6 @@
 import { type Contact, LOGIN } from '../../clients/patience.ts'
 import type { Site } from '../../domain/stack.ts'
-import type { FlatContext } from '../../driver/flat/context.ts'
+import type { DriverContext } from '../../driver/context.ts'
 import { asStandbyError } from '../../errors/standby-error.ts'
 import type { Unseen } from '../../errors/unseen.ts'
 import type { Milliseconds } from '../../values/duration.ts'
@@ -9,7 +9,7 @@ import type { PlatformView, Reached } from '../platform.ts'
 import { HOSTS, type HostsClient } from './client.ts'
 
 /** The hosts of a site: who each says that it is. Contacts nothing yet. */
-export function reachHosts(site: Site, context: FlatContext): Reached {
+export function reachHosts(site: Site, context: DriverContext): Reached {
   const hosts = context.platform(HOSTS, site.name)
   const names = Object.keys(hosts.machines)
   const seen = new Map<string, Seen>()

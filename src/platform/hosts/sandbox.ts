@@ -1,5 +1,5 @@
 import type { SiteName } from '../../domain/stack.ts'
-import type { FlatContext } from '../../driver/flat/context.ts'
+import type { DriverContext } from '../../driver/context.ts'
 import { siteError } from '../../errors/standby-error.ts'
 import { readableDuration } from '../../values/duration.ts'
 import type { EmptyingSandbox } from '../platform.ts'
@@ -21,7 +21,7 @@ const [MISSING, LEFT] = [44, 45]
 export async function emptyHostSandbox(
   site: SiteName,
   name: string,
-  context: FlatContext,
+  context: DriverContext,
   { signal, deadline }: EmptyingSandbox,
 ): Promise<number> {
   const declared = declaredHosts(context.stack.sites.find((one) => one.name === site))?.sandbox

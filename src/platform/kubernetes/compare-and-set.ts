@@ -6,7 +6,6 @@ import type {
   ObjectReference,
 } from '../../clients/kubernetes-client.ts'
 import type { StepRun } from '../../driver/behaviour.ts'
-import type { FlatRun } from '../../driver/flat/behaviour.ts'
 import { asStandbyError, siteError } from '../../errors/standby-error.ts'
 import type { Json, JsonObject } from '../../values/json.ts'
 
@@ -44,10 +43,6 @@ export function ifUnchanged(
     next: 'Bring it back with `standby deploy`.',
   })
 }
-
-/** The same for a run of today's contract. */
-export const onlyAsSeen = <Spec>(run: FlatRun<Spec>): CallOptions & { readonly resourceVersion: string } =>
-  ifUnchanged({ ...run, site: run.step.site }, run.restsOn ?? {})
 
 /**
  * Gives the object another version, and leaves it otherwise as it is. An object that does not exist needs none: a late

@@ -1,15 +1,16 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { KubernetesClient } from '../../clients/kubernetes-client.ts'
 import type { Site } from '../../domain/stack.ts'
-import type { FlatContext } from '../../driver/flat/context.ts'
+import type { DriverContext } from '../../driver/context.ts'
 import { type Milliseconds, seconds } from '../../values/duration.ts'
 import type { PlatformView, Reached } from '../platform.ts'
 import { isReady } from './client/conditions.ts'
 import { declaredCluster } from './declared-cluster.ts'
+import { KUBERNETES } from './key.ts'
 
 /** The API server of a site: its way, its login, and who it says that it is. Contacts nothing yet. */
-export function reachCluster(site: Site, context: FlatContext): Reached {
-  const kubernetes = context.kubernetes(site.name)
+export function reachCluster(site: Site, context: DriverContext): Reached {
+  const kubernetes = context.platform(KUBERNETES, site.name)
   return {
     ...(kubernetes.contact === undefined ? {} : { contact: kubernetes.contact }),
     signIn: async () => kubernetes.signIn?.(),

@@ -1,12 +1,14 @@
 import { OPERATING } from '../../domain/identities.ts'
 import type { Site, SiteName } from '../../domain/stack.ts'
 import { quoted } from '../../driver/manual.ts'
+import type { PlatformKey } from '../../driver/platform-key.ts'
 import { UNSEEN } from '../../errors/unseen.ts'
 import type { JsonObject } from '../../values/json.ts'
 import type { Platform } from '../platform.ts'
 import { accessObjects, coreRules } from './access.ts'
 import { patientKubernetes } from './client/patient.ts'
 import { clusterSchema, contextByHand, declaredCluster } from './declared-cluster.ts'
+import { KUBERNETES } from './key.ts'
 import { clusterSignal, LEADS_ELSEWHERE } from './liveness-signals.ts'
 import { reachCluster } from './look.ts'
 import { emptySandbox, sandboxNamespace } from './sandbox.ts'
@@ -40,7 +42,7 @@ export const kubernetesPlatform: Platform = {
     accessObjects(stack, site, rules, identities) as unknown as readonly JsonObject[],
   sandbox: {
     nameFor: sandboxNamespace,
-    empty: (site, name, context, around) => emptySandbox(context.kubernetes(site), name, around),
+    empty: (site, name, context, around) => emptySandbox(context.platform(KUBERNETES, site), name, around),
     labels: (stack, test) => ({
       'app.kubernetes.io/managed-by': 'standby',
       'standby.dev/stack': stack,
@@ -48,7 +50,10 @@ export const kubernetesPlatform: Platform = {
     }),
     patient: (context, around) => ({
       ...context,
-      kubernetes: (site: SiteName) => patientKubernetes(context.kubernetes(site), around),
+      platform: <Client>(key: PlatformKey<Client>, site: SiteName): Client =>
+        key.platform === KUBERNETES.platform
+          ? (patientKubernetes(context.platform(KUBERNETES, site), around) as Client)
+          : context.platform(key, site),
     }),
   },
   byHand: {

@@ -2,8 +2,9 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { COMPONENT, patienceOver, SITE } from '../../../src/clients/patience.ts'
 import type { SiteName } from '../../../src/domain/stack.ts'
-import type { FlatContext } from '../../../src/driver/flat/context.ts'
+import type { DriverContext } from '../../../src/driver/context.ts'
 import { observe } from '../../../src/observation/observe.ts'
+import { liftedDriver } from '../../support/flat/lifted.ts'
 import { memoryStore } from '../../support/memory-store.ts'
 import { toyDriver, toyWorld } from '../../support/toy-stack.ts'
 
@@ -29,10 +30,10 @@ async function seen(site: object, deadline: number) {
   const alive = { clusterId: async () => 'uid-dc-b', version: async () => 'v1.34', list: async () => [] }
   const context = {
     ...world.context,
-    kubernetes: (name: SiteName) => (name === 'dc-a' ? site : alive),
-  } as unknown as FlatContext
+    platform: (_key: unknown, name: SiteName) => (name === 'dc-a' ? site : alive),
+  } as unknown as DriverContext
   const begun = performance.now()
-  const { sites } = await observe(context, memoryStore(), { toy: toyDriver(toy) }, deadline)
+  const { sites } = await observe(context, memoryStore(), { toy: liftedDriver(toyDriver(toy)) }, deadline)
   return { view: sites['dc-a'], took: performance.now() - begun }
 }
 

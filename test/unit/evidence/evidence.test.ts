@@ -1,7 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Approval } from '../../../src/domain/approval.ts'
 import type { PlannedStep } from '../../../src/domain/plan.ts'
-import type { Driver } from '../../../src/driver/flat/driver.ts'
 import { siteError } from '../../../src/errors/standby-error.ts'
 import { judgeChain } from '../../../src/evidence/chain.ts'
 import type { EvidenceBody } from '../../../src/evidence/evidence-body.ts'
@@ -13,6 +12,7 @@ import type { MoveRequest } from '../../../src/planning/resolve-intent.ts'
 import { evidenceText } from '../../../src/reporting/evidence-text.ts'
 import type { ConditionalStore } from '../../../src/witness/conditional-store.ts'
 import { openJournal } from '../../../src/witness/journal.ts'
+import type { FlatDriver } from '../../support/flat/driver.ts'
 import { memoryStore } from '../../support/memory-store.ts'
 import { mortalProcess } from '../../support/mortal-process.ts'
 import { schemaErrors } from '../../support/published-schemas.ts'
@@ -92,7 +92,7 @@ describe('every run leaves a record that says who, what, when and how it ended',
     const clock = toyClock()
     const own = toyDriver(toy)
     const served = (step: PlannedStep): PlannedStep => (step.action === 'note' ? { ...step, phase: 'TRAFFIC' } : step)
-    const driver: Driver = { ...own, move: (...of) => (own.move?.(...of) ?? []).map(served) }
+    const driver: FlatDriver = { ...own, move: (...of) => (own.move?.(...of) ?? []).map(served) }
     const world = toyWorld(toy, store, { clock, driver })
     const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
     const observe = async () => {

@@ -1,7 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Intent, Loss } from '../../../src/domain/plan.ts'
 import type { SiteName } from '../../../src/domain/stack.ts'
-import type { Driver } from '../../../src/driver/flat/driver.ts'
 import { siteError } from '../../../src/errors/standby-error.ts'
 import { readEarlierMove } from '../../../src/evidence/earlier-move.ts'
 import type { EvidenceBody } from '../../../src/evidence/evidence-body.ts'
@@ -20,6 +19,7 @@ import { moveSummary } from '../../../src/reporting/move-summary.ts'
 import { foundRows } from '../../../src/reporting/move-words.ts'
 import { moveText } from '../../../src/reporting/terminal.ts'
 import type { ConditionalStore } from '../../../src/witness/conditional-store.ts'
+import type { FlatDriver } from '../../support/flat/driver.ts'
 import { memoryStore } from '../../support/memory-store.ts'
 import { schemaErrors } from '../../support/published-schemas.ts'
 import { deployedToy, toyApproval, toyClock, toyDriver, toyWorld } from '../../support/toy-stack.ts'
@@ -46,8 +46,8 @@ const COUNTED = {
 }
 
 /** A toy whose failover counts, and whose rejoin finds. */
-function countingDriver(own: Driver, found: object | null): Driver {
-  const proven = (action: string, more: object): Driver['behaviours'] => {
+function countingDriver(own: FlatDriver, found: object | null): FlatDriver {
+  const proven = (action: string, more: object): FlatDriver['behaviours'] => {
     const behaviour = own.behaviours[action]
     if (behaviour === undefined) throw new Error(`the toy does not ${action}`)
     return {

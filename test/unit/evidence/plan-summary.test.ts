@@ -1,5 +1,4 @@
 import { describe, expect, test } from '@jest/globals'
-import type { Driver } from '../../../src/driver/flat/driver.ts'
 import { newestBodies } from '../../../src/evidence/keep-evidence.ts'
 import type { PlanReport, StatusReport } from '../../../src/evidence/reports.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
@@ -10,6 +9,7 @@ import { planSummary } from '../../../src/reporting/plan-summary.ts'
 import { statusSummary } from '../../../src/reporting/status-summary.ts'
 import { planText, statusText } from '../../../src/reporting/terminal.ts'
 import { recordsIn } from '../../../src/witness/records-in-store.ts'
+import type { FlatDriver } from '../../support/flat/driver.ts'
 import { toyCode } from '../../support/toy-codes.ts'
 import { deployedToy, toyApproval, toyClock, toyDriver, toyWorld } from '../../support/toy-stack.ts'
 
@@ -53,7 +53,7 @@ describe('a rejoin, in which the active site serves all the while', () => {
 async function reviewed(tests: readonly (readonly [number, string])[] = []): Promise<PlanReport> {
   const { toy, store } = await deployedToy()
   const own = toyDriver(toy)
-  const driver: Driver = { ...own, gaps: () => ({ 'dc-b': { segments: 2, bytes: 31_500_000, seconds: 12 } }) }
+  const driver: FlatDriver = { ...own, gaps: () => ({ 'dc-b': { segments: 2, bytes: 31_500_000, seconds: 12 } }) }
   const clock = toyClock()
   const records = recordsIn(store, { warning: () => undefined })
   for (const [hoursAgo, verdict] of tests) {
@@ -82,7 +82,7 @@ async function reviewed(tests: readonly (readonly [number, string])[] = []): Pro
 test('a failover, in which users are refused since the disaster, tells when they are served again', async () => {
   const { toy, store } = await deployedToy()
   const own = toyDriver(toy)
-  const driver: Driver = {
+  const driver: FlatDriver = {
     ...own,
     move: (...of) =>
       (own.move?.(...of) ?? []).map((step) => (step.action === 'note' ? { ...step, phase: 'TRAFFIC' } : step)),

@@ -1,6 +1,4 @@
 import { describe, expect, test } from '@jest/globals'
-import type { Behaviour } from '../../../src/driver/flat/behaviour.ts'
-import type { Driver } from '../../../src/driver/flat/driver.ts'
 import { StandbyError } from '../../../src/errors/standby-error.ts'
 import { newestBodies } from '../../../src/evidence/keep-evidence.ts'
 import type { MoveReport } from '../../../src/evidence/reports.ts'
@@ -8,6 +6,8 @@ import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
 import { moveSummary } from '../../../src/reporting/move-summary.ts'
 import { moveText } from '../../../src/reporting/terminal.ts'
+import type { Behaviour } from '../../support/flat/behaviour.ts'
+import type { FlatDriver } from '../../support/flat/driver.ts'
 import { schemaErrors } from '../../support/published-schemas.ts'
 import {
   continueToy,
@@ -23,7 +23,7 @@ import {
 type ToyClock = ReturnType<typeof toyClock>
 
 /** A switchover with doors: to close them takes 400 ms, to demote 3 s, to promote 9 s, to open them 500 ms. */
-function withDoors(toy: ToyWorld, clock: ToyClock, demote: () => void = () => undefined): Driver {
+function withDoors(toy: ToyWorld, clock: ToyClock, demote: () => void = () => undefined): FlatDriver {
   const own = toyDriver(toy)
   const door = (action: string, ms: number): Behaviour => ({
     done: async () =>

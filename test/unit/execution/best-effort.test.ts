@@ -1,8 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Plan } from '../../../src/domain/plan.ts'
 import type { FencingDeclaration } from '../../../src/domain/stack.ts'
-import type { Behaviour } from '../../../src/driver/flat/behaviour.ts'
-import type { Driver } from '../../../src/driver/flat/driver.ts'
 import { siteError } from '../../../src/errors/standby-error.ts'
 import { givenUpIn } from '../../../src/evidence/recorded-steps.ts'
 import type { MoveReport } from '../../../src/evidence/reports.ts'
@@ -10,6 +8,8 @@ import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
 import { readActive } from '../../../src/witness/active.ts'
 import { type JournalEntry, openJournal } from '../../../src/witness/journal.ts'
+import type { Behaviour } from '../../support/flat/behaviour.ts'
+import type { FlatDriver } from '../../support/flat/driver.ts'
 import { mortalProcess } from '../../support/mortal-process.ts'
 import { toyCode } from '../../support/toy-codes.ts'
 import {
@@ -36,7 +36,7 @@ async function approved({ power, failover = 'traffic', later }: Around) {
   const { toy, store } = await deployedToy()
   const clock = toyClock()
   const own = toyDriver(toy)
-  const driver: Driver = {
+  const driver: FlatDriver = {
     ...own,
     move: (component, states, intent, stack) => [
       ...(own.move?.(component, states, intent, stack) ?? []),

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from '@jest/globals'
 import { systemClock } from '../../../src/composition/connect.ts'
-import type { Driver } from '../../../src/driver/flat/driver.ts'
 import { siteError } from '../../../src/errors/standby-error.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
@@ -10,6 +9,7 @@ import { readActive } from '../../../src/witness/active.ts'
 import type { ConditionalStore } from '../../../src/witness/conditional-store.ts'
 import { openJournal } from '../../../src/witness/journal.ts'
 import { readLock, releaseLock, takeLock } from '../../../src/witness/lock.ts'
+import type { FlatDriver } from '../../support/flat/driver.ts'
 import { toyCode } from '../../support/toy-codes.ts'
 import { deployedToy, type ToyWorld, toyApproval, toyClock, toyDriver, toyWorld } from '../../support/toy-stack.ts'
 
@@ -216,7 +216,7 @@ describe('a plan that is not true any more is refused before any effect', () => 
     change(toy)
     const own = toyDriver(toy)
     let asked = 0
-    const driver: Driver = {
+    const driver: FlatDriver = {
       ...own,
       async observe(component, at, context) {
         if (component.name === 'database' && at === 'dc-b' && ++asked <= looks)

@@ -1,5 +1,4 @@
 import { expect, test } from '@jest/globals'
-import type { Driver } from '../../../src/driver/flat/driver.ts'
 import { executeMove, type MoveRun } from '../../../src/execution/execute-move.ts'
 import type { Every } from '../../../src/execution/lock-renewal.ts'
 import { progressTo } from '../../../src/execution/progress.ts'
@@ -7,6 +6,7 @@ import { planFailover } from '../../../src/operations/plan-failover.ts'
 import type { Clock } from '../../../src/runtime/clock.ts'
 import type { JsonObject } from '../../../src/values/json.ts'
 import { LOCK_LIFETIME, LOCK_RENEWAL, readLock } from '../../../src/witness/lock.ts'
+import type { FlatDriver } from '../../support/flat/driver.ts'
 import { toyCode } from '../../support/toy-codes.ts'
 import { deployedToy, toyDriver, toyWorld } from '../../support/toy-stack.ts'
 
@@ -29,7 +29,7 @@ async function waiting() {
     },
   }
   const own = toyDriver(toy)
-  const driver: Driver = {
+  const driver: FlatDriver = {
     ...own,
     behaviours: {
       ...own.behaviours,
@@ -207,7 +207,7 @@ test('a run that stops by itself ends its lock, unreleased, and its resume does 
   const { toy, store } = await deployedToy()
   const own = toyDriver(toy)
   let broken = true
-  const driver: Driver = {
+  const driver: FlatDriver = {
     ...own,
     behaviours: {
       ...own.behaviours,

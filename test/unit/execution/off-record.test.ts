@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Progress } from '../../../src/domain/progress.ts'
-import type { Behaviour } from '../../../src/driver/flat/behaviour.ts'
 import { openJournal } from '../../../src/witness/journal.ts'
 import { FENCE, fencedMove, resultOf } from '../../support/fenced-move.ts'
+import type { Behaviour } from '../../support/flat/behaviour.ts'
 import { toyCode } from '../../support/toy-codes.ts'
 
 type Move = Awaited<ReturnType<typeof fencedMove>>

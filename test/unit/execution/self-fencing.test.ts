@@ -1,13 +1,14 @@
 import { expect, test } from '@jest/globals'
 import type { World } from '../../../src/composition/connect.ts'
 import type { Stack } from '../../../src/domain/stack.ts'
-import type { Driver } from '../../../src/driver/flat/driver.ts'
+import type { Driver } from '../../../src/driver/capabilities.ts'
 import { guard } from '../../../src/drivers/guard/driver.ts'
 import { observe } from '../../../src/observation/observe.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
 import type { Clock } from '../../../src/runtime/clock.ts'
 import { openJournal } from '../../../src/witness/journal.ts'
+import { liftedDriver } from '../../support/flat/lifted.ts'
 import {
   continueToy,
   deployedToy,
@@ -23,10 +24,10 @@ const stack: Stack = {
   fencing: { switchover: 'database', failover: 'database' },
   components: [...toyStack.components, { name: 'guard', driver: 'guard', needs: [], spec: { closeAfter: '30s' } }],
 }
-/** The guard of nobody's site can be seen here. */
+/** No guard can be observed. */
 const unseen = {
-  ...(guard as unknown as Driver),
-  observe: async () => ({ kind: 'silent', why: 'nobody asks' }) as const,
+  ...guard,
+  observe: async () => ({ kind: 'silent', why: 'no test asks it' }) as const,
 }
 
 /**
@@ -37,9 +38,9 @@ async function approved() {
   const { toy, store } = await deployedToy()
   const time = toyClock()
   const promotedAt: number[] = []
-  const drivers = {
-    toy: toyDriver(toy, { promote: async () => void promotedAt.push(time.now().getTime()) }),
-    guard: unseen,
+  const drivers: Readonly<Record<string, Driver>> = {
+    toy: liftedDriver(toyDriver(toy, { promote: async () => void promotedAt.push(time.now().getTime()) })),
+    guard: unseen as unknown as Driver,
   }
   const world = (clock: Clock = time): World => {
     const bare = toyWorld(toy, store, { clock, silent: ['dc-a'] })

@@ -3,6 +3,7 @@ import type { KubernetesClient } from '../../../src/clients/kubernetes-client.ts
 import { SILENCE } from '../../../src/clients/patience.ts'
 import { measuredWay, sshAddress } from '../../../src/clients/round-trip.ts'
 import type { SiteName } from '../../../src/domain/stack.ts'
+import type { PlatformKey } from '../../../src/driver/platform-key.ts'
 import { executeMove } from '../../../src/execution/execute-move.ts'
 import { patienceWithSeen } from '../../../src/execution/freshness.ts'
 import { progressTo } from '../../../src/execution/progress.ts'
@@ -24,7 +25,7 @@ describe('a fence that this process has seen, and whose site does not answer the
     const address = sshAddress('192.0.2.7')
     const world = toyWorld(toy, store, { driver: { ...toyDriver(toy), addresses: () => [address] } })
     const contact = { roundTrip: 1_500, heardAt: null }
-    const context = { ...world.context, kubernetes: () => ({ contact }) as unknown as KubernetesClient }
+    const context = { ...world.context, platform: <Client>() => ({ contact }) as Client }
     const around = { context, intent: null, drivers: world.drivers }
     expect(waysTo(toyStep('database.demote@dc-a', 'FENCE'), around)).toEqual([contact, measuredWay(address, SILENCE)])
     expect(waysTo({ ...toyStep('witness.lock', 'LOCK'), component: 'witness', site: null }, around)).toEqual([])
@@ -54,7 +55,10 @@ describe('a fence that this process has seen, and whose site does not answer the
       }) as unknown as KubernetesClient
     const context = {
       ...world.context,
-      kubernetes: (site: SiteName) => ({ ...world.context.kubernetes(site), ...way(site) }),
+      platform: <Client>(key: PlatformKey<Client>, site: SiteName) => ({
+        ...world.context.platform(key, site),
+        ...way(site),
+      }),
     }
     const progress = progressTo(log, clock, listener)
     expect(

@@ -1,9 +1,9 @@
 import { expect, test } from '@jest/globals'
 import type { Progress } from '../../../src/domain/progress.ts'
-import type { Driver } from '../../../src/driver/flat/driver.ts'
 import { executeMove, type MoveRun } from '../../../src/execution/execute-move.ts'
 import { progressTo } from '../../../src/execution/progress.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
+import type { FlatDriver } from '../../support/flat/driver.ts'
 import { deployedToy, toyClock, toyDriver, toyStep, toyWorld } from '../../support/toy-stack.ts'
 
 /** A move whose doors open only where its application runs. */
@@ -15,7 +15,7 @@ async function moving() {
   const own = toyDriver(toy)
   const seen = (holds: boolean, waitingFor: string): Progress =>
     holds ? { is: 'done', proof: {} } : { is: 'pending', waitingFor }
-  const driver: Driver = {
+  const driver: FlatDriver = {
     ...own,
     move: (component, states, intent, stack) => [
       ...(own.move?.(component, states, intent, stack) ?? []).filter(

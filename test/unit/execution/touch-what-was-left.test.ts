@@ -1,7 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Mode, Plan } from '../../../src/domain/plan.ts'
 import type { SiteName } from '../../../src/domain/stack.ts'
-import type { Behaviour, FlatRun } from '../../../src/driver/flat/behaviour.ts'
 import { siteError } from '../../../src/errors/standby-error.ts'
 import { executeMove, type MoveRun } from '../../../src/execution/execute-move.ts'
 import { progressTo } from '../../../src/execution/progress.ts'
@@ -9,6 +8,8 @@ import { mayStillChange, touchWhatWasLeft } from '../../../src/execution/take-ov
 import { witnessSteps } from '../../../src/planning/witness-steps.ts'
 import { openJournal } from '../../../src/witness/journal.ts'
 import { readLock } from '../../../src/witness/lock.ts'
+import type { Behaviour, FlatRun } from '../../support/flat/behaviour.ts'
+import { liftedDriver } from '../../support/flat/lifted.ts'
 import { soundPlan } from '../../support/sound-plan.ts'
 import { deployedToy, toyClock, toyDriver, toyStep, toyWorld } from '../../support/toy-stack.ts'
 
@@ -70,7 +71,7 @@ async function deployed(mode: Mode = 'switchover') {
   const process = (how: MoveRun['how'], stop: Behaviour, more: Partial<MoveRun> = {}) => {
     const { fence: _, ...toy } = toyDriver({ writer: null, effects: [] })
     const world = toyWorld({ writer: null, effects: [] }, store, { clock })
-    const drivers = { toy: { ...toy, behaviours: { ...toy.behaviours, stop } } }
+    const drivers = { toy: liftedDriver({ ...toy, behaviours: { ...toy.behaviours, stop } }) }
     const { log, signal } = world
     const context = { ...world.context, stack: { ...world.stack, fencing: { switchover: null, failover: null } } }
     const progress = progressTo(log, clock, () => undefined)
@@ -234,7 +235,7 @@ test('a third site that is silent holds up nobody who takes a run over; one that
     const toy = toyDriver({ writer: null, effects: [] })
     const touch = (): Promise<void> => Promise.reject(fails)
     const drivers = {
-      toy: { ...toy, behaviours: { ...toy.behaviours, stop: { ...stopping(versionedObject()), touch } } },
+      toy: liftedDriver({ ...toy, behaviours: { ...toy.behaviours, stop: { ...stopping(versionedObject()), touch } } }),
     }
     const { context, signal } = toyWorld({ writer: null, effects: [] }, store, { clock })
     const left = [{ kind: 'intent', step: step.id, at: '2026-11-20T12:00:00Z' }] as never

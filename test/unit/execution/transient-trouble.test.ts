@@ -1,9 +1,9 @@
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test } from '@jest/globals'
-import type { Behaviour, FlatRun } from '../../../src/driver/flat/behaviour.ts'
 import { openKubernetes } from '../../../src/platform/kubernetes/client/open.ts'
 import { seconds } from '../../../src/values/duration.ts'
+import type { Behaviour, FlatRun } from '../../support/flat/behaviour.ts'
 import { kubeconfigOf } from '../../support/kubeconfig.ts'
 import { performStep, takeStepBack } from '../../support/perform-step.ts'
 

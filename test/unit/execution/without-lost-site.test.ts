@@ -2,9 +2,10 @@ import { describe, expect, test } from '@jest/globals'
 import type { Intent } from '../../../src/domain/plan.ts'
 import type { Sandbox } from '../../../src/domain/restore-test.ts'
 import type { SiteName } from '../../../src/domain/stack.ts'
-import type { FlatContext } from '../../../src/driver/flat/context.ts'
+import type { DriverContext } from '../../../src/driver/context.ts'
 import type { Reach } from '../../../src/driver/reach.ts'
 import { contextOfStep } from '../../../src/execution/isolate-lost-site.ts'
+import { KUBERNETES } from '../../../src/platform/kubernetes/key.ts'
 import { toyStep } from '../../support/toy-stack.ts'
 
 const [lost, next] = ['dc-a', 'dc-b'] as SiteName[] as [SiteName, SiteName]
@@ -12,7 +13,7 @@ const failover: Intent = { mode: 'failover', from: lost, to: next, acceptLoss: 1
 const secret = { secret: { namespace: 'n', name: 's3', key: 'k' } }
 const logged: string[] = []
 const context = {
-  kubernetes: () => 'client',
+  platform: () => 'client',
   kubeconfig: () => 'kubeconfig',
   credential: async () => 'value',
   sql: async () => [['row']],
@@ -28,10 +29,10 @@ const context = {
     },
     open: async () => 'store',
   }),
-} as unknown as FlatContext
+} as unknown as DriverContext
 
 describe('a step of a failover', () => {
-  const { kubernetes, kubeconfig, credential, objectStore, sql, http, askSql, run, ssh } = contextOfStep(
+  const { platform, kubeconfig, credential, objectStore, sql, http, askSql, run, ssh } = contextOfStep(
     context,
     failover,
     toyStep('database.promote@dc-b', 'PROMOTE'),
@@ -39,7 +40,7 @@ describe('a step of a failover', () => {
   const defect = expect.objectContaining({ code: 'lost-site-touched' })
 
   test('cannot ask the lost site for anything, by whatever way', async () => {
-    expect(() => kubernetes(lost)).toThrow(defect)
+    expect(() => platform(KUBERNETES, lost)).toThrow(defect)
     expect(() => kubeconfig(lost)).toThrow(defect)
     await expect(credential(secret, lost)).rejects.toEqual(defect)
     await expect(credential({ secret: { ...secret.secret, site: lost } }, next)).rejects.toEqual(defect)
@@ -80,7 +81,7 @@ describe('a step of a failover', () => {
   )
 
   test('reaches everything else', async () => {
-    expect(kubernetes(next)).toBe('client')
+    expect(platform(KUBERNETES, next)).toBe('client')
     await expect(sql('database', next, 'SELECT 1')).resolves.toEqual([['row']])
     await expect(credential({ env: 'KEY' }, lost)).resolves.toBe('value')
     await expect(objectStore('archive', next).open('write')).resolves.toBe('store')
@@ -88,9 +89,11 @@ describe('a step of a failover', () => {
 })
 
 test('a fence of the lost site reaches it, and so do the steps of other modes', () => {
-  expect(contextOfStep(context, failover, toyStep('database.fence@dc-a', 'FENCE')).kubernetes(lost)).toBe('client')
-  const switchover: Intent = { mode: 'switchover', from: lost, to: next }
-  expect(contextOfStep(context, switchover, toyStep('database.promote@dc-b', 'PROMOTE')).kubernetes(lost)).toBe(
+  expect(contextOfStep(context, failover, toyStep('database.fence@dc-a', 'FENCE')).platform(KUBERNETES, lost)).toBe(
     'client',
   )
+  const switchover: Intent = { mode: 'switchover', from: lost, to: next }
+  expect(
+    contextOfStep(context, switchover, toyStep('database.promote@dc-b', 'PROMOTE')).platform(KUBERNETES, lost),
+  ).toBe('client')
 })

@@ -2,9 +2,10 @@ import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, jest, test } from '@jest/globals'
 import type { SiteName } from '../../../src/domain/stack.ts'
-import type { FlatContext } from '../../../src/driver/flat/context.ts'
+import type { DriverContext } from '../../../src/driver/context.ts'
 import { OBSERVATION_DEADLINE, observe } from '../../../src/observation/observe.ts'
 import { openKubernetes } from '../../../src/platform/kubernetes/client/open.ts'
+import { liftedDriver } from '../../support/flat/lifted.ts'
 import { kubeconfigOf } from '../../support/kubeconfig.ts'
 import { memoryStore } from '../../support/memory-store.ts'
 import { blackHole } from '../../support/small-stack.ts'
@@ -53,10 +54,12 @@ test.each(Object.entries(DEAD))('a lost site that %s holds a failover up by 3 s 
   const alive = { clusterId: async () => 'uid-dc-b', version: async () => 'v1.34', list: async () => [] }
   const context = {
     ...world.context,
-    kubernetes: (name: SiteName) => (name === site ? lost : alive),
-  } as unknown as FlatContext
+    platform: (_key: unknown, name: SiteName) => (name === site ? lost : alive),
+  } as unknown as DriverContext
   const begun = performance.now()
-  const seen = await observe(context, memoryStore(), { toy: toyDriver({ writer: 'dc-a', effects: [] }) })
+  const seen = await observe(context, memoryStore(), {
+    toy: liftedDriver(toyDriver({ writer: 'dc-a', effects: [] })),
+  })
   expect(performance.now() - begun).toBeLessThan(OBSERVATION_DEADLINE + 500)
   expect(seen.sites).toMatchObject({ 'dc-a': { kind: 'silent' }, 'dc-b': { kind: 'answering' } })
 })

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import type { KubernetesClient } from '../../../src/clients/kubernetes-client.ts'
 import type { SiteName } from '../../../src/domain/stack.ts'
-import type { FlatContext } from '../../../src/driver/flat/context.ts'
+import type { DriverContext } from '../../../src/driver/context.ts'
 import { UNSEEN, type Unseen } from '../../../src/errors/unseen.ts'
 import type { Observation, SiteView } from '../../../src/observation/observation.ts'
 import { observe } from '../../../src/observation/observe.ts'
@@ -15,6 +15,7 @@ import { findingsOf } from '../../../src/planning/findings.ts'
 import { livenessOf } from '../../../src/planning/liveness.ts'
 import { openKubernetes } from '../../../src/platform/kubernetes/client/open.ts'
 import { selfSigned } from '../../support/certificate.ts'
+import { liftedDriver } from '../../support/flat/lifted.ts'
 import { kubeconfigOf } from '../../support/kubeconfig.ts'
 import { memoryStore } from '../../support/memory-store.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
@@ -209,9 +210,9 @@ async function seenWith(client: KubernetesClient): Promise<Observation> {
   const world = toyWorld(toy, memoryStore())
   const context = {
     ...world.context,
-    kubernetes: (name: SiteName) => (name === SITE ? client : alive),
-  } as unknown as FlatContext
-  const seen = await observe(context, memoryStore(), { toy: toyDriver(toy) })
+    platform: (_key: unknown, name: SiteName) => (name === SITE ? client : alive),
+  } as unknown as DriverContext
+  const seen = await observe(context, memoryStore(), { toy: liftedDriver(toyDriver(toy)) })
   return { ...seen, witness: { kind: 'answering', active: ACTIVE as never, lock: null } }
 }
 const lookWith = (kubeconfig: string, login?: Record<string, string>): KubernetesClient =>

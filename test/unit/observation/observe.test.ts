@@ -1,7 +1,9 @@
 import { describe, expect, test } from '@jest/globals'
 import type { SiteName } from '../../../src/domain/stack.ts'
-import type { FlatContext } from '../../../src/driver/flat/context.ts'
+import type { DriverContext } from '../../../src/driver/context.ts'
 import { observe } from '../../../src/observation/observe.ts'
+import { KUBERNETES } from '../../../src/platform/kubernetes/key.ts'
+import { liftedDriver } from '../../support/flat/lifted.ts'
 import { memoryStore } from '../../support/memory-store.ts'
 import { toyDriver, toyWorld } from '../../support/toy-stack.ts'
 
@@ -11,21 +13,26 @@ const toy = { writer: 'dc-a' as const, effects: [] }
 function contextWith(
   answers: Partial<Record<string, () => Promise<string>>>,
   signal = new AbortController().signal,
-): FlatContext {
+): DriverContext {
   const world = toyWorld(toy, memoryStore(), { signal })
   return {
     ...world.context,
-    kubernetes: (name: SiteName) => ({
+    platform: (_key: unknown, name: SiteName) => ({
       clusterId: answers[name] ?? (async () => `uid-${name}`),
       version: async () => 'v1.34',
     }),
-  } as unknown as FlatContext
+  } as unknown as DriverContext
 }
 
 describe('an observation', () => {
   test('ends in time when a site never answers, and still shows the other one', async () => {
     const begun = performance.now()
-    const seen = await observe(contextWith({ 'dc-a': () => never }), memoryStore(), { toy: toyDriver(toy) }, 200)
+    const seen = await observe(
+      contextWith({ 'dc-a': () => never }),
+      memoryStore(),
+      { toy: liftedDriver(toyDriver(toy)) },
+      200,
+    )
     expect(performance.now() - begun).toBeLessThan(1_000)
     expect(seen.sites['dc-a']).toMatchObject({ kind: 'silent', triedFrom: ['this runner'] })
     expect(seen.sites['dc-b']?.kind).toBe('answering')
@@ -39,11 +46,11 @@ describe('an observation', () => {
       const context = contextWith({})
       return {
         ...context,
-        kubernetes: (name: SiteName) => ({ ...context.kubernetes(name), list }),
-      } as unknown as FlatContext
+        platform: (_key: unknown, name: SiteName) => ({ ...context.platform(KUBERNETES, name), list }),
+      } as unknown as DriverContext
     }
     const seenWith = async (list: () => Promise<unknown>) =>
-      (await observe(listing(list), memoryStore(), { toy: toyDriver(toy) })).sites['dc-a']
+      (await observe(listing(list), memoryStore(), { toy: liftedDriver(toyDriver(toy)) })).sites['dc-a']
     expect(await seenWith(async () => [node('True'), node('Unknown')])).toMatchObject({
       kind: 'answering',
       parts: { ready: 1, total: 2 },
@@ -62,20 +69,22 @@ describe('an observation', () => {
         return { kind: 'absent' as const, why: '' }
       },
     }
-    const seen = await observe(contextWith({ 'dc-b': async () => 'uid-of-another' }), memoryStore(), { toy: driver })
+    const seen = await observe(contextWith({ 'dc-b': async () => 'uid-of-another' }), memoryStore(), {
+      toy: liftedDriver(driver),
+    })
     expect(seen.sites['dc-b']).toEqual({ kind: 'stranger', identity: 'uid-of-another' })
     expect(asked).toEqual(['dc-a', 'dc-a'])
   })
 
   test('a component that throws is silent with the reason, not an error of the whole', async () => {
     const driver = { ...toyDriver(toy), observe: async () => Promise.reject(new Error('no such pod')) }
-    const seen = await observe(contextWith({}), memoryStore(), { toy: driver })
+    const seen = await observe(contextWith({}), memoryStore(), { toy: liftedDriver(driver) })
     expect(seen.components.database?.['dc-a']).toEqual({ kind: 'silent', why: 'no such pod' })
   })
 
   test('a silent witness is a value', async () => {
     const store = { ...memoryStore(), get: () => never }
-    const seen = await observe(contextWith({}), store, { toy: toyDriver(toy) }, 100)
+    const seen = await observe(contextWith({}), store, { toy: liftedDriver(toyDriver(toy)) }, 100)
     expect(seen.witness.kind).toBe('silent')
   })
 
@@ -84,7 +93,7 @@ describe('an observation', () => {
     const seen = observe(
       contextWith({ 'dc-a': () => never }, cancel.signal),
       memoryStore(),
-      { toy: toyDriver(toy) },
+      { toy: liftedDriver(toyDriver(toy)) },
       5_000,
     )
     cancel.abort(new Error('cancelled'))

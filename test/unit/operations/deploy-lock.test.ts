@@ -1,9 +1,9 @@
 import { expect, test } from '@jest/globals'
 import type { World } from '../../../src/composition/connect.ts'
 import type { DeployUnit } from '../../../src/driver/deployment.ts'
-import type { Driver } from '../../../src/driver/flat/driver.ts'
 import { deploy } from '../../../src/operations/deploy.ts'
 import type { JsonObject } from '../../../src/values/json.ts'
+import type { FlatDriver } from '../../support/flat/driver.ts'
 import type { MemoryStore } from '../../support/memory-store.ts'
 import { deployedToy, toyDriver, toyStack, toyWorld } from '../../support/toy-stack.ts'
 
@@ -30,7 +30,7 @@ async function deploying(
     },
     ready: async () => ({ is: 'done', proof: {} }),
   })
-  const driver: Driver = {
+  const driver: FlatDriver = {
     ...toyDriver(toy),
     scope: 'stack',
     deploy: async ({ name }, _site, { roleOf }) => {
@@ -76,7 +76,7 @@ test('a deploy of which one part is refused changes nothing at all', async () =>
     apply: async () => void applied.push(id),
     ready: async () => ({ is: 'done', proof: {} }),
   })
-  const driver: Driver = {
+  const driver: FlatDriver = {
     ...toyDriver(toy),
     scope: 'stack',
     deploy: async ({ name }) => [unit(name, name === 'database' ? 'create' : 'refused')],
@@ -97,7 +97,7 @@ test('a deploy that cannot look at a site changes nothing on the other one', asy
     },
     ready: async () => ({ is: 'done', proof: {} }),
   }
-  const driver: Driver = { ...toyDriver(toy), scope: 'stack', deploy: async () => [unit] }
+  const driver: FlatDriver = { ...toyDriver(toy), scope: 'stack', deploy: async () => [unit] }
   const world = toyWorld(toy, store, { driver, silent: ['dc-b'] })
   await expect(deploy(world, { dryRun: false, only: [] })).rejects.toMatchObject({ where: 'dc-b' })
   expect(applied).toEqual([])
@@ -132,7 +132,7 @@ test('a deploy that looked before a move, and took the lock behind it, applies n
 test('an emptied witness is not filled anew by a deploy as long as a site holds what a deploy has made', async () => {
   const { toy, store } = await deployedToy()
   store.documents.delete('active.json')
-  const driver: Driver = {
+  const driver: FlatDriver = {
     ...toyDriver(toy),
     async observe(...asked) {
       const seen = await toyDriver(toy).observe(...asked)

@@ -1,7 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { World } from '../../../src/composition/connect.ts'
 import type { DeployUnit } from '../../../src/driver/deployment.ts'
-import type { Driver } from '../../../src/driver/flat/driver.ts'
 import { StandbyError, siteError } from '../../../src/errors/standby-error.ts'
 import type { ProgressEvent } from '../../../src/execution/progress.ts'
 import { backUp } from '../../../src/operations/back-up.ts'
@@ -10,6 +9,7 @@ import { readActive } from '../../../src/witness/active.ts'
 import type { ConditionalStore } from '../../../src/witness/conditional-store.ts'
 import type { JournalEntry } from '../../../src/witness/journal.ts'
 import { readLock } from '../../../src/witness/lock.ts'
+import type { FlatDriver } from '../../support/flat/driver.ts'
 import { type MemoryStore, memoryStore } from '../../support/memory-store.ts'
 import { deployedToy, toyDriver, toyStep, toyWorld } from '../../support/toy-stack.ts'
 
@@ -61,7 +61,7 @@ async function deploying(
 ) {
   const { toy, store } = await deployedToy()
   more.prepare?.(store)
-  const driver: Driver = {
+  const driver: FlatDriver = {
     ...toyDriver(toy),
     scope: 'stack',
     deploy: async ({ name }) => (name === 'database' ? [...units] : []),
@@ -306,7 +306,7 @@ describe('a deploy', () => {
 describe('a backup', () => {
   test('keeps a journal of its steps with the other runs of the mover, and takes no lock', async () => {
     const { toy, store } = await deployedToy()
-    const driver: Driver = {
+    const driver: FlatDriver = {
       ...toyDriver(toy),
       backup: ({ name }) => (name === 'database' ? [toyStep('database.note@dc-a', 'PREPARE')] : []),
     }

@@ -1,5 +1,4 @@
 import { describe, expect, test } from '@jest/globals'
-import type { Driver } from '../../../src/driver/flat/driver.ts'
 import { StandbyError, siteError } from '../../../src/errors/standby-error.ts'
 import type { MoveReport } from '../../../src/evidence/reports.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
@@ -7,6 +6,7 @@ import { planFailover } from '../../../src/operations/plan-failover.ts'
 import type { MoveRequest } from '../../../src/planning/resolve-intent.ts'
 import { continuation, endText } from '../../../src/reporting/move-words.ts'
 import type { ConditionalStore } from '../../../src/witness/conditional-store.ts'
+import type { FlatDriver } from '../../support/flat/driver.ts'
 import type { MemoryStore } from '../../support/memory-store.ts'
 import { schemaErrors } from '../../support/published-schemas.ts'
 import { deployedToy, type ToyWorld, toyApproval, toyClock, toyDriver, toyWorld } from '../../support/toy-stack.ts'
@@ -19,7 +19,7 @@ interface Bent {
 
 /** A run in a world that is bent between plan and execution. */
 async function run(
-  bend: (at: Bent) => { store?: ConditionalStore; driver?: Driver },
+  bend: (at: Bent) => { store?: ConditionalStore; driver?: FlatDriver },
   request: MoveRequest = SWITCHOVER,
 ): Promise<MoveReport> {
   const { toy, store } = await deployedToy()

@@ -1,11 +1,13 @@
 import { expect, test } from '@jest/globals'
 import type { Sandbox } from '../../../src/domain/restore-test.ts'
 import type { Component, SiteName, Stack } from '../../../src/domain/stack.ts'
-import type { FlatContext } from '../../../src/driver/flat/context.ts'
-import type { Driver } from '../../../src/driver/flat/driver.ts'
+import type { DriverContext } from '../../../src/driver/context.ts'
 import { observe } from '../../../src/observation/observe.ts'
 import { verifyBackup } from '../../../src/operations/verify-backup.ts'
+import { KUBERNETES } from '../../../src/platform/kubernetes/key.ts'
 import { hours } from '../../../src/values/duration.ts'
+import type { FlatDriver } from '../../support/flat/driver.ts'
+import { liftedDriver } from '../../support/flat/lifted.ts'
 import { deployedToy, toyDriver, toyStack, toyWorld } from '../../support/toy-stack.ts'
 
 const backup = { id: 'b', takenAt: '2026-11-20T00:00:00Z', bytes: 1 }
@@ -15,7 +17,7 @@ async function worldOf(of: { readonly left?: string } = {}) {
   const { toy, store } = await deployedToy()
   const restored: { readonly component: string; readonly sandbox: Sandbox }[] = []
   const commands: string[] = []
-  const testing = (standsOn: string): Driver => ({
+  const testing = (standsOn: string): FlatDriver => ({
     ...toyDriver(toy),
     standsOn,
     restoreTest: async ({ name }: Component, _source, sandbox) => {
@@ -24,7 +26,7 @@ async function worldOf(of: { readonly left?: string } = {}) {
       return { backup, checks: [check], restoreDuration: 1, endpoint: { host: name } }
     },
   })
-  const drivers = { onHosts: testing('hosts'), onCluster: testing('kubernetes') }
+  const drivers = { onHosts: liftedDriver(testing('hosts')), onCluster: liftedDriver(testing('kubernetes')) }
   const sites = toyStack.sites.map((site) => ({
     ...site,
     platforms: {
@@ -47,7 +49,7 @@ async function worldOf(of: { readonly left?: string } = {}) {
   }
   const world = toyWorld(toy, store)
   const kubernetes = (site: SiteName) => ({
-    ...world.context.kubernetes(site),
+    ...world.context.platform(KUBERNETES, site),
     site,
     get: async () => ({ metadata: { labels: { 'standby.dev/sandbox': 'true' } } }),
     list: async () => [],
@@ -63,7 +65,9 @@ async function worldOf(of: { readonly left?: string } = {}) {
       return of.left === undefined ? { code: 0, stdout: '0\n', stderr: '' } : { code: 45, stdout: of.left, stderr: '' }
     },
   }
-  const context = { ...world.context, stack, kubernetes, platform: () => hosts } as unknown as FlatContext
+  const platform = ({ platform: name }: { readonly platform: string }, site: SiteName) =>
+    name === KUBERNETES.platform ? kubernetes(site) : hosts
+  const context = { ...world.context, stack, platform } as unknown as DriverContext
   const around = { ...world, stack, drivers, context, observe: () => observe(context, store, drivers) }
   return { world: around, restored, commands }
 }

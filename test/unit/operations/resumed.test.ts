@@ -1,6 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
 import type { World } from '../../../src/composition/connect.ts'
-import type { Driver } from '../../../src/driver/flat/driver.ts'
 import { siteError } from '../../../src/errors/standby-error.ts'
 import { newestBodies } from '../../../src/evidence/keep-evidence.ts'
 import { continueFailover, patiently, readRun } from '../../../src/operations/continue-failover.ts'
@@ -13,6 +12,7 @@ import type { JsonObject } from '../../../src/values/json.ts'
 import type { ConditionalStore } from '../../../src/witness/conditional-store.ts'
 import { openJournal } from '../../../src/witness/journal.ts'
 import { takeLock } from '../../../src/witness/lock.ts'
+import type { FlatDriver } from '../../support/flat/driver.ts'
 import { toyCode } from '../../support/toy-codes.ts'
 import {
   continueToy,
@@ -28,7 +28,7 @@ const RUN = 'r1'
 const SWITCHOVER: MoveRequest = { mode: 'switchover', to: 'dc-b' }
 const FAILOVER: MoveRequest = { mode: 'failover', to: 'dc-b', acceptLoss: 60_000 }
 
-async function planned(request: MoveRequest, broken: Partial<Driver> = {}) {
+async function planned(request: MoveRequest, broken: Partial<FlatDriver> = {}) {
   const { toy, store } = await deployedToy()
   const clock = toyClock()
   const driver = { ...toyDriver(toy), ...broken }
@@ -171,7 +171,7 @@ describe('a failover that stopped before the witness named the new site', () => 
     const at = await planned(FAILOVER)
     const step = behind ? 'start' : 'close'
     const own = at.driver.behaviours[step]
-    const driver: Driver = {
+    const driver: FlatDriver = {
       ...at.driver,
       behaviours: {
         ...at.driver.behaviours,
@@ -191,7 +191,7 @@ describe('a failover that stopped before the witness named the new site', () => 
   const continued = async (
     at: Awaited<ReturnType<typeof stopped>>,
     how: 'resume' | 'abort',
-    driver: Driver,
+    driver: FlatDriver,
     silent = ['dc-a'],
   ) => {
     const world = toyWorld(at.toy, at.store, { clock: at.clock, driver, silent })
@@ -217,7 +217,7 @@ describe('a failover that stopped before the witness named the new site', () => 
 
   test('is not resumed when more would be lost by now than was accepted', async () => {
     const at = await stopped()
-    const driver: Driver = {
+    const driver: FlatDriver = {
       ...at.driver,
       loss: (component) =>
         component.name === 'database' ? { of: 'writes', bytes: [0, 9], seconds: [0, 61], why: 'an old archive' } : null,
@@ -231,7 +231,7 @@ describe('a failover that stopped before the witness named the new site', () => 
 
   test('is resumed without either question once the witness names the new site: it only goes forward', async () => {
     const at = await stopped(true)
-    const driver: Driver = {
+    const driver: FlatDriver = {
       ...at.driver,
       loss: (component) =>
         component.name === 'database' ? { of: 'writes', bytes: [0, 9], seconds: [0, 61], why: 'an old archive' } : null,

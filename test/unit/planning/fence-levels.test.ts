@@ -3,12 +3,14 @@ import { type FenceLevel, reaches } from '../../../src/domain/fence-levels.ts'
 import type { Observed } from '../../../src/domain/observed.ts'
 import type { Intent, Plan, PlannedStep } from '../../../src/domain/plan.ts'
 import type { Component, SiteName, Stack } from '../../../src/domain/stack.ts'
-import type { Driver } from '../../../src/driver/flat/driver.ts'
+import type { Driver } from '../../../src/driver/capabilities.ts'
 import { guard } from '../../../src/drivers/guard/driver.ts'
 import { reachedFence } from '../../../src/evidence/reached-fence.ts'
 import type { StepReport } from '../../../src/execution/step-report.ts'
 import type { Observation } from '../../../src/observation/observation.ts'
 import { planMove } from '../../../src/planning/plan-move.ts'
+import type { FlatDriver } from '../../support/flat/driver.ts'
+import { liftedDriver } from '../../support/flat/lifted.ts'
 import { toyDriver, toyStack, toyStep } from '../../support/toy-stack.ts'
 
 const at = '2026-11-20T12:00:00.000Z'
@@ -23,7 +25,7 @@ const as = (role: 'active' | 'passive'): Observed => ({
   text: '',
   facts: [],
 })
-const lossless: Driver['loss'] = () => ({ of: 'writes', bytes: [0, 0], seconds: [0, 0], why: '' })
+const lossless: FlatDriver['loss'] = () => ({ of: 'writes', bytes: [0, 0], seconds: [0, 0], why: '' })
 
 /** Two databases and two applications; `fenced` are the components for which the lost site has a step. */
 function plan(of: {
@@ -63,7 +65,7 @@ function plan(of: {
       ...(of.power === true && name === 'orders' ? [toyStep('orders.start', 'FENCE', { fence: 'power' })] : []),
       ...(isDatabase(name) ? [toyStep(`${name}.promote@${to}`, 'PROMOTE', { irreversible: true })] : []),
     ],
-  } as Driver
+  } as FlatDriver
   const active = { schemaVersion: 1, stack: 'toy', epoch: 4, activeSite: 'dc-a', since: at, run: 'r' } as const
   const notSilent = of.answers === 'dead' ? dead : answering
   const observation: Observation = {
@@ -73,7 +75,7 @@ function plan(of: {
     components: Object.fromEntries(Object.entries(of.seen ?? {}).map(([name, one]) => [name, { 'dc-a': one }])),
   }
   const intent = { mode: 'failover', from: 'dc-a' as SiteName, to: 'dc-b' as SiteName, acceptLoss: 60_000 } as const
-  const drivers = { toy: driver, guard: guard as unknown as Driver }
+  const drivers = { toy: liftedDriver(driver), guard: guard as unknown as Driver }
   return planMove(stack, observation, intent, drivers, { id: 'p', nonce: 'n', toolVersion: '0' })
 }
 const tooLow = ({ findings }: Plan): string | undefined => findings.find(({ code }) => code === 'fence-too-low')?.what

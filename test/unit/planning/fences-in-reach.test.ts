@@ -1,15 +1,17 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { Intent } from '../../../src/domain/plan.ts'
-import type { Component, SiteName, Stack } from '../../../src/domain/stack.ts'
-import type { Driver } from '../../../src/driver/flat/driver.ts'
+import type { SiteName, Stack } from '../../../src/domain/stack.ts'
+import type { Driver, SiteDriver } from '../../../src/driver/capabilities.ts'
+import { declareCodes } from '../../../src/driver/codes.ts'
 import type { Observation } from '../../../src/observation/observation.ts'
 import { siteViewOf } from '../../../src/observation/site-view.ts'
 import { closedByGuard } from '../../../src/planning/fence-coverage.ts'
 import { livenessOf } from '../../../src/planning/liveness.ts'
 import { planMove } from '../../../src/planning/plan-move.ts'
 import type { PlatformView } from '../../../src/platform/platform.ts'
-import { toyStack, toyStep } from '../../support/toy-stack.ts'
+import type { JsonObject } from '../../../src/values/json.ts'
+import { toyDriverStep, toyStack } from '../../support/toy-stack.ts'
 
 const at = '2026-11-20T12:00:00.000Z'
 const [A, B] = ['dc-a' as SiteName, 'dc-b' as SiteName]
@@ -28,22 +30,24 @@ interface Case {
 }
 
 /** Databases, each with a fence on the lost site and a promotion on the new one. */
-const driverOn = (ground: Ground): Driver =>
-  ({
-    kind: ground,
-    scope: 'site',
-    ...(ground === 'outside' ? { outside: true } : { standsOn: ground }),
-    schema: {},
-    claims: () => [],
-    access: () => [],
-    observe: () => Promise.reject(new Error('planning asks nothing')),
-    assess: () => [],
-    loss: () => ({ of: 'writes', bytes: [0, 0], seconds: [0, 0], why: '' }),
-    move: ({ name }: Component) => [toyStep(`${name}.promote@${B}`, 'PROMOTE', { irreversible: true })],
-    fence: ({ name }: Component) => [toyStep(`${name}.stop@${A}`, 'FENCE', { fence: 'database' })],
-    behaviours: {},
-  }) as unknown as Driver
-const drivers = Object.fromEntries((['kubernetes', 'hosts', 'outside'] as const).map((one) => [one, driverOn(one)]))
+const driverOn = (ground: Ground): SiteDriver<JsonObject, unknown> => ({
+  kind: ground,
+  scope: 'site',
+  standsOn: ground === 'outside' ? null : ground,
+  schema: {},
+  codes: declareCodes(ground, {}),
+  claims: () => [],
+  access: () => [],
+  observe: () => Promise.reject(new Error('planning asks nothing')),
+  assess: { status: () => [] },
+  losses: { loss: () => ({ of: 'writes', bytes: [0, 0], seconds: [0, 0], why: '' }) },
+  moves: { failover: () => [toyDriverStep('promote', B, 'PROMOTE', { irreversible: true })] },
+  fences: { levels: () => ['database'], steps: () => [toyDriverStep('stop', A, 'FENCE', { fence: 'database' })] },
+  actions: [],
+})
+const drivers: Readonly<Record<string, Driver>> = Object.fromEntries(
+  (['kubernetes', 'hosts', 'outside'] as const).map((one) => [one, driverOn(one)]),
+)
 
 const platforms = { kubernetes: {}, hosts: {} }
 const stackOf = ({ grounds }: Pick<Case, 'grounds'>): Stack => ({
@@ -126,13 +130,15 @@ describe('a site of a cluster and of hosts', () => {
 })
 
 describe('the guard of a cluster', () => {
-  const guard = {
-    ...driverOn('kubernetes'),
+  const { fences: _, moves: __, ...bare } = driverOn('kubernetes')
+  const guard: Driver = {
+    ...bare,
     kind: 'guard',
-    fence: undefined,
-    move: undefined,
-    selfFencing: () => ({ within: 30_000, wait: toyStep('guard.self-fencing', 'PROMOTE') }),
-  } as unknown as Driver
+    selfFences: {
+      levels: () => ['database'],
+      selfFencing: () => ({ within: 30_000, wait: toyDriverStep('self-fencing', null, 'PROMOTE') }),
+    },
+  }
   const all: Readonly<Record<string, Driver>> = { ...drivers, guard }
   const plannedWith = (grounds: readonly Ground[]) => {
     const one: Case = { grounds, lost: { kubernetes: silent, hosts: silent }, outside: false }

@@ -2,11 +2,12 @@ import { describe, expect, test } from '@jest/globals'
 import type { BySite } from '../../../src/domain/observed.ts'
 import { MODES, type Mode, PHASES, type Plan, type PlannedStep } from '../../../src/domain/plan.ts'
 import type { SiteName, Stack } from '../../../src/domain/stack.ts'
-import type { Driver } from '../../../src/driver/flat/driver.ts'
 import type { Observation } from '../../../src/observation/observation.ts'
 import { blockers } from '../../../src/planning/findings.ts'
 import { planDefects } from '../../../src/planning/plan-defects.ts'
 import { planMove } from '../../../src/planning/plan-move.ts'
+import type { FlatDriver } from '../../support/flat/driver.ts'
+import { liftedDriver } from '../../support/flat/lifted.ts'
 import { toyCode } from '../../support/toy-codes.ts'
 import { toyDriver, toyStack, toyStep } from '../../support/toy-stack.ts'
 
@@ -20,14 +21,14 @@ const three: Stack = {
   ],
 }
 const toy = toyDriver({ writer: 'dc-a', effects: [] })
-const following: Driver = {
+const following: FlatDriver = {
   ...toy,
   follow: (component, follower) =>
     component.name === 'database' ? [toyStep(`database.redirect@${follower}`, 'PROTECT')] : [],
 }
 
 /** The same, and it can do what it plans. */
-const able: Driver = {
+const able: FlatDriver = {
   ...following,
   behaviours: { ...toy.behaviours, redirect: { done: async () => ({ is: 'done', proof: {} }) } },
 }
@@ -48,13 +49,13 @@ const all = seen({ 'dc-a': answering, 'dc-b': answering, 'dc-c': answering })
 const without = (...gone: string[]) =>
   seen(Object.fromEntries(['dc-a', 'dc-b', 'dc-c'].map((site) => [site, gone.includes(site) ? silent : answering])))
 
-function plan(observation: Observation, mode: Mode, driver: Driver = following, stack: Stack = three): Plan {
+function plan(observation: Observation, mode: Mode, driver: FlatDriver = following, stack: Stack = three): Plan {
   const loss = mode === 'failover' ? { acceptLoss: 60_000 } : {}
   return planMove(
     stack,
     observation,
     { mode, from: dcA, to: dcB, ...loss },
-    { toy: driver },
+    { toy: liftedDriver(driver) },
     { id: 'p', nonce: 'n', toolVersion: '0' },
   )
 }
@@ -90,7 +91,7 @@ describe.each(MOVING)('a %s in a stack of three sites', (mode) => {
   })
 
   test('is held up by nothing that a component says of the third one, and tells it', () => {
-    const choosy: Driver = {
+    const choosy: FlatDriver = {
       ...following,
       assess: (component, states, intent) =>
         Object.keys(states).map((site) => ({
@@ -110,7 +111,7 @@ describe.each(MOVING)('a %s in a stack of three sites', (mode) => {
   test('is a plan that may be signed; one whose third site acts before its users are served is none', () => {
     const planned = plan(all, mode)
     const judged = (one: Plan): string[] =>
-      planDefects(one, { stack: three, drivers: { toy: able }, now: new Date(at) })
+      planDefects(one, { stack: three, drivers: { toy: liftedDriver(able) }, now: new Date(at) })
     expect(judged(planned)).toEqual([])
     const bent = (more: Partial<PlannedStep>): Plan => ({
       ...planned,
@@ -123,7 +124,7 @@ describe.each(MOVING)('a %s in a stack of three sites', (mode) => {
   })
 
   test('refuses steps of a third one that the move would rest on', () => {
-    const early = (more: Partial<PlannedStep>): Driver => ({
+    const early = (more: Partial<PlannedStep>): FlatDriver => ({
       ...following,
       follow: (component, follower) =>
         component.name === 'database' ? [toyStep(`database.x@${follower}`, more.phase ?? 'PROTECT', more)] : [],
@@ -156,7 +157,7 @@ describe('a third site that calls itself active', () => {
 })
 
 test('a failover is told of a site that would lose less', () => {
-  const ahead: Driver = {
+  const ahead: FlatDriver = {
     ...following,
     ahead: ({ name }) =>
       name === 'database'

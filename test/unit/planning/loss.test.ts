@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Intent } from '../../../src/domain/plan.ts'
 import type { Component, SiteName, Stack } from '../../../src/domain/stack.ts'
-import type { Driver } from '../../../src/driver/flat/driver.ts'
+import type { Driver } from '../../../src/driver/capabilities.ts'
 import { cloudNativePg } from '../../../src/drivers/cloudnative-pg/driver.ts'
 import { command } from '../../../src/drivers/command/driver.ts'
 import { redis } from '../../../src/drivers/redis/driver.ts'

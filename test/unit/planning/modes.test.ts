@@ -1,7 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { LivenessSignal } from '../../../src/domain/liveness.ts'
 import type { FencingDeclaration, SiteName, Stack } from '../../../src/domain/stack.ts'
-import type { Driver } from '../../../src/driver/flat/driver.ts'
 import { courseOf } from '../../../src/execution/course-of-plan.ts'
 import type { Observation } from '../../../src/observation/observation.ts'
 import { livenessOf } from '../../../src/planning/liveness.ts'
@@ -10,6 +9,8 @@ import { planMove } from '../../../src/planning/plan-move.ts'
 import { intentOf, type MoveRequest } from '../../../src/planning/resolve-intent.ts'
 import { lossText } from '../../../src/reporting/move-words.ts'
 import { parseDuration } from '../../../src/values/duration.ts'
+import type { FlatDriver } from '../../support/flat/driver.ts'
+import { liftedDriver } from '../../support/flat/lifted.ts'
 import { toyDriver, toyStack, toyStep } from '../../support/toy-stack.ts'
 
 const at = '2026-11-20T12:00:00.000Z'
@@ -24,13 +25,13 @@ const both = seen({ 'dc-a': answering, 'dc-b': answering })
 const lost = seen({ 'dc-a': silent, 'dc-b': answering })
 
 interface Around {
-  readonly driver?: Partial<Driver>
+  readonly driver?: Partial<FlatDriver>
   readonly fencing?: Partial<FencingDeclaration>
 }
 
 function plan(observation: Observation, request: MoveRequest, { driver = {}, fencing = {} }: Around = {}) {
   const stack: Stack = { ...toyStack, fencing: { ...toyStack.fencing, ...fencing } }
-  const drivers = { toy: { ...toyDriver({ writer: 'dc-a', effects: [] }), ...driver } }
+  const drivers = { toy: liftedDriver({ ...toyDriver({ writer: 'dc-a', effects: [] }), ...driver }) }
   return planMove(stack, observation, intentOf(stack, observation, request), drivers, {
     id: 'p',
     nonce: 'n',
@@ -49,7 +50,7 @@ describe('whether a site lives', () => {
     livenessOf(
       toyStack,
       observation,
-      { toy: { ...toyDriver({ writer: null, effects: [] }), ...sees(...sightings).driver } },
+      { toy: liftedDriver({ ...toyDriver({ writer: null, effects: [] }), ...sees(...sightings).driver }) },
       'dc-a' as SiteName,
     ).is
   const down = (from: string): LivenessSignal => ({ from, says: 'down', what: 'refuses connections' })
@@ -88,7 +89,7 @@ test('a rejoin rests on nothing that the returned site says: its guard is shutti
 })
 
 test('users are shut out before what serves them is stopped', () => {
-  const move: Driver['move'] = (component) =>
+  const move: FlatDriver['move'] = (component) =>
     component.name === 'database'
       ? [
           toyStep('database.stop@dc-a', 'DRAIN', { fence: 'application' }),
@@ -111,13 +112,13 @@ describe('the plan of a failover', () => {
   })
 
   test('that names the lost site in a step is a defect, and no plan', () => {
-    const move: Driver['move'] = (component) =>
+    const move: FlatDriver['move'] = (component) =>
       component.name === 'database' ? [toyStep('database.demote@dc-a', 'FENCE')] : []
     expect(() => plan(lost, failover, { driver: { move } })).toThrow(expect.objectContaining({ code: 'plan-defect' }))
   })
 
   test('that fences behind the promotion is a defect: it shuts nothing', () => {
-    const move: Driver['move'] = (component) =>
+    const move: FlatDriver['move'] = (component) =>
       component.name === 'database' ? [toyStep('database.close', 'TRAFFIC', { fence: 'traffic' })] : []
     expect(() => plan(lost, failover, { driver: { move } })).toThrow(expect.objectContaining({ code: 'plan-defect' }))
   })
@@ -135,7 +136,7 @@ describe('the plan of a failover', () => {
   })
 
   test('insists on the fences that its level needs, and only tries the others', () => {
-    const power: Driver['move'] = (component, _states, intent) =>
+    const power: FlatDriver['move'] = (component, _states, intent) =>
       component.name === 'database'
         ? [
             toyStep('database.close', 'DRAIN', { fence: 'traffic' }),
@@ -367,7 +368,7 @@ describe('the plan of a reopening', () => {
     const planned = plan(both, request, opening)
     const judgement = {
       stack: toyStack,
-      drivers: { toy: { ...toyDriver({ writer: 'dc-a', effects: [] }), ...opening.driver } },
+      drivers: { toy: liftedDriver({ ...toyDriver({ writer: 'dc-a', effects: [] }), ...opening.driver }) },
       now: new Date(at),
     }
     expect(planDefects(planned, judgement)).toEqual([])

@@ -4,8 +4,8 @@ import type { KubernetesObject, ObjectReference, ProxyTarget } from '../../../sr
 import type { Intent, Mode } from '../../../src/domain/plan.ts'
 import type { Component, SiteName, Stack } from '../../../src/domain/stack.ts'
 import { observeComponent } from '../../../src/driver/ask.ts'
-import type { FlatContext } from '../../../src/driver/flat/context.ts'
-import type { Driver } from '../../../src/driver/flat/driver.ts'
+import type { Driver } from '../../../src/driver/capabilities.ts'
+import type { DriverContext } from '../../../src/driver/context.ts'
 import { cloudNativePg } from '../../../src/drivers/cloudnative-pg/driver.ts'
 import { helmRelease } from '../../../src/drivers/helm-release/driver.ts'
 import { redis } from '../../../src/drivers/redis/driver.ts'
@@ -124,13 +124,13 @@ async function seen(now: Jitter, mode: Mode): Promise<Observation> {
   }
   const context = {
     stack,
-    kubernetes,
+    platform: (_key: unknown, site: SiteName) => kubernetes(site),
     signal: AbortSignal.timeout(10_000),
     objectStore: () => ({ location: {}, open: async () => ({ list: listing, get: async () => null }) }),
     records: { way: { roundTrip: null }, newest: async () => null },
     once: <T>(_: string, ask: () => Promise<T>) => ask(),
     log: { debug: () => undefined },
-  } as unknown as FlatContext
+  } as unknown as DriverContext
   const view = (site: SiteName): SiteView =>
     site === 'dc-c' && now.third === 'silent'
       ? { kind: 'silent', why: 'no answer', cause: 'no-answer', triedFrom: ['this runner'] }

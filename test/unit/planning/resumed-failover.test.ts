@@ -3,6 +3,7 @@ import type { Plan } from '../../../src/domain/plan.ts'
 import type { SiteName } from '../../../src/domain/stack.ts'
 import type { Observation } from '../../../src/observation/observation.ts'
 import { resumedFailoverFindings } from '../../../src/planning/resumed-failover.ts'
+import { liftedDriver } from '../../support/flat/lifted.ts'
 import { toyDriver, toyStack, toyStep } from '../../support/toy-stack.ts'
 
 const intent = { mode: 'failover', from: 'dc-a' as SiteName, to: 'dc-b' as SiteName, acceptLoss: 60_000 } as const
@@ -20,7 +21,7 @@ function codes(site: Observation['sites'][string], done: readonly string[]): str
     sites: { 'dc-a': site },
     components: {},
   }
-  const drivers = { toy: toyDriver({ writer: null, effects: [] }) }
+  const drivers = { toy: liftedDriver(toyDriver({ writer: null, effects: [] })) }
   const plan = { intent, steps, fencing: { required: 'traffic', planned: ['traffic', 'database'] } } as unknown as Plan
   return resumedFailoverFindings(toyStack, observation, plan, drivers, (step) => done.includes(step)).map(
     ({ code }) => code,

@@ -3,13 +3,15 @@ import type { FenceLevel } from '../../../src/domain/fence-levels.ts'
 import type { Observed } from '../../../src/domain/observed.ts'
 import type { Plan } from '../../../src/domain/plan.ts'
 import type { SiteName, Stack } from '../../../src/domain/stack.ts'
-import type { Driver } from '../../../src/driver/flat/driver.ts'
+import type { Driver } from '../../../src/driver/capabilities.ts'
 import { guard } from '../../../src/drivers/guard/driver.ts'
 import { reachedFence } from '../../../src/evidence/reached-fence.ts'
 import type { StepReport } from '../../../src/execution/step-report.ts'
 import type { Observation } from '../../../src/observation/observation.ts'
 import { planMove } from '../../../src/planning/plan-move.ts'
 import { levelsText } from '../../../src/reporting/move-words.ts'
+import type { FlatDriver } from '../../support/flat/driver.ts'
+import { liftedDriver } from '../../support/flat/lifted.ts'
 import { toyDriver, toyStack, toyStep } from '../../support/toy-stack.ts'
 
 const at = '2026-11-20T12:00:00.000Z'
@@ -23,7 +25,7 @@ function plan(
     readonly closeAfter?: string
     readonly answers?: boolean
     readonly guard?: Observed
-    readonly driver?: Partial<Driver>
+    readonly driver?: Partial<FlatDriver>
     readonly mode?: 'switchover'
   } = {},
 ): Plan {
@@ -40,7 +42,7 @@ function plan(
     sites: { 'dc-a': more.answers === true ? answering : silent, 'dc-b': answering },
     components: more.guard === undefined ? {} : { guard: { 'dc-a': more.guard } },
   }
-  const drivers = { toy: { ...toy, ...more.driver }, guard: guard as unknown as Driver }
+  const drivers = { toy: liftedDriver({ ...toy, ...more.driver }), guard: guard as unknown as Driver }
   const [from, to] = ['dc-a' as SiteName, 'dc-b' as SiteName]
   const intent =
     more.mode === undefined
@@ -107,13 +109,16 @@ describe('a failover from a site that nobody reaches', () => {
 
   test('is refused when it promotes what no guard can close', () => {
     const { fence: _, ...bare } = toy
-    const planned = plan('database', { ...CLOSES, driver: { ...bare, fence: undefined } as unknown as Partial<Driver> })
+    const planned = plan('database', {
+      ...CLOSES,
+      driver: { ...bare, fence: undefined } as unknown as Partial<FlatDriver>,
+    })
     expect(waitOf(planned)).toBeUndefined()
     expect(found(planned)).toContain('fence-too-low blocker')
   })
 
   test('does not wait when its power is off: that is proven', () => {
-    const move: Driver['move'] = (component, states, intent, stack) => [
+    const move: FlatDriver['move'] = (component, states, intent, stack) => [
       ...(toy.move?.(component, states, intent, stack) ?? []),
       ...(component.name === 'database' ? [toyStep('database.off', 'FENCE', { fence: 'power' })] : []),
     ]
@@ -158,7 +163,7 @@ test('a switchover waits for no guard', () => {
 })
 
 test('a driver that calls a step of its own a fence by time makes no plan: only the wait in front of every promotion is one', () => {
-  const move: Driver['move'] = (component) =>
+  const move: FlatDriver['move'] = (component) =>
     component.name === 'database' ? [toyStep('database.hope', 'FENCE', { fence: 'database', byTime: true })] : []
   expect(() => plan('database', { ...CLOSES, driver: { move } })).toThrow(
     expect.objectContaining({ code: 'plan-defect' }),

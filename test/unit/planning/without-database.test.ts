@@ -3,7 +3,6 @@ import type { FenceLevel } from '../../../src/domain/fence-levels.ts'
 import type { Liveness } from '../../../src/domain/liveness.ts'
 import type { Intent } from '../../../src/domain/plan.ts'
 import type { Component, SiteName, Stack } from '../../../src/domain/stack.ts'
-import type { Driver } from '../../../src/driver/flat/driver.ts'
 import { drivers as all } from '../../../src/drivers/registry.ts'
 import { requiredFence } from '../../../src/planning/required-fence.ts'
 import { toyStack } from '../../support/toy-stack.ts'
@@ -42,12 +41,5 @@ describe('the fence of a stack', () => {
       expect(
         required(stackOf(stateless, { switchover: level, failover: level } as Stack['fencing']), 'failover', 'up'),
       ).toBe(level)
-  })
-
-  test('counts a part as a database that does not say what it reaches', () => {
-    const { reaches: _unsaid, ...silent } = all['helm-release'] as Driver
-    expect(required(stackOf(['helm-release']), 'failover', 'up', { ...all, 'helm-release': silent as never })).toBe(
-      'database',
-    )
   })
 })

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { type SshAccess, type SshRunner, sshRunner } from '../../../src/clients/ssh.ts'
 import type { Site, SiteName, Stack } from '../../../src/domain/stack.ts'
-import type { FlatContext } from '../../../src/driver/flat/context.ts'
+import type { DriverContext } from '../../../src/driver/context.ts'
 import { observe } from '../../../src/observation/observe.ts'
 import { livenessOf } from '../../../src/planning/liveness.ts'
 import { HOSTS, openHosts } from '../../../src/platform/hosts/client.ts'
@@ -13,6 +13,7 @@ import { hostsPlatform } from '../../../src/platform/hosts/platform.ts'
 import type { PlatformView } from '../../../src/platform/platform.ts'
 import { seconds } from '../../../src/values/duration.ts'
 import type { JsonObject } from '../../../src/values/json.ts'
+import { liftedDriver } from '../../support/flat/lifted.ts'
 import { memoryStore } from '../../support/memory-store.ts'
 import { freePorts } from '../../support/server-process.ts'
 import { type SshServer, startSshServer } from '../../support/ssh-server.ts'
@@ -78,7 +79,7 @@ const siteWith = (hosts: DeclaredHosts): Site => ({
   platforms: { hosts: hosts as unknown as JsonObject },
 })
 
-function contextOf(site: Site, credentials: Readonly<Record<string, string>>): FlatContext {
+function contextOf(site: Site, credentials: Readonly<Record<string, string>>): DriverContext {
   const ssh = (access: SshAccess): SshRunner => {
     const runner = sshRunner({ connectTimeout: seconds(5), ...access })
     open.push(runner)
@@ -88,7 +89,7 @@ function contextOf(site: Site, credentials: Readonly<Record<string, string>>): F
     credentials[(reference as { readonly env: string }).env] ?? ''
   const client = openHosts(site, { ssh, credential })
   const world = toyWorld({ writer: 'dc-a', effects: [] }, memoryStore())
-  return { ...world.context, stack: { ...toyStack, sites: [site] }, platform: () => client } as unknown as FlatContext
+  return { ...world.context, stack: { ...toyStack, sites: [site] }, platform: () => client } as unknown as DriverContext
 }
 const see = (hosts: DeclaredHosts, credentials: Readonly<Record<string, string>>): Promise<PlatformView> => {
   const site = siteWith(hosts)
@@ -355,14 +356,14 @@ describe('a stack without any cluster', () => {
       ...contextOf(a, ofOne()),
       stack,
       platform: (key: never, site: SiteName) => contextOf(site === 'dc-a' ? a : b, ofOne()).platform(key, site),
-    } as FlatContext
+    } as DriverContext
     const driver = { ...toyDriver({ writer: 'dc-a', effects: [] }), standsOn: 'hosts' }
-    const seen = await observe(context, memoryStore(), { toy: driver })
+    const seen = await observe(context, memoryStore(), { toy: liftedDriver(driver) })
     expect(seen.sites['dc-a']).toMatchObject({ kind: 'answering', identity: ID_1 })
     expect(seen.sites['dc-b']).toMatchObject({ kind: 'silent', cause: 'refused' })
     expect(seen.components.database?.['dc-a']?.kind).toBe('answering')
     expect(seen.components.database?.['dc-b']?.kind).toBe('silent')
-    expect(livenessOf(stack, seen, { toy: driver }, 'dc-a' as SiteName).is).toBe('up')
+    expect(livenessOf(stack, seen, { toy: liftedDriver(driver) }, 'dc-a' as SiteName).is).toBe('up')
   })
 
   test('a component on a platform that its site lacks is silent, and says which', async () => {
@@ -370,7 +371,7 @@ describe('a stack without any cluster', () => {
     if (a === undefined) throw new Error('a site')
     const stack: Stack = { ...toyStack, sites: [a] }
     const seen = await observe({ ...contextOf(a, ofOne()), stack }, memoryStore(), {
-      toy: toyDriver({ writer: 'dc-a', effects: [] }),
+      toy: liftedDriver(toyDriver({ writer: 'dc-a', effects: [] })),
     })
     expect(seen.components.database?.['dc-a']).toEqual({ kind: 'silent', why: 'dc-a declares no kubernetes' })
   })

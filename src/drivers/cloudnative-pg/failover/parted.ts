@@ -1,4 +1,4 @@
-import type { FlatContext } from '../../../driver/flat/context.ts'
+import type { DriverContext } from '../../../driver/context.ts'
 import { type ForkRecord, forkBefore } from '../../../systems/postgres/fork-records.ts'
 import { type ClusterObject, type InstanceStatus, serverNameOfPeer } from '../objects.ts'
 import type { Database } from '../spec.ts'
@@ -12,7 +12,7 @@ export async function partedBy(
   component: Database,
   cluster: ClusterObject,
   instance: InstanceStatus | null,
-  context: Pick<FlatContext, 'records'>,
+  context: Pick<DriverContext, 'records'>,
 ): Promise<ForkRecord | null> {
   const primary = cluster.spec.replica?.primary
   if (primary === undefined || primary === cluster.metadata.name) return null

@@ -3,11 +3,11 @@ import type { KubernetesClient, KubernetesObject, ObjectReference } from '../../
 import type { ObjectStoreClient } from '../../../../src/clients/object-store-client.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
 import type { Deployment } from '../../../../src/driver/deployment.ts'
-import { around as kitContext } from '../../../../src/driver/flat/around.ts'
-import type { FlatContext } from '../../../../src/driver/flat/context.ts'
 import { deployCluster } from '../../../../src/drivers/cloudnative-pg/deploy/deploy.ts'
 import { serverNamesIn } from '../../../../src/drivers/cloudnative-pg/deploy/situation.ts'
 import { ownedBy } from '../../../../src/platform/kubernetes/declared-objects.ts'
+import { around as kitContext } from '../../../support/flat/around.ts'
+import type { FlatContext } from '../../../support/flat/context.ts'
 import { cluster } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
 

@@ -2,15 +2,14 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, jest, test } from '@jest/globals'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import { around as kitContext } from '../../../../src/driver/flat/around.ts'
-import type { Driver } from '../../../../src/driver/flat/driver.ts'
-import { cloudNativePg } from '../../../../src/drivers/cloudnative-pg/driver.ts'
 import { observeCluster } from '../../../../src/drivers/cloudnative-pg/observe.ts'
+import { drivers } from '../../../../src/drivers/registry.ts'
 import { closeSite } from '../../../../src/guard/close-site.ts'
 import { guardContext } from '../../../../src/guard/reach.ts'
 import { OBSERVATION_DEADLINE } from '../../../../src/observation/observe.ts'
 import { openKubernetes } from '../../../../src/platform/kubernetes/client/open.ts'
 import type { ConditionalStore } from '../../../../src/witness/conditional-store.ts'
+import { around as kitContext } from '../../../support/flat/around.ts'
 import { kubeconfigOf } from '../../../support/kubeconfig.ts'
 import { toyClock } from '../../../support/toy-stack.ts'
 import { cluster } from './cluster-states.ts'
@@ -90,7 +89,6 @@ test('a primary whose instance hangs is seen as what its Cluster says, within th
 test('a guard sends its fence to a primary whose instance hangs', async () => {
   const { context, patches } = await behindDeadKubelet()
   const closing = new AbortController()
-  const drivers = { 'cloudnative-pg': cloudNativePg as unknown as Driver }
   const door = {
     stack,
     site: dcA,

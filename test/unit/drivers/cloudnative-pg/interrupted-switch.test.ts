@@ -2,12 +2,12 @@ import { describe, expect, test } from '@jest/globals'
 import type { KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
 import type { Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { FlatRun } from '../../../../src/driver/flat/behaviour.ts'
 import { leftOfSwitch } from '../../../../src/drivers/cloudnative-pg/left-of-switch.ts'
 import * as move from '../../../../src/drivers/cloudnative-pg/move/demote.ts'
 import { FENCE } from '../../../../src/drivers/cloudnative-pg/objects.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import { applyAsSeen, undoAsSeen } from '../../../support/act-as-seen.ts'
+import type { FlatRun } from '../../../support/flat/behaviour.ts'
 import { cluster, primary } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
 import { behaviourOf, planned } from './of-kit.ts'
@@ -107,7 +107,7 @@ describe('a demotion whose direction somebody else writes back', () => {
     const { run } = around(cluster('pg-dc-a'))
     expect(await demote.done(run)).toMatchObject({ is: 'pending', restsOn: expect.anything() })
     const kubernetes = {
-      ...run.context.kubernetes('dc-a' as SiteName),
+      ...run.context.kubernetes?.('dc-a' as SiteName),
       get: async () => reverted as unknown as KubernetesObject,
     }
     const later = {

@@ -1,12 +1,12 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import { cloudNativePg } from '../../../../src/drivers/cloudnative-pg/driver.ts'
 import { compare } from '../../../../src/drivers/cloudnative-pg/move/catch-up.ts'
 import { demotionOf } from '../../../../src/drivers/cloudnative-pg/move/demote.ts'
 import { refusal } from '../../../../src/drivers/cloudnative-pg/move/promote.ts'
 import { decodeToken } from '../../../../src/drivers/cloudnative-pg/move/token.ts'
 import type { ClusterObject } from '../../../../src/drivers/cloudnative-pg/objects.ts'
+import { cloudNativePg } from '../../../support/flat/drivers.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
 
 const token = (redo: string, timeline = '1', systemId = '77'): string =>

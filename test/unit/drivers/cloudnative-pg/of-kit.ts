@@ -1,9 +1,9 @@
 import type { PlannedStep } from '../../../../src/domain/plan.ts'
 import type { AnyAction, DriverStep } from '../../../../src/driver/action.ts'
-import { adaptedActions, asPlannedSteps } from '../../../../src/driver/flat/adapter.ts'
-import { around } from '../../../../src/driver/flat/around.ts'
-import type { Behaviour } from '../../../../src/driver/flat/behaviour.ts'
 import type { CloudNativePgSpec, Database } from '../../../../src/drivers/cloudnative-pg/spec.ts'
+import { adaptedActions, asPlannedSteps } from '../../../support/flat/adapter.ts'
+import { around } from '../../../support/flat/around.ts'
+import type { Behaviour } from '../../../support/flat/behaviour.ts'
 
 /** How the engine runs an action. */
 export function behaviourOf(action: AnyAction<CloudNativePgSpec>): Behaviour<CloudNativePgSpec> {

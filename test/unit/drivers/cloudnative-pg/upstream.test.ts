@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
-import type { FlatContext } from '../../../../src/driver/flat/context.ts'
 import { seeUpstream } from '../../../../src/drivers/cloudnative-pg/failover/upstream.ts'
 import type { SegmentBytes } from '../../../../src/systems/postgres/wal.ts'
+import type { FlatContext } from '../../../support/flat/context.ts'
 import { cluster, MB16, replica, segmentsOf } from './cluster-states.ts'
 import { theDatabase } from './database-stack.ts'
 

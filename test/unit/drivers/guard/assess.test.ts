@@ -2,13 +2,13 @@ import { expect, test } from '@jest/globals'
 import type { Observed } from '../../../../src/domain/observed.ts'
 import type { Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName, Stack } from '../../../../src/domain/stack.ts'
-import type { Driver } from '../../../../src/driver/flat/driver.ts'
-import { guard } from '../../../../src/drivers/guard/driver.ts'
 import type { GuardState } from '../../../../src/drivers/guard/observe.ts'
 import type { GuardComponent } from '../../../../src/drivers/guard/spec.ts'
+import { drivers } from '../../../../src/drivers/registry.ts'
 import { type GuardReport, reportIn } from '../../../../src/guard/report.ts'
 import { accessRulesOf, identitiesOf } from '../../../../src/operations/access.ts'
 import { bucketPolicies } from '../../../../src/witness/s3/identity-policies.ts'
+import { guard } from '../../../support/flat/drivers.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
 
 const keys = { accessKeyId: { env: 'A' }, secretAccessKey: { env: 'B' } }
@@ -158,7 +158,6 @@ test('the guard reads the active record and nothing else of the witness, and its
     witness: { driver: 's3', spec: { bucket: 'w', prefix: 'shop/' } },
     components: [component as unknown as Stack['components'][number]],
   }
-  const drivers = { guard: guard as unknown as Driver }
   const policiesOf = (of: Stack) => bucketPolicies(of, accessRulesOf(of, drivers), identitiesOf(of, drivers))
   expect(policiesOf(stack).guard).toEqual({
     Version: '2012-10-17',

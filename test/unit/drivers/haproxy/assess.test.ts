@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
 import { EVERYWHERE, type Observed } from '../../../../src/domain/observed.ts'
 import type { Intent } from '../../../../src/domain/plan.ts'
-import { haproxy } from '../../../../src/drivers/haproxy/driver.ts'
 import type { InstanceState, Server } from '../../../../src/drivers/haproxy/instance.ts'
 import type { Traffic } from '../../../../src/drivers/haproxy/spec.ts'
 import type { InstanceView as ViewOf } from '../../../../src/systems/traffic/load-balancers.ts'
+import { haproxy } from '../../../support/flat/drivers.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
 import { failover, rejoin, switchover, trafficOver } from '../../../support/traffic.ts'
 

@@ -2,11 +2,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@
 import type { LivenessSignal } from '../../../../src/domain/liveness.ts'
 import { EVERYWHERE, type Observed } from '../../../../src/domain/observed.ts'
 import type { PlannedStep } from '../../../../src/domain/plan.ts'
-import type { Behaviour, FlatRun } from '../../../../src/driver/flat/behaviour.ts'
-import type { FlatContext } from '../../../../src/driver/flat/context.ts'
-import { type HaproxyState, haproxy } from '../../../../src/drivers/haproxy/driver.ts'
+import type { HaproxyState } from '../../../../src/drivers/haproxy/driver.ts'
 import type { Traffic } from '../../../../src/drivers/haproxy/spec.ts'
 import { orderProblems } from '../../../../src/planning/order-steps.ts'
+import type { Behaviour, FlatRun } from '../../../support/flat/behaviour.ts'
+import type { FlatContext } from '../../../support/flat/context.ts'
+import { haproxy } from '../../../support/flat/drivers.ts'
 import {
   type LoadBalancerHost,
   MAP,

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import type { Observed } from '../../../../src/domain/observed.ts'
 import type { PlannedStep } from '../../../../src/domain/plan.ts'
-import type { Behaviour } from '../../../../src/driver/flat/behaviour.ts'
-import type { FlatContext } from '../../../../src/driver/flat/context.ts'
-import { haproxy } from '../../../../src/drivers/haproxy/driver.ts'
 import { readInstance, setValue } from '../../../../src/drivers/haproxy/instance.ts'
 import { runnerFor } from '../../../../src/drivers/haproxy/load-balancers.ts'
 import type { Traffic } from '../../../../src/drivers/haproxy/spec.ts'
+import type { Behaviour } from '../../../support/flat/behaviour.ts'
+import type { FlatContext } from '../../../support/flat/context.ts'
+import { haproxy } from '../../../support/flat/drivers.ts'
 import {
   type LoadBalancerHost,
   MAP,

@@ -1,13 +1,13 @@
 import { describe, expect, test } from '@jest/globals'
 import type { KubernetesClient, KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { FlatRun } from '../../../../src/driver/flat/behaviour.ts'
-import type { FlatContext } from '../../../../src/driver/flat/context.ts'
-import { helmRelease } from '../../../../src/drivers/helm-release/driver.ts'
 import { pulled, pullImagesStep } from '../../../../src/drivers/helm-release/pull-images.ts'
 import type { HelmReleaseSpec } from '../../../../src/drivers/helm-release/spec.ts'
 import { siteError } from '../../../../src/errors/standby-error.ts'
 import { asPlanned, behaviourOf } from '../../../support/behaviour-of.ts'
+import type { FlatRun } from '../../../support/flat/behaviour.ts'
+import type { FlatContext } from '../../../support/flat/context.ts'
+import { helmRelease } from '../../../support/flat/drivers.ts'
 import { theApplication } from '../../../support/helm-application.ts'
 
 const pullImages = behaviourOf(helmRelease, 'pull-images')

@@ -1,11 +1,11 @@
 import { expect, test } from '@jest/globals'
 import type { KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { FlatRun } from '../../../../src/driver/flat/behaviour.ts'
 import { dumpStep } from '../../../../src/drivers/redis/backup.ts'
-import { redis } from '../../../../src/drivers/redis/driver.ts'
 import type { RedisSpec } from '../../../../src/drivers/redis/spec.ts'
 import { behaviourOf } from '../../../support/behaviour-of.ts'
+import type { FlatRun } from '../../../support/flat/behaviour.ts'
+import { redis } from '../../../support/flat/drivers.ts'
 import { theCache } from '../../../support/redis-cache.ts'
 
 const dcA = 'dc-a' as SiteName

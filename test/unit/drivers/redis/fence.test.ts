@@ -3,17 +3,17 @@ import type { KubernetesClient, ObjectReference } from '../../../../src/clients/
 import type { Observed } from '../../../../src/domain/observed.ts'
 import type { Intent } from '../../../../src/domain/plan.ts'
 import type { Component, SiteName, Stack } from '../../../../src/domain/stack.ts'
-import type { FlatRun } from '../../../../src/driver/flat/behaviour.ts'
-import type { Driver } from '../../../../src/driver/flat/driver.ts'
-import { redis } from '../../../../src/drivers/redis/driver.ts'
 import type { RedisState } from '../../../../src/drivers/redis/observe.ts'
 import type { Cache } from '../../../../src/drivers/redis/spec.ts'
+import { drivers } from '../../../../src/drivers/registry.ts'
 import { siteError } from '../../../../src/errors/standby-error.ts'
 import { closeSite } from '../../../../src/guard/close-site.ts'
 import { guardContext } from '../../../../src/guard/reach.ts'
 import type { ConditionalStore } from '../../../../src/witness/conditional-store.ts'
 import { undoAsSeen } from '../../../support/act-as-seen.ts'
 import { behaviourOf } from '../../../support/behaviour-of.ts'
+import type { FlatRun } from '../../../support/flat/behaviour.ts'
+import { redis } from '../../../support/flat/drivers.ts'
 import { theCache } from '../../../support/redis-cache.ts'
 import { toyClock, toyStack } from '../../../support/toy-stack.ts'
 
@@ -60,7 +60,6 @@ function site(suspend: boolean, forbidden = false) {
     log,
     signal: AbortSignal.timeout(5_000),
   })
-  const drivers = { redis: redis as unknown as Driver }
   const close = (mayClose = true) => closeSite({ stack, site: A, drivers, context }, B, async () => mayClose)
   return { world, context, close }
 }

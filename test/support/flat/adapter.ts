@@ -2,34 +2,36 @@
  * Today's `Driver` out of a driver of the kit: with it drivers are converted one by one while the core still reads the
  * old interface, and the core is converted afterwards in one place.
  */
-import type { Observed } from '../../domain/observed.ts'
-import { EVERYWHERE } from '../../domain/observed.ts'
-import type { Finding, Intent, PlannedStep } from '../../domain/plan.ts'
-import type { Component, Stack } from '../../domain/stack.ts'
-import type { Milliseconds } from '../../values/duration.ts'
-import type { JsonObject } from '../../values/json.ts'
-import { type AnyAction, type DriverStep, idOfStep } from '../action.ts'
-import type { StepRun } from '../behaviour.ts'
-import type { Declares, Plans, SiteDriver, StackDriver, StatesPerSite } from '../capabilities.ts'
-import type { DriverFinding } from '../codes.ts'
-import type { DriverContext } from '../context.ts'
-import type { Varies } from '../varying.ts'
+import type { Observed } from '../../../src/domain/observed.ts'
+import { EVERYWHERE } from '../../../src/domain/observed.ts'
+import type { Finding, Intent, PlannedStep } from '../../../src/domain/plan.ts'
+import type { Component, Stack } from '../../../src/domain/stack.ts'
+import { type AnyAction, type DriverStep, idOfStep } from '../../../src/driver/action.ts'
+import type { StepRun } from '../../../src/driver/behaviour.ts'
+import type { Declares, Plans, SiteDriver, StackDriver, StatesPerSite } from '../../../src/driver/capabilities.ts'
+import type { DriverFinding } from '../../../src/driver/codes.ts'
+import type { DriverContext } from '../../../src/driver/context.ts'
+import type { Varies } from '../../../src/driver/varying.ts'
+import type { Milliseconds } from '../../../src/values/duration.ts'
+import type { JsonObject } from '../../../src/values/json.ts'
 import type { Behaviour, FlatRun } from './behaviour.ts'
 import type { FlatContext } from './context.ts'
-import type { Driver } from './driver.ts'
+import type { FlatDriver } from './driver.ts'
 
 /** The kit's context around today's: made once per context (`WeakMap` goes with the adapter). */
 export type Around = (context: FlatContext) => DriverContext
 
 const NONE: Observed<never> = { kind: 'silent', why: 'not observed' }
 
-export function adaptedStackDriver<Spec, State>(driver: StackDriver<Spec, State>, around: Around): Driver<Spec, State> {
+export function adaptedStackDriver<Spec, State>(
+  driver: StackDriver<Spec, State>,
+  around: Around,
+): FlatDriver<Spec, State> {
   const one = (states: StatesPerSite<State>): Observed<State> => states[EVERYWHERE] ?? NONE
   const { moves, liveness, levels, assess } = driver
   const planned = stepsOf<Spec, State, Observed<State>>(one)
-  const adapted: Driver<Spec, State> = {
+  const adapted: FlatDriver<Spec, State> = {
     ...declared(driver),
-    actions: driver.actions,
     scope: 'stack',
     ...(levels === undefined ? {} : { reaches: () => levels }),
     ...(driver.addresses === undefined ? {} : { addresses: (component) => driver.addresses?.(component) ?? [] }),
@@ -53,16 +55,18 @@ export function adaptedStackDriver<Spec, State>(driver: StackDriver<Spec, State>
     sees: (component, states, site) => liveness?.signals(component, one(states), site) ?? [],
     ...adaptedActions(driver.actions, around),
   }
-  return keeping(driver, adapted)
+  return adapted
 }
 
-export function adaptedSiteDriver<Spec, State>(driver: SiteDriver<Spec, State>, around: Around): Driver<Spec, State> {
+export function adaptedSiteDriver<Spec, State>(
+  driver: SiteDriver<Spec, State>,
+  around: Around,
+): FlatDriver<Spec, State> {
   const same = (states: StatesPerSite<State>): StatesPerSite<State> => states
   const { moves, fences, liveness, losses, assess, deploys, selfFences, backups, database, store } = driver
   const planned = stepsOf<Spec, State, StatesPerSite<State>>(same)
-  const adapted: Driver<Spec, State> = {
+  const adapted: FlatDriver<Spec, State> = {
     ...declared(driver),
-    actions: driver.actions,
     scope: 'site',
     ...(driver.standsOn === null ? { outside: true as const } : { standsOn: driver.standsOn }),
     ...(fences === undefined && selfFences === undefined
@@ -133,20 +137,14 @@ export function adaptedSiteDriver<Spec, State>(driver: SiteDriver<Spec, State>, 
     ...(store === undefined ? {} : { objectStore: store.objectStore }),
     ...adaptedActions(driver.actions, around),
   }
-  return keeping(driver, adapted)
+  return adapted
 }
-
-/** Not enumerable: what is copied with changes is another driver. */
-const keeping = <Spec, State>(
-  kit: SiteDriver<Spec, State> | StackDriver<Spec, State>,
-  adapted: Driver<Spec, State>,
-): Driver<Spec, State> => Object.defineProperty(adapted, 'kit', { value: kit })
 
 const asFinding = ({ code, ...finding }: DriverFinding): Finding => ({ code, ...finding })
 
 function declared<Spec>(
   driver: Declares<Spec> & { readonly kind: string },
-): Pick<Driver<Spec>, 'kind' | (keyof Declares<Spec> & keyof Driver<Spec>)> {
+): Pick<FlatDriver<Spec>, 'kind' | (keyof Declares<Spec> & keyof FlatDriver<Spec>)> {
   const { kind, schema, codes, claims, access, files, fileProblems, validate, credentials, brings } = driver
   return {
     kind,
@@ -190,7 +188,7 @@ function asPlanned<Spec>(component: Component<Spec>, { needs, about, ...step }: 
 export function adaptedActions<Spec>(
   actions: readonly AnyAction<Spec>[],
   around: Around,
-): Pick<Driver<Spec>, 'behaviours' | 'manual' | 'varying' | 'varyingTitles'> {
+): Pick<FlatDriver<Spec>, 'behaviours' | 'manual' | 'varying' | 'varyingTitles'> {
   const pairs = <T>(of: (action: AnyAction<Spec>) => T | undefined): Record<string, T> =>
     Object.fromEntries(
       actions.flatMap((action): [string, T][] => {
@@ -207,7 +205,7 @@ export function adaptedActions<Spec>(
 }
 
 const manualOf =
-  <Spec>(actions: readonly AnyAction<Spec>[]): NonNullable<Driver<Spec>['manual']> =>
+  <Spec>(actions: readonly AnyAction<Spec>[]): NonNullable<FlatDriver<Spec>['manual']> =>
   (component, step, around) => {
     const byHand = actions.find(({ name }) => name === step.action)?.byHand ?? 'none'
     return byHand === 'none'

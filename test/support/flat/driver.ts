@@ -1,22 +1,20 @@
-import type { ObjectStoreLocation } from '../../clients/object-store-client.ts'
-import type { Claim, NamedPath, SpecProblem } from '../../domain/declaration.ts'
-import type { FenceLevel } from '../../domain/fence-levels.ts'
-import type { AccessRule, CredentialUse, Identity } from '../../domain/identities.ts'
-import type { LivenessSignal } from '../../domain/liveness.ts'
-import type { BySite, Gap, Observed } from '../../domain/observed.ts'
-import type { ComponentLoss, Finding, Intent, KeptData, PlannedStep } from '../../domain/plan.ts'
-import type { Sandbox } from '../../domain/restore-test.ts'
-import type { Component, SiteName, Stack } from '../../domain/stack.ts'
-import type { JsonObject } from '../../values/json.ts'
-import type { AnyAction } from '../action.ts'
-import type { Assessment, LocationOf, SelfFencing } from '../assessment.ts'
-import type { SiteDriver, StackDriver } from '../capabilities.ts'
-import type { CodeTable, DeclaredCodes } from '../codes.ts'
-import type { SqlRows } from '../context.ts'
-import type { Deployment, DeployUnit } from '../deployment.ts'
-import type { Manual, ManualSurroundings } from '../manual.ts'
-import type { RestoreTestReport } from '../restore-test.ts'
-import type { Varies, VaryingTitle } from '../varying.ts'
+import type { ObjectStoreLocation } from '../../../src/clients/object-store-client.ts'
+import type { Claim, NamedPath, SpecProblem } from '../../../src/domain/declaration.ts'
+import type { FenceLevel } from '../../../src/domain/fence-levels.ts'
+import type { AccessRule, CredentialUse, Identity } from '../../../src/domain/identities.ts'
+import type { LivenessSignal } from '../../../src/domain/liveness.ts'
+import type { BySite, Gap, Observed } from '../../../src/domain/observed.ts'
+import type { ComponentLoss, Finding, Intent, KeptData, PlannedStep } from '../../../src/domain/plan.ts'
+import type { Sandbox } from '../../../src/domain/restore-test.ts'
+import type { Component, SiteName, Stack } from '../../../src/domain/stack.ts'
+import type { Assessment, LocationOf, SelfFencing } from '../../../src/driver/assessment.ts'
+import type { CodeTable, DeclaredCodes } from '../../../src/driver/codes.ts'
+import type { SqlRows } from '../../../src/driver/context.ts'
+import type { Deployment, DeployUnit } from '../../../src/driver/deployment.ts'
+import type { Manual, ManualSurroundings } from '../../../src/driver/manual.ts'
+import type { RestoreTestReport } from '../../../src/driver/restore-test.ts'
+import type { Varies, VaryingTitle } from '../../../src/driver/varying.ts'
+import type { JsonObject } from '../../../src/values/json.ts'
 import type { Behaviour } from './behaviour.ts'
 import type { FlatContext } from './context.ts'
 
@@ -24,9 +22,7 @@ import type { FlatContext } from './context.ts'
  * The code that knows one kind of component. The core asks for nothing else and imports no driver by name:
  * a system is added by one folder under `drivers/` and one line in `drivers/registry.ts`.
  */
-export interface Driver<Spec = JsonObject, State = unknown> {
-  /** The driver of the kit that this one was made of: what the core asks. */
-  readonly kit?: SiteDriver<Spec, State> | StackDriver<Spec, State>
+export interface FlatDriver<Spec = JsonObject, State = unknown> {
   /** As in `driver:` of the stack file. */
   readonly kind: string
   /** Whether the component exists once per site, or once for the whole stack. */
@@ -39,8 +35,6 @@ export interface Driver<Spec = JsonObject, State = unknown> {
   readonly schema: JsonObject
   /** The codes that only it uses, for docs/reason-codes.md; absent: they are in src/errors/reason-codes.ts. */
   readonly codes?: DeclaredCodes<CodeTable>
-  /** Its actions as the kit has them, for the conformance suite; goes with the adapter. */
-  readonly actions?: readonly AnyAction<Spec>[]
 
   /** What this component holds alone: two claims that meet are an error of the stack file. Pure. */
   claims(component: Component<Spec>, stack: Stack): Claim[]

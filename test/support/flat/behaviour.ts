@@ -1,8 +1,8 @@
-import type { Intent, PlannedStep, StepId } from '../../domain/plan.ts'
-import type { Progress, RestsOn } from '../../domain/progress.ts'
-import type { Component } from '../../domain/stack.ts'
-import type { Milliseconds } from '../../values/duration.ts'
-import type { JsonObject } from '../../values/json.ts'
+import type { Intent, PlannedStep, StepId } from '../../../src/domain/plan.ts'
+import type { Progress, RestsOn } from '../../../src/domain/progress.ts'
+import type { Component } from '../../../src/domain/stack.ts'
+import type { Milliseconds } from '../../../src/values/duration.ts'
+import type { JsonObject } from '../../../src/values/json.ts'
 import type { FlatContext } from './context.ts'
 
 /**

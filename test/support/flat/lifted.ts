@@ -2,33 +2,26 @@
  * Drivers and behaviours of the kit out of those of today's `Driver`: the core reads the kit alone. Goes when every
  * driver is written against the kit.
  */
-import { type BySite, EVERYWHERE, type Observed } from '../../domain/observed.ts'
-import type { Finding, Intent, PlannedStep } from '../../domain/plan.ts'
-import type { Progress, RestsOn } from '../../domain/progress.ts'
-import type { Component, SiteName, Stack } from '../../domain/stack.ts'
-import type { JsonObject } from '../../values/json.ts'
-import type { AnyAction, DriverStep } from '../action.ts'
-import type { Assessment } from '../assessment.ts'
-import type { Assesses, KitRestoreTest, Moves, Plans, SeesLiveness, SiteDriver, StackDriver } from '../capabilities.ts'
-import { declareCodes } from '../codes.ts'
-import type { DriverContext } from '../context.ts'
-import type { Deployment } from '../deployment.ts'
-import type { EngineBehaviour, EngineRun, SeenByEngine } from '../engine.ts'
+import { type BySite, EVERYWHERE, type Observed } from '../../../src/domain/observed.ts'
+import type { Finding, Intent, PlannedStep } from '../../../src/domain/plan.ts'
+import type { Progress, RestsOn } from '../../../src/domain/progress.ts'
+import type { Component, SiteName, Stack } from '../../../src/domain/stack.ts'
+import type { AnyAction, DriverStep } from '../../../src/driver/action.ts'
+import type { Assessment } from '../../../src/driver/assessment.ts'
+import type { Assesses, Driver, KitRestoreTest, Moves, Plans, SeesLiveness } from '../../../src/driver/capabilities.ts'
+import { declareCodes } from '../../../src/driver/codes.ts'
+import type { DriverContext } from '../../../src/driver/context.ts'
+import type { Deployment } from '../../../src/driver/deployment.ts'
+import type { EngineBehaviour, EngineRun, SeenByEngine } from '../../../src/driver/engine.ts'
+import type { JsonObject } from '../../../src/values/json.ts'
 import type { Behaviour, FlatRun } from './behaviour.ts'
-import type { FlatContext } from './context.ts'
-import type { Driver } from './driver.ts'
-
-/** The core passes the context of today with what the kit adds. */
-const ofBefore = (context: DriverContext): FlatContext => context as unknown as FlatContext
-
-/** What the core holds: a driver whose specification and state only itself knows. */
-export type KitDriver = SiteDriver<JsonObject, unknown> | StackDriver<JsonObject, unknown>
+import type { FlatDriver } from './driver.ts'
 
 /** What a driver of the whole stack is asked with when nothing was observed of it. */
-export const NOT_OBSERVED: Observed<never> = { kind: 'silent', why: 'not observed' }
+const NOT_OBSERVED: Observed<never> = { kind: 'silent', why: 'not observed' }
 
 /** A driver of the kit out of one of before, which is read anew at each question. */
-export function liftedDriver(old: Driver): KitDriver {
+export function liftedDriver(old: FlatDriver): Driver {
   const { kind, schema, claims, access, files, fileProblems, validate, credentials, brings } = old
   const declared = {
     kind,
@@ -52,14 +45,14 @@ export function liftedDriver(old: Driver): KitDriver {
       ...(old.addresses === undefined
         ? {}
         : { addresses: (component: Component) => old.addresses?.(component, null) ?? [] }),
-      observe: (component, context) => old.observe(component, null, ofBefore(context)),
+      observe: (component, context) => old.observe(component, null, context),
       ...(old.reaches === undefined ? {} : { levels: old.reaches({} as Component, {} as Stack) }),
       ...(old.deploy === undefined
         ? {}
         : {
             deploys: {
               deploy: async (component: Component, _: null, deployment: Deployment, context: DriverContext) =>
-                (await old.deploy?.(component, null, deployment, ofBefore(context))) ?? [],
+                (await old.deploy?.(component, null, deployment, context)) ?? [],
             },
           }),
     }
@@ -73,13 +66,13 @@ export function liftedDriver(old: Driver): KitDriver {
     actions: liftedActions(old),
     standsOn: old.outside === true ? null : (old.standsOn ?? 'kubernetes'),
     ...(old.addresses === undefined ? {} : { addresses: (component, site) => old.addresses?.(component, site) ?? [] }),
-    observe: (component, site, context) => old.observe(component, site, ofBefore(context)),
+    observe: (component, site, context) => old.observe(component, site, context),
     ...(old.deploy === undefined
       ? {}
       : {
           deploys: {
             deploy: async (component: Component, site: SiteName, deployment: Deployment, context: DriverContext) =>
-              (await old.deploy?.(component, site, deployment, ofBefore(context))) ?? [],
+              (await old.deploy?.(component, site, deployment, context)) ?? [],
           },
         }),
     ...(old.fence === undefined ? {} : { fences: { levels, steps: liftedPlan(old.fence, (states) => states) } }),
@@ -110,7 +103,7 @@ export function liftedDriver(old: Driver): KitDriver {
             backup: (component, states, site, stack) =>
               (old.backup?.(component, states, site, stack) ?? []).map(liftedStep),
             async restoreTest(component, source, sandbox, context) {
-              const report = await old.restoreTest?.(component, source, sandbox, ofBefore(context))
+              const report = await old.restoreTest?.(component, source, sandbox, context)
               if (report === undefined) throw new Error(`${kind} tests no backup any more`)
               return report as KitRestoreTest
             },
@@ -120,15 +113,14 @@ export function liftedDriver(old: Driver): KitDriver {
       ? {}
       : {
           database: {
-            sql: async (component, at, query, context) =>
-              (await old.sql?.(component, at, query, ofBefore(context))) ?? [],
+            sql: async (component, at, query, context) => (await old.sql?.(component, at, query, context)) ?? [],
           },
         }),
     ...(old.objectStore === undefined ? {} : { store: { objectStore: old.objectStore } }),
   }
 }
 
-function overStates<States>(old: Driver, bySite: (states: States) => BySite) {
+function overStates<States>(old: FlatDriver, bySite: (states: States) => BySite) {
   const asked = (component: Component, states: States, intent: Intent | null, assessment: Assessment): Finding[] =>
     old.assess(component, bySite(states), intent, assessment)
   const ofMode = (component: Component, states: States, intent: Intent, assessment: Assessment): Finding[] =>
@@ -156,14 +148,14 @@ function overStates<States>(old: Driver, bySite: (states: States) => BySite) {
 }
 
 const liftedPlan =
-  <States>(plan: Driver['move'], bySite: (states: States) => BySite): Plans<JsonObject, States> =>
+  <States>(plan: FlatDriver['move'], bySite: (states: States) => BySite): Plans<JsonObject, States> =>
   (component, states, intent, stack) =>
     (plan?.(component, bySite(states), intent, stack) ?? []).map(liftedStep)
 
 /** Its id stays with it, and comes back when the core plans it. */
 const liftedStep = ({ needs, ...step }: PlannedStep): DriverStep => ({ ...step, needs: needs.map((id) => ({ id })) })
 
-const liftedActions = (old: Driver): AnyAction<JsonObject>[] =>
+const liftedActions = (old: FlatDriver): AnyAction<JsonObject>[] =>
   Object.entries(old.behaviours).map(([name, behaviour]): AnyAction<JsonObject> => {
     const [varies, titleOf] = [old.varying?.[name], old.varyingTitles?.[name]]
     return {
@@ -225,7 +217,7 @@ function loweredRun({ step, context, proofOf, memory: _, site: __, ...run }: Eng
     ...run,
     // The engine passes whole steps.
     step: step as unknown as PlannedStep,
-    context: ofBefore(context),
+    context: context,
     proofOf: (id) => proofOf({ id }) as JsonObject | null,
     ...(restsOn === undefined ? {} : { restsOn }),
   }
