@@ -1,7 +1,4 @@
-/**
- * Drivers and behaviours of the kit out of those of today's `Driver`: the core reads the kit alone. Goes when every
- * driver is written against the kit.
- */
+/** Drivers and behaviours of the kit out of flat ones: the core reads the kit alone. */
 import { type BySite, EVERYWHERE, type Observed } from '../../../src/domain/observed.ts'
 import type { Finding, Intent, PlannedStep } from '../../../src/domain/plan.ts'
 import type { Progress, RestsOn } from '../../../src/domain/progress.ts'
@@ -20,7 +17,7 @@ import type { FlatDriver } from './driver.ts'
 /** What a driver of the whole stack is asked with when nothing was observed of it. */
 const NOT_OBSERVED: Observed<never> = { kind: 'silent', why: 'not observed' }
 
-/** A driver of the kit out of one of before, which is read anew at each question. */
+/** A driver of the kit out of a flat one. A test may change its behaviours afterwards: they are read anew each time. */
 export function liftedDriver(old: FlatDriver): Driver {
   const { kind, schema, claims, access, files, fileProblems, validate, credentials, brings } = old
   const declared = {
@@ -41,7 +38,9 @@ export function liftedDriver(old: FlatDriver): Driver {
       ...declared,
       ...overStates<Observed>(old, bySite),
       scope: 'stack',
-      actions: liftedActions(old),
+      get actions() {
+        return liftedActions(old)
+      },
       ...(old.addresses === undefined
         ? {}
         : { addresses: (component: Component) => old.addresses?.(component, null) ?? [] }),
@@ -63,7 +62,9 @@ export function liftedDriver(old: FlatDriver): Driver {
     ...declared,
     ...overStates<BySite>(old, (states) => states),
     scope: 'site',
-    actions: liftedActions(old),
+    get actions() {
+      return liftedActions(old)
+    },
     standsOn: old.outside === true ? null : (old.standsOn ?? 'kubernetes'),
     ...(old.addresses === undefined ? {} : { addresses: (component, site) => old.addresses?.(component, site) ?? [] }),
     observe: (component, site, context) => old.observe(component, site, context),
