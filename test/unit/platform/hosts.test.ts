@@ -210,7 +210,7 @@ describe('a host that answers late', () => {
         return toy.observe(component, site, from)
       },
     }
-    return observe(context, memoryStore(), { toy: driver }, seconds(8))
+    return observe(context, memoryStore(), { toy: liftedDriver(driver) }, seconds(8))
   }
 
   test('is heard, and components are asked through the others meanwhile', async () => {
