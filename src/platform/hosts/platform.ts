@@ -9,7 +9,7 @@ import { type DeclaredHosts, type DeclaredMachine, declaredHosts, hostsSchema } 
 import { hostProblems } from './host-problems.ts'
 import { ANOTHER_HOST, hostsSignal } from './liveness-signals.ts'
 import { reachHosts } from './look.ts'
-import { emptyHostSandbox, sandboxName } from './sandbox.ts'
+import { emptyHostSandbox, sandboxName } from './empty-sandbox.ts'
 
 /** Machines of a site that are reached by ssh. */
 export const hostsPlatform: Platform = {
