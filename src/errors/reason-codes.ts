@@ -260,6 +260,10 @@ export const REASON_CODES = {
     'no-site-for-sandbox': 'No passive site can carry the sandbox.',
     'sandbox-missing': 'The sandbox of restore tests does not exist, or is not marked as one.',
     'sandbox-not-empty': 'The sandbox could not be emptied.',
+    'sandbox-in-use': 'Another restore test has the sandbox, or has taken it over.',
+    'sandbox-unsupported':
+      'The machine has no systemd, or its user not the rights of root: no restore test can run there.',
+    'sandbox-full': 'The file system of the sandbox is full: what ran in it was stopped.',
     'sandbox-stuck': 'The restore could not begin in the sandbox.',
     'restore-failed': 'A backup could not be restored.',
     'endpoint-missing': 'A part that the test needs was not restored.',

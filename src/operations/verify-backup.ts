@@ -44,7 +44,7 @@ export async function verifyBackup(world: World, request: RestoreTestRequest): P
   const id = `${stampOf(begun.toISOString())}-${randomBytes(2).toString('hex')}`
   const patient = withPatience(world)
   const testing = sandboxesOf(world, target)
-  const around = { clock: world.clock, log: world.log, deadline: minutes(3) }
+  const around = { clock: world.clock, log: world.log, deadline: minutes(3), test: id }
 
   const placeOf = ({ sandbox }: Platform): string => sandbox.nameFor(world.stack.name)
   const empty = (platform: Platform, signal: AbortSignal): Promise<number> =>

@@ -101,7 +101,7 @@ export interface SandboxOfPlatform {
   nameFor(stack: string): string
   /**
    * Removes all that is in it, and proves that nothing is left; the number of things that were removed. Throws
-   * `sandbox-missing`, `sandbox-not-empty` with what remains, `sandbox-unsupported`.
+   * `sandbox-missing`, `sandbox-in-use`, `sandbox-not-empty` with what remains, `sandbox-unsupported`.
    */
   empty(site: SiteName, name: string, context: DriverContext, around: EmptyingSandbox): Promise<number>
   /** The labels of what a restore test makes in it. */
@@ -110,6 +110,8 @@ export interface SandboxOfPlatform {
   patient(context: DriverContext, around: Patient): DriverContext
 }
 export interface EmptyingSandbox {
+  /** The restore test that asks: the sandbox of another one, which lives, is not emptied. */
+  readonly test: string
   readonly clock: Clock
   readonly log: Log
   readonly signal: AbortSignal

@@ -1,5 +1,6 @@
 import { existsSync, globSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { machineTreeIsCached } from '../../lab/machines/tree.ts'
 import { cached } from '../../lab/topology.ts'
 
 /** What tests run for real outside the lab. */
@@ -16,6 +17,7 @@ export type Server =
   | 'named'
   | 'nginx'
   | 'debian'
+  | 'machine'
 
 /**
  * Says which servers a test file needs: called when it, or what it imports, is loaded. Where one is missing and `npm
@@ -45,6 +47,8 @@ const IS_HERE: Readonly<Record<Server, () => boolean>> = {
   helm: () => isOfLab('helm'),
   nginx: () => existsSync('/usr/sbin/nginx'),
   named: () => existsSync('/usr/sbin/named') && isOnPath('nsupdate') && isOnPath('dig'),
+  // A machine boots from a tree of its own.
+  machine: () => process.getuid?.() === 0 && isOnPath('systemd-nspawn') && machineTreeIsCached(),
   // A tree of Debian is entered in a mount namespace.
   debian: () => process.getuid?.() === 0 && existsSync(cached('debian')),
 }

@@ -16,7 +16,8 @@ export interface DeclaredHosts {
     readonly become?: 'sudo'
   }
   readonly machines: Readonly<Record<string, DeclaredMachine>>
-  readonly sandbox?: { readonly machine: string; readonly directory: string }
+  /** `user`: without rights; `standby-sandbox` when absent. */
+  readonly sandbox?: { readonly machine: string; readonly directory: string; readonly user?: string }
 }
 export interface DeclaredMachine {
   readonly address: string
@@ -102,6 +103,7 @@ export const hostsSchema: JsonObject = {
           'A directory in which the administrator has made standby-restore-<stack>, with the file .standby-sandbox in it.',
           { pattern: '^(/(?![.]{1,2}(/|$))[A-Za-z0-9_.-]+)+$' },
         ),
+        user: user('A user without rights, as which all programs of a restore test run. Default: standby-sandbox.'),
       },
     },
   },

@@ -6,10 +6,11 @@ import { UNSEEN, type Unseen } from '../../errors/unseen.ts'
 import type { JsonObject } from '../../values/json.ts'
 import type { Platform } from '../platform.ts'
 import { type DeclaredHosts, type DeclaredMachine, declaredHosts, hostsSchema } from './declared-hosts.ts'
+import { emptyHostSandbox, SANDBOX_USER } from './empty-sandbox.ts'
 import { hostProblems } from './host-problems.ts'
 import { ANOTHER_HOST, hostsSignal } from './liveness-signals.ts'
 import { reachHosts } from './look.ts'
-import { emptyHostSandbox, sandboxName } from './empty-sandbox.ts'
+import { sandboxName } from './sandbox-units.ts'
 
 /** Machines of a site that are reached by ssh. */
 export const hostsPlatform: Platform = {
@@ -82,11 +83,12 @@ function nextOf(cause: Unseen, site: SiteName): string {
 }
 
 /** The account that an administrator makes. */
-const accountOn = ({ ssh, machines }: DeclaredHosts): JsonObject => ({
+const accountOn = ({ ssh, machines, sandbox }: DeclaredHosts): JsonObject => ({
   hosts: Object.values(machines).map(({ address }) => address),
   user: ssh.user,
   authorizedKeys: 'one public key for each identity, each with the option restrict',
   ...(ssh.become === undefined ? {} : { sudoers: `${ssh.user} ALL=(root) NOPASSWD: ALL` }),
+  ...(sandbox === undefined ? {} : { sandbox: { user: SANDBOX_USER, ...sandbox } }),
 })
 
 function jumpOption({ jump, user }: DeclaredHosts['ssh']): string[] {

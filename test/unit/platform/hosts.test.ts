@@ -22,18 +22,6 @@ import { toyDriver, toyStack, toyWorld } from '../../support/toy-stack.ts'
 
 jest.setTimeout(60_000)
 
-/**
- * What `systemctl` of systemd 252 prints for two units, one of which another stack owns, and a record of what it stops.
- */
-const SYSTEMD = {
-  'run/systemd/system/.keep': '',
-  'usr/bin/systemctl': `#!/bin/sh
-[ "$1" = stop ] && { shift; echo "$@" >>/home/tester/stopped; exit 0; }
-[ "$1" = list-units ] && [ "$5" = 'standby-restore-shop-*' ] && [ ! -e /home/tester/stopped ] || exit 0
-echo 'standby-restore-shop-pg.service loaded active running postgres -D /var/lib/standby'
-echo 'standby-restore-shop-x.service  loaded failed failed  /bin/false'
-`,
-}
 /** A host that says who it is once a file is there; it has no machine-id. */
 const WAITING = {
   'usr/bin/uname': `#!/bin/sh
@@ -50,11 +38,7 @@ const open: SshRunner[] = []
 const signal = new AbortController().signal
 
 beforeAll(async () => {
-  ;[one, two, late] = await Promise.all([
-    startSshServer(ID_1),
-    startSshServer(ID_2, SYSTEMD),
-    startSshServer(null, WAITING),
-  ])
+  ;[one, two, late] = await Promise.all([startSshServer(ID_1), startSshServer(ID_2), startSshServer(null, WAITING)])
   ;[nobody = 0] = await freePorts(1)
 }, 600_000)
 afterAll(async () => {
@@ -289,6 +273,7 @@ describe('the sandbox on hosts', () => {
     log: toyWorldLog(),
     signal,
     deadline: 10_000,
+    test: 't1',
   }
   const empty = (of: Site) =>
     hostsPlatform.sandbox.empty(of.name, hostsPlatform.sandbox.nameFor('shop'), contextOf(of, ofOne()), around)
@@ -320,20 +305,6 @@ describe('the sandbox on hosts', () => {
     expect(await empty(site())).toBe(4)
     expect(await shell('ls -A standby-restore-shop')).toBe('.standby-sandbox\n')
     expect(await empty(site())).toBe(0)
-  })
-
-  test('stops the transient units that carry its name, and counts them', async () => {
-    const sandbox = { machine: 'db-2', directory: '/home/tester' }
-    const there = siteWith({ ssh: sshOf(two), machines: { 'db-2': machine(two.port) }, sandbox })
-    const context = contextOf(there, { KEY: two.privateKey, KNOWN: two.knownHosts })
-    const hosts = context.platform(HOSTS, there.name)
-    await hosts.run('db-2', 'mkdir standby-restore-shop && touch standby-restore-shop/.standby-sandbox')
-    const emptied = () => hostsPlatform.sandbox.empty(there.name, 'standby-restore-shop', context, around)
-    expect(await emptied()).toBe(2)
-    expect((await hosts.run('db-2', 'cat stopped')).stdout).toBe(
-      'standby-restore-shop-pg.service standby-restore-shop-x.service\n',
-    )
-    expect(await emptied()).toBe(0)
   })
 
   test('that is not declared is an error that says where to declare it', async () => {
