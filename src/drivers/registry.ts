@@ -21,6 +21,7 @@ import { nginx } from './nginx/driver.ts'
 import { patroni } from './patroni/driver.ts'
 import { postgres } from './postgres/driver.ts'
 import { redis } from './redis/driver.ts'
+import { redisSentinel } from './redis-sentinel/driver.ts'
 import { s3 } from './s3/driver.ts'
 import { manualWitness } from './s3/runbook.ts'
 import { webhook } from './webhook/driver.ts'
@@ -38,6 +39,7 @@ export const drivers: Readonly<Record<string, Driver>> = Object.fromEntries(
       patroni,
       postgres,
       redis,
+      redisSentinel,
       s3,
       webhook,
     ] as unknown as Driver[]

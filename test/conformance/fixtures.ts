@@ -5,6 +5,7 @@ import { nginxFixture } from './fixtures/nginx.ts'
 import { patroniFixture } from './fixtures/patroni.ts'
 import { postgresFixture } from './fixtures/postgres.ts'
 import { publishedFixture } from './fixtures/published.ts'
+import { redisSentinelFixture } from './fixtures/redis-sentinel.ts'
 import { s3Fixture } from './fixtures/s3.ts'
 import { webhookFixture } from './fixtures/webhook.ts'
 
@@ -22,6 +23,7 @@ export const fixtures: Readonly<Record<string, Fixture>> = {
   patroni: patroniFixture,
   postgres: postgresFixture,
   redis: publishedFixture('redis', { lostState: { dumping: true }, testedIn: 'test/unit/drivers/redis' }),
+  'redis-sentinel': redisSentinelFixture,
   s3: s3Fixture,
   webhook: webhookFixture,
 }

@@ -1,0 +1,156 @@
+import type { Gap } from '../../../domain/observed.ts'
+import type { Intent } from '../../../domain/plan.ts'
+import type { Assessment } from '../../../driver/assessment.ts'
+import type { Assesses } from '../../../driver/capabilities.ts'
+import type { DriverFinding } from '../../../driver/codes.ts'
+import { codes } from '../codes.ts'
+import { bestReplicaIn, masterIn, mastersIn, sentinelsIn } from '../observe.ts'
+import { type Group, groupNamed, type RedisSentinelSpec } from '../spec.ts'
+import { findingsOfPair, findingsOfSite, type States, sayOf, stateAt } from './findings-of-site.ts'
+import type { Purpose } from './severities.ts'
+
+/** What is wrong with the group, and what stands against a move of it. Pure. */
+export const assessment: Assesses<RedisSentinelSpec, States> = {
+  status: (component, states, around) => ofSites(component, states, () => 'status', around),
+  moves: { switchover: assessSwitchover, failover: assessFailover, rejoin: assessRejoin },
+  gaps: (_component, states, activeSite) => gapsOf(states, activeSite),
+}
+
+const ofSites = (
+  component: Group,
+  states: States,
+  purposeOf: (site: string) => Purpose,
+  { stack, activeSite }: Assessment,
+): DriverFinding[] => [
+  ...stack.sites.flatMap(({ name }) => [
+    ...findingsOfSite(component, name, states, purposeOf(name), activeSite),
+    ...findingsOfPair(component, states, name, purposeOf(name), activeSite),
+  ]),
+  ...twoSites(component, states, purposeOf, activeSite),
+]
+
+function assessSwitchover(component: Group, states: States, { from, to }: Intent, around: Assessment): DriverFinding[] {
+  const purposes: ReadonlyMap<string, Purpose> = new Map([
+    [from, 'source'],
+    [to, 'target'],
+  ])
+  const purposeOf = (site: string): Purpose => purposes.get(site) ?? 'third'
+  return [...ofSites(component, states, purposeOf, around), ...promotable(component, states, to, 'target')]
+}
+
+/** Of the site that takes over alone: a minority of Sentinels carries out a failover that it is asked for. */
+function assessFailover(component: Group, states: States, { to }: Intent, { activeSite }: Assessment): DriverFinding[] {
+  return [
+    ...findingsOfSite(component, to, states, 'taking-over', activeSite).filter(
+      // Its own master is the lost one.
+      ({ code }) => code !== codes.code['sentinel-link-down'],
+    ),
+    ...promotable(component, states, to, 'taking-over'),
+  ]
+}
+
+function assessRejoin(
+  component: Group,
+  states: States,
+  { from, to }: Intent,
+  { activeSite }: Assessment,
+): DriverFinding[] {
+  const former = stateAt(states, to)
+  const masters = former === null ? [] : mastersIn(former)
+  const say = sayOf(component, to, 'coming-back')
+  return [
+    ...findingsOfSite(component, from, states, 'active', activeSite),
+    ...findingsOfSite(component, to, states, 'coming-back', activeSite).filter(
+      ({ code }) => code !== codes.code['sentinel-passive-master'],
+    ),
+    ...(masters.length === 0
+      ? []
+      : [
+          say(
+            'sentinel-former-master',
+            `${masters.map(([name]) => name).join(' and ')} of ${to} accepts writes beside ${from}: what it took since the failover is lost when it follows`,
+            `The rejoin closes it first. Sentinel itself demotes it about 10 s after it sees it.`,
+          ),
+        ]),
+  ]
+}
+
+/** Masters on two sites: one of them came back, or was promoted by another hand. */
+function twoSites(
+  component: Group,
+  states: States,
+  purposeOf: (site: string) => Purpose,
+  activeSite: string | null,
+): DriverFinding[] {
+  const all = Object.entries(states).flatMap(([site, seen]) =>
+    seen.kind === 'answering' ? mastersIn(seen.state).map(([name]) => ({ site, name })) : [],
+  )
+  if (new Set(all.map(({ site }) => site)).size < 2) return []
+  const site = all.find((one) => one.site !== activeSite)?.site ?? ''
+  return [
+    sayOf(component, site, purposeOf(site))(
+      'sentinel-two-masters',
+      `${all.map((one) => `${one.name} of ${one.site}`).join(' and ')} accept writes at the same time`,
+      `Have the site that is not active follow: standby failover plan --mode rejoin --to ${site}`,
+    ),
+  ]
+}
+
+/** What SENTINEL FAILOVER would answer NOGOODSLAVE for, as far as it can be seen before (sentinelSelectSlave). */
+function promotable(component: Group, states: States, to: string, purpose: Purpose): DriverFinding[] {
+  const state = stateAt(states, to)
+  if (state === null) return []
+  const say = sayOf(component, to, purpose)
+  const best = bestReplicaIn(state)
+  // It is there already: Sentinel moved it by itself.
+  if (best === null && masterIn(state) !== null) return []
+  if (best === null)
+    return [
+      say(
+        'sentinel-no-good-replica',
+        `${groupNamed(component, to)} has no replica that answers and has loaded its data`,
+        `Look at Redis on ${to}.`,
+      ),
+    ]
+  const [name, replica] = best
+  const known = sentinelsIn(state).flatMap(([, sentinel]) => sentinel.replicas)
+  const down = known.some(({ flags }) => flags.includes('s_down')) && !replica.linked
+  return [
+    ...(sentinelsIn(state).length === 0
+      ? [
+          say(
+            'sentinel-silent',
+            `no Sentinel of ${to} answers: nothing could promote ${name}`,
+            `Look at the Sentinels of ${to}.`,
+            {
+              unanswered: true,
+            },
+          ),
+        ]
+      : []),
+    ...(replica.filling && purpose === 'taking-over'
+      ? [
+          say(
+            'sentinel-no-good-replica',
+            `${name} was being filled when its master was lost${down ? ', and Sentinel takes it for down' : ''}: its data are not whole`,
+            'Another site may have them.',
+          ),
+        ]
+      : []),
+  ]
+}
+
+/** How far each passive site is behind: bytes of the replication stream. Pure. */
+export function gapsOf(states: States, activeSite: string): Readonly<Record<string, Gap>> {
+  const active = stateAt(states, activeSite)
+  const master = active === null ? null : masterIn(active)
+  return Object.fromEntries(
+    Object.entries(states).flatMap(([site, seen]): [string, Gap][] => {
+      if (site === activeSite || seen.kind !== 'answering') return []
+      const replica = bestReplicaIn(seen.state)
+      const isSame = master !== null && replica !== null && master[1].history === replica[1].history
+      const bytes = isSame ? Math.max(0, master[1].offset - replica[1].offset) : null
+      return [[site, { segments: null, bytes, seconds: bytes === 0 ? 0 : null }]]
+    }),
+  )
+}

@@ -1,0 +1,31 @@
+import { declareCodes } from '../../driver/codes.ts'
+
+/** The reason codes that this driver alone uses. */
+export const codes = declareCodes('Redis by Sentinel', {
+  'sentinel-redis-silent': 'No Redis of a site answers.',
+  'sentinel-redis-member-silent': 'One Redis of a site does not answer.',
+  'sentinel-silent': 'No Sentinel answers that could carry out a move.',
+  'sentinel-member-silent': 'One Sentinel does not answer.',
+  'sentinel-refused': 'Redis or Sentinel refuses a command: the login or its rights are not enough.',
+  'sentinel-no-quorum': 'A Sentinel does not reach the others that a failover by itself needs.',
+  'sentinel-names-another': 'A Sentinel takes another Redis for the master.',
+  'sentinel-two-masters': 'Two Redis servers accept writes at the same time.',
+  'sentinel-no-master': 'No Redis of the active site accepts writes.',
+  'sentinel-passive-master': 'A Redis of a passive site is a master.',
+  'sentinel-passive-may-win': 'Sentinel may promote a Redis of a passive site by itself.',
+  'sentinel-active-may-not-win': 'Sentinel may promote no replica of the active site.',
+  'sentinel-failover-runs': 'Sentinel carries out a failover by itself at this moment.',
+  'sentinel-no-good-replica': 'No Redis of the site that takes over can be promoted.',
+  'sentinel-replica-unknown': 'A Sentinel does not know a replica.',
+  'sentinel-link-down': 'A replica is not connected to its master.',
+  'sentinel-follows-another': 'A replica follows a Redis that is none of the active site.',
+  'sentinel-too-far-behind': 'A replica is too far behind for a switchover.',
+  'sentinel-history-differs': 'A replica does not have the replication history of the master.',
+  'sentinel-empties-replicas': 'A master without persistence comes back empty, and empties its replicas.',
+  'sentinel-persistence-differs': 'The sites keep their data in different ways.',
+  'sentinel-versions-differ': 'The sites run different versions of Redis.',
+  'sentinel-left-closed': 'A Redis refuses writes, because an earlier move left it closed.',
+  'sentinel-former-master': 'The former active site still has a master: a rejoin demotes it.',
+  'sentinel-another-ahead': 'Another passive site holds more of the lost one than the site that takes over.',
+  'sentinel-command-failed': 'A command to Redis or Sentinel failed.',
+})

@@ -1,0 +1,34 @@
+import type { SiteDriver } from '../../driver/capabilities.ts'
+import { HOSTS } from '../../platform/hosts/client.ts'
+import { assessment } from './assess/assess.ts'
+import { codes } from './codes.ts'
+import { livenessSignalsOf } from './liveness-signals.ts'
+import { anotherAhead, lossOf } from './loss.ts'
+import { type GroupState, observeGroup } from './observe.ts'
+import {
+  addressesOf,
+  claimsOf,
+  credentialUses,
+  groupProblems,
+  type RedisSentinelSpec,
+  redisSentinelSchema,
+} from './spec.ts'
+
+/** One replication group of Redis over all sites, on hosts, watched by Sentinels at every site. */
+export const redisSentinel: SiteDriver<RedisSentinelSpec, GroupState> = {
+  kind: 'redis-sentinel',
+  scope: 'site',
+  standsOn: HOSTS.platform,
+  schema: redisSentinelSchema,
+  codes,
+  claims: claimsOf,
+  validate: groupProblems,
+  credentials: credentialUses,
+  access: () => [],
+  addresses: addressesOf,
+  observe: observeGroup,
+  assess: assessment,
+  liveness: { signals: livenessSignalsOf },
+  losses: { loss: lossOf, ahead: anotherAhead },
+  actions: [],
+}

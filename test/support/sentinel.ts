@@ -1,0 +1,216 @@
+import { execFile, spawn } from 'node:child_process'
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { until } from '../../lab/until.ts'
+import type { RedisSentinelSpec } from '../../src/drivers/redis-sentinel/spec.ts'
+import { needs } from './needs.ts'
+import { freePorts } from './server-process.ts'
+
+needs('redis-server', 'redis-cli')
+
+const run = promisify(execFile)
+
+export const GROUP = 'mymaster'
+/** Of the user that Standby, the replicas and the Sentinels log in as. */
+export const REDIS_LOGIN = { user: 'standby', password: 'of redis, with "quotes"' } as const
+export const SENTINEL_PASSWORD = 'of-the-sentinels'
+/** Sentinel takes a server for down after this: ms. */
+const DOWN_AFTER = 3_000
+
+/** One Redis or one Sentinel: its machine is this one. */
+export interface SentinelNode {
+  readonly name: string
+  readonly port: number
+  readonly address: string
+  readonly configFile: string
+  start(): void
+  /** SIGKILL: a power cut. */
+  kill(): Promise<void>
+  /** SIGSTOP and SIGCONT: a machine that hangs. */
+  freeze(frozen: boolean): void
+  /** `redis-cli` with these arguments; its words on standard output. */
+  command(...words: string[]): Promise<string>
+  isMaster(): Promise<boolean>
+  log(): string
+}
+export interface SentinelWorld {
+  readonly spec: Pick<RedisSentinelSpec, 'group' | 'sites'>
+  readonly redis: Readonly<Record<string, SentinelNode>>
+  readonly sentinels: Readonly<Record<string, SentinelNode>>
+  node(name: string): SentinelNode
+  nodesOf(site: string): readonly SentinelNode[]
+  /** A command line on a machine, as ssh would run it. */
+  on(
+    command: string,
+    options?: { readonly stdin?: string; readonly timeout?: number },
+  ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>
+  stop(): Promise<void>
+}
+
+/**
+ * Starts one replication group over sites on loopback: so many Redis servers and one Sentinel for each. The first
+ * Redis of the first site is the master. Returns when every Sentinel knows every replica, and reaches a quorum.
+ */
+export async function startSentinels(wanted: Readonly<Record<string, number>>): Promise<SentinelWorld> {
+  const folder = mkdtempSync(join(tmpdir(), 'sen-'))
+  const total = Object.values(wanted).reduce((sum, count) => sum + count + 1, 0)
+  const ports = await freePorts(total)
+  const nodes = new Map<string, { readonly node: SentinelNode; readonly site: string; readonly kind: string }>()
+  const pids = new Map<string, number>()
+
+  function nodeOf(site: string, kind: 'redis' | 'sentinel', name: string, lines: readonly string[]): SentinelNode {
+    const port = ports.pop() ?? 0
+    const home = join(folder, name)
+    const configFile = join(home, `${kind}.conf`)
+    mkdirSync(home)
+    const own = [`port ${port}`, 'bind 127.0.0.1', 'protected-mode no', `dir ${home}`, ...lines]
+    writeFileSync(configFile, `${own.join('\n')}\n`)
+    const login =
+      kind === 'redis'
+        ? { args: ['--user', REDIS_LOGIN.user], password: REDIS_LOGIN.password }
+        : { args: [], password: SENTINEL_PASSWORD }
+    const command = async (...words: string[]): Promise<string> => {
+      const env = { ...process.env, REDISCLI_AUTH: login.password }
+      const args = ['-h', '127.0.0.1', '-p', String(port), ...login.args, ...words]
+      return (await run('redis-cli', args, { timeout: 10_000, env })).stdout.trim()
+    }
+    const signal = (which: NodeJS.Signals): void => {
+      const pid = pids.get(name)
+      if (pid !== undefined) process.kill(pid, which)
+    }
+    const node: SentinelNode = {
+      name,
+      port,
+      address: `127.0.0.1:${port}`,
+      configFile,
+      start() {
+        const log = openSync(join(home, 'log'), 'a')
+        const args = kind === 'redis' ? [configFile] : [configFile, '--sentinel']
+        const child = spawn('redis-server', args, { stdio: ['ignore', log, log] })
+        closeSync(log)
+        if (child.pid !== undefined) pids.set(name, child.pid)
+        child.once('exit', () => {
+          if (pids.get(name) === child.pid) pids.delete(name)
+        })
+      },
+      async kill() {
+        signal('SIGKILL')
+        await until(`${name} to be dead`, { deadline: 5_000, every: 20 }, async () => !pids.has(name))
+      },
+      freeze: (frozen) => signal(frozen ? 'SIGSTOP' : 'SIGCONT'),
+      command,
+      isMaster: async () => (await command('ROLE').catch(() => '')).startsWith('master'),
+      log: () => readFileSync(join(home, 'log'), 'utf8'),
+    }
+    nodes.set(name, { node, site, kind })
+    return node
+  }
+
+  const names = Object.keys(wanted)
+  const [active = ''] = names
+  const word = (text: string): string => JSON.stringify(text)
+  let master: SentinelNode | null = null
+  for (const site of names)
+    for (let index = 1; index <= (wanted[site] ?? 0); index++) {
+      const node: SentinelNode = nodeOf(site, 'redis', `cache-${site.at(-1)}${index}`, [
+        'save ""',
+        'appendonly yes',
+        'appendfsync no',
+        'repl-diskless-sync-delay 0',
+        'replica-announce-ip 127.0.0.1',
+        `replica-priority ${site === active ? index * 10 : 0}`,
+        'user default off',
+        `user ${REDIS_LOGIN.user} on ${word(`>${REDIS_LOGIN.password}`)} ~* &* +@all`,
+        `masteruser ${REDIS_LOGIN.user}`,
+        `masterauth ${word(REDIS_LOGIN.password)}`,
+        ...(master === null ? [] : [`replicaof 127.0.0.1 ${master.port}`]),
+      ])
+      master ??= node
+    }
+  for (const site of names)
+    nodeOf(site, 'sentinel', `sentinel-${site.at(-1)}`, [
+      `requirepass ${word(SENTINEL_PASSWORD)}`,
+      `sentinel sentinel-pass ${word(SENTINEL_PASSWORD)}`,
+      'sentinel announce-ip 127.0.0.1',
+      `sentinel monitor ${GROUP} 127.0.0.1 ${master?.port} ${Math.floor(names.length / 2) + 1}`,
+      `sentinel auth-user ${GROUP} ${REDIS_LOGIN.user}`,
+      `sentinel auth-pass ${GROUP} ${word(REDIS_LOGIN.password)}`,
+      `sentinel down-after-milliseconds ${GROUP} ${DOWN_AFTER}`,
+      `sentinel failover-timeout ${GROUP} 20000`,
+    ])
+
+  function killAll(): void {
+    for (const pid of pids.values()) process.kill(pid, 'SIGKILL')
+  }
+  process.once('exit', killAll)
+  const ofKind = (kind: string): Record<string, SentinelNode> =>
+    Object.fromEntries([...nodes].filter(([, one]) => one.kind === kind).map(([name, { node }]) => [name, node]))
+  const world: SentinelWorld = {
+    spec: {
+      group: GROUP,
+      sites: Object.fromEntries(
+        names.map((site) => [
+          site,
+          {
+            redis: placesOf(site, 'redis', (index) => ({ priority: (index + 1) * 10 })),
+            sentinels: placesOf(site, 'sentinel', () => ({})),
+          },
+        ]),
+      ),
+    },
+    redis: ofKind('redis'),
+    sentinels: ofKind('sentinel'),
+    node(name) {
+      const found = nodes.get(name)?.node
+      if (found === undefined) throw new Error(`there is no ${name}`)
+      return found
+    },
+    nodesOf: (site) => [...nodes.values()].filter((one) => one.site === site).map(({ node }) => node),
+    on: (command, { stdin = '', timeout = 60_000 } = {}) =>
+      new Promise((resolve) => {
+        const child = execFile('sh', ['-c', command], { timeout }, (error, stdout, stderr) => {
+          const code = error === null ? 0 : error.code
+          resolve({ code: typeof code === 'number' ? code : 255, stdout, stderr })
+        })
+        // A shell that ends before it has read everything.
+        child.stdin?.on('error', () => undefined)
+        child.stdin?.end(stdin)
+      }),
+    async stop() {
+      killAll()
+      process.off('exit', killAll)
+      await until('all servers to be dead', { deadline: 5_000, every: 20 }, async () => pids.size === 0)
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+  function placesOf<More>(site: string, kind: string, more: (index: number) => More) {
+    const all = [...nodes.values()].filter((one) => one.site === site && one.kind === kind)
+    return Object.fromEntries(
+      all.map(({ node }, index) => [node.name, { host: 'db-1', address: node.address, ...more(index) }]),
+    )
+  }
+  try {
+    for (const { node } of nodes.values()) node.start()
+    await settled(world)
+    return world
+  } catch (error) {
+    const logs = [...nodes.values()].map(({ node }) => `${node.name}: ${node.log().slice(-800)}`)
+    await world.stop()
+    throw new Error(`${String(error)}\n${logs.join('\n')}`)
+  }
+}
+
+/** Until every Sentinel knows every replica as connected, and reaches a quorum. Sentinels ask for replicas each 10 s. */
+export async function settled(world: SentinelWorld): Promise<void> {
+  const replicas = Object.keys(world.redis).length - 1
+  for (const sentinel of Object.values(world.sentinels))
+    await until(`${sentinel.name} to know the group`, { deadline: 60_000, every: 250 }, async () => {
+      const [quorum, known] = await Promise.all([
+        sentinel.command('SENTINEL', 'CKQUORUM', GROUP).catch(() => ''),
+        sentinel.command('SENTINEL', 'REPLICAS', GROUP).catch(() => ''),
+      ])
+      return quorum.startsWith('OK') && (known.match(/^master-link-status\nok$/gm)?.length ?? 0) === replicas
+    })
+}
