@@ -202,7 +202,9 @@ export async function startSentinels(wanted: Readonly<Record<string, number>>): 
   }
 }
 
-/** Until every Sentinel knows every replica as connected, and reaches a quorum. Sentinels ask for replicas each 10 s. */
+/**
+ * Until every Sentinel knows every replica as connected, and reaches a quorum. Sentinels ask for replicas each 10 s.
+ */
 export async function settled(world: SentinelWorld): Promise<void> {
   const replicas = Object.keys(world.redis).length - 1
   for (const sentinel of Object.values(world.sentinels))
