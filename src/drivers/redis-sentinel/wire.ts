@@ -21,6 +21,8 @@ export interface Asking {
 
 /** Stands between the answers of one call: redis-cli prints no other mark. */
 const MARK = '--standby--'
+/** As Redis refuses a login or a command, and as redis-cli says it of its own AUTH. */
+const DENIED = /^(?:AUTH failed: )?((?:NOAUTH|WRONGPASS|NOPERM) .*)$/m
 /** redis-cli waits no longer for a server that does not answer; a Redis that is loaded answers in milliseconds. */
 const ASKED_WITHIN: Milliseconds = seconds(4)
 
@@ -49,19 +51,19 @@ export async function ask(
     signal,
   })
   const replies = answer.stdout.split(new RegExp(`^"?${MARK}"?\\r?\\n`, 'm')).slice(0, -1)
+  const [, denied] = DENIED.exec(`${answer.stdout}\n${answer.stderr}`) ?? []
+  if (denied !== undefined)
+    throw codes.error('sentinel-refused', `${server.name} refuses a command: ${denied}`, {
+      retry: 'never',
+      where,
+      next: 'Compare the login in the stack file with the ACL of the server: docs/drivers/redis-sentinel.md lists the commands.',
+    })
   if (replies.length !== commands.length)
     throw codes.error('sentinel-command-failed', `${server.name} does not answer: ${saidOf(answer)}`, {
       retry: 'transient',
       where,
       next: `Look at ${place.address} on ${place.host}.`,
       unanswered: true,
-    })
-  const denied = replies.find((reply) => /^(NOAUTH|WRONGPASS|NOPERM)\b/.test(reply))
-  if (denied !== undefined)
-    throw codes.error('sentinel-refused', `${server.name} refuses a command: ${denied.trim()}`, {
-      retry: 'never',
-      where,
-      next: 'Compare the login in the stack file with the ACL of the server: docs/drivers/redis-sentinel.md lists the commands.',
     })
   return replies.map((reply) => reply.replace(/\n$/, ''))
 }
