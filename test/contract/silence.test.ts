@@ -56,6 +56,8 @@ const BLOCK_A_PLAN = [
   'object-store-silent',
   'patroni-silent',
   'patroni-store-silent',
+  'sentinel-redis-silent',
+  'sentinel-silent',
   'site-silent',
   'witness-silent',
 ]
@@ -67,6 +69,8 @@ const BLOCK_NO_PLAN = [
   'patroni-member-silent',
   'power-control-silent',
   'power-control-unanswered',
+  'sentinel-member-silent',
+  'sentinel-redis-member-silent',
   'sql-silent',
 ]
 
