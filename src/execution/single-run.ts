@@ -1,14 +1,18 @@
+import { withinDeadline } from '../clients/within-deadline.ts'
 import type { PlannedStep } from '../domain/plan.ts'
 import type { Driver } from '../driver/capabilities.ts'
 import type { DriverContext } from '../driver/context.ts'
 import type { EngineBehaviour } from '../driver/engine.ts'
-import { asStandbyError } from '../errors/standby-error.ts'
+import { asStandbyError, timeoutError } from '../errors/standby-error.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
+import { type Milliseconds, readableDuration, seconds } from '../values/duration.ts'
 import type { ConditionalStore } from '../witness/conditional-store.ts'
-import { type Journal, newJournal } from '../witness/journal.ts'
+import { newJournal } from '../witness/journal.ts'
 import { assertStillOurs, releaseLock, takeLock } from '../witness/lock.ts'
+import { patientStore } from '../witness/patient-store.ts'
 import { witnessTime } from '../witness/time.ts'
+import { followingJournal } from './following-journal.ts'
 import { type Every, renewLockWhile } from './lock-renewal.ts'
 import type { Progress } from './progress.ts'
 import { recorderTo } from './recorder.ts'
@@ -33,7 +37,10 @@ export interface SingleRun {
   /** The epoch that this run belongs to: in a later one it changes nothing more. */
   readonly epoch: number
   readonly journal: JournalOfSingleRun
+  /** For what must not begin without the witness, such as an effect under the lock: waits for one that is silent. */
   readonly store: ConditionalStore
+  /** The same witness without that patience, for what the run does not depend on. */
+  readonly witness: ConditionalStore
   readonly drivers: Readonly<Record<string, Driver>>
   readonly context: DriverContext
   readonly clock: Clock
@@ -41,6 +48,8 @@ export interface SingleRun {
   readonly signal: AbortSignal
   /** When the lock is renewed; by the time of the machine, when absent. */
   readonly every?: Every
+  /** How long an entry of the journal is waited for; {@link ENTRY_PATIENCE} when absent. */
+  readonly entryPatience?: Milliseconds
 }
 
 export interface JournalOfSingleRun {
@@ -48,13 +57,15 @@ export interface JournalOfSingleRun {
   readonly folder: string
   /** SHA-256 of what the run is about to do; 64 hex digits. */
   readonly digest: string
-  /** Warns people that the witness refuses this journal. */
+  /** Warns people that this journal cannot be written. */
   readonly refused: string
 }
 
 /**
- * Carries out the steps under the lock, with a journal, and releases the lock at the end. Throws `lock-held` before
- * anything is written; what fails later is in the outcome.
+ * Carries out the steps under the lock, with a journal, and releases the lock at the end. Throws `lock-held`, or what
+ * kept it from asking for the lock, before anything is written. From then on it returns, whatever the witness does, and
+ * what fails is in the outcome: an effect under the lock does not begin without the witness, and the report of what was
+ * done reaches the person without it.
  */
 export async function runSingle(asked: SingleRun): Promise<StepsOutcome> {
   if (asked.purpose === null) return carryOut(asked)
@@ -67,18 +78,48 @@ export async function runSingle(asked: SingleRun): Promise<StepsOutcome> {
     epoch: asked.epoch,
     now,
   })
+  const outcome = await carryOut(asked)
+  await givenBack(asked)
+  return outcome
+}
+
+/** The lock ends by itself when nobody renews it: a witness that is silent is not waited for. */
+async function givenBack({ witness, run, clock, context: { log }, signal }: SingleRun): Promise<void> {
+  const patience = closingTime(signal)
+  // The signal of the run may be aborted already.
+  const asking = new AbortController()
+  const store = patientStore(witness, { clock, log: QUIET, signal: asking.signal, patience })
   try {
-    return await carryOut(asked)
+    const late = (): Error => timeoutError('witness-silent', `no answer within ${readableDuration(patience)}`)
+    await withinDeadline(patience, [], () => releaseLock(store, run), late)
+  } catch (error) {
+    const why = asStandbyError(error).message
+    log.warning(`the lock could not be given back, and ends by itself within ${readableDuration(LOCK_ENDS)}: ${why}`)
   } finally {
-    await releaseLock(store, run)
+    asking.abort()
   }
 }
+/** Over a long way a lock lives so long; over a short one, ten seconds. */
+const LOCK_ENDS: Milliseconds = seconds(45)
+
+/** For what is left to write when all is done: a cancelled process is given little time to leave. */
+const closingTime = (signal: AbortSignal): Milliseconds => seconds(signal.aborted ? 2 : 10)
+
+/** The run itself warns of a silent witness. */
+const QUIET: Log = { info: () => undefined, warning: () => undefined, debug: () => undefined }
 
 async function carryOut(asked: SingleRun): Promise<StepsOutcome> {
   const lost = new AbortController()
   const { run, store, clock, steps, context, drivers, epoch, stopsOthers } = asked
   const at = (): string => clock.now().toISOString()
-  const journal = toleratesRefusal(newJournal(store, asked.journal.folder), context.log, asked.journal.refused)
+  const writing = new AbortController()
+  const ofJournal = patientStore(asked.witness, { clock, log: context.log, signal: writing.signal })
+  const journal = followingJournal(newJournal(ofJournal, asked.journal.folder), {
+    log: context.log,
+    warning: asked.journal.refused,
+    continuedElsewhere: (reason) => lost.abort(reason),
+    ...(asked.entryPatience === undefined ? {} : { patience: asked.entryPatience }),
+  })
   await journal.append({ kind: 'begun', at: at(), planDigest: asked.journal.digest, epoch, attempt: 1 })
   const course: Course = {
     steps,
@@ -125,29 +166,7 @@ async function carryOut(asked: SingleRun): Promise<StepsOutcome> {
     return outcome
   } finally {
     renewing.stop()
-  }
-}
-
-type OwnJournal = Pick<Journal, 'append' | 'refuseContinuedElsewhere'>
-
-/**
- * A journal that nothing depends on: rights of an earlier version of the tool do not cover it. A witness that refuses
- * it is warned of once, and the run goes on without it.
- */
-function toleratesRefusal(journal: OwnJournal, log: Log, warning: string): OwnJournal {
-  let refused = false
-  return {
-    async append(entry) {
-      if (refused) return
-      try {
-        await journal.append(entry)
-      } catch (error) {
-        const reason = asStandbyError(error)
-        if (reason.code !== 'witness-denied') throw error
-        if (!refused) log.warning(`${warning} (${reason.message})`)
-        refused = true
-      }
-    },
-    refuseContinuedElsewhere: () => (refused ? Promise.resolve() : journal.refuseContinuedElsewhere()),
+    await journal.settle(closingTime(asked.signal))
+    writing.abort(new Error('the run has ended'))
   }
 }

@@ -44,9 +44,10 @@ export async function backUp(world: World): Promise<BackupReport> {
       folder: journalFolder(run),
       digest: sha256Of(steps as unknown as Json),
       refused:
-        'the witness refuses the journal of this backup, and the backup goes on without it: give the mover its rights of the witness again (standby rbac --policy mover)',
+        'the journal of this backup cannot be written to the witness, and the backup goes on without it; where the witness denies it, give the mover its rights again (standby rbac --policy mover)',
     },
     store: patientStore(world.store, world),
+    witness: world.store,
     drivers: world.drivers,
     context: world.context,
     clock: world.clock,

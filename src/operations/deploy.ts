@@ -175,9 +175,10 @@ async function applied(
       folder: deployJournalFolder(run),
       digest: sha256Of([...first].map(([unit, changes]) => ({ unit, changes })) as unknown as Json),
       refused:
-        'the witness refuses the journal of this deploy, and the deploy goes on without it: give the deployer its rights of the witness again (standby rbac --policy deployer)',
+        'the journal of this deploy cannot be written to the witness, and the deploy goes on without it; where the witness denies it, give the deployer its rights again (standby rbac --policy deployer)',
     },
     store,
+    witness: world.store,
     drivers: world.drivers,
     context: world.context,
     clock: world.clock,
