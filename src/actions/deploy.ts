@@ -48,7 +48,7 @@ export const main = (): Promise<void> =>
     }
   })
 
-/** For pull requests, whose jobs have no secrets: what is wrong stands at its line. */
+/** For pull requests, whose jobs have no secrets: each problem is annotated at its line. */
 async function checked(path: string): Promise<Outcome> {
   const report = await checkStack(path, { drivers, witnesses })
   const sound = report.verdict === 'sound'

@@ -42,7 +42,7 @@ export const main = (): Promise<void> =>
       refuseImpossible(stack, inputs.request)
     }
     const { work, recorded } = await prepare(stack, inputs, signal)
-    // A plan is made by who only looks: no reviewer has agreed to anything yet.
+    // A plan is made with the observer's rights: no reviewer has approved anything yet.
     const identity = inputs.operation === 'plan' ? 'observer' : 'mover'
     const groups = phaseGroups()
     const world = await recorded(() =>
@@ -66,20 +66,20 @@ export const main = (): Promise<void> =>
   })
 
 interface Prepared {
-  /** What is to be done with a world. */
+  /** The work to do with a world. */
   readonly work: (world: World) => Promise<Outcome>
   /**
-   * Records what keeps a move from having a world: a kubeconfig that cannot be read, a credential that is not there.
+   * Records why a move could not connect: a kubeconfig that cannot be read, a missing credential.
    */
   readonly recorded: <T>(connecting: () => Promise<T>) => Promise<T>
 }
 
-/** A plan at hand is judged before any credential of a site is read; that of a begun run lies in the witness. */
+/** Judges a given plan before any credential of a site is read; the plan of a begun run is in the witness. */
 async function prepare(stack: Stack, inputs: FailoverInputs, signal: AbortSignal): Promise<Prepared> {
   if (inputs.operation === 'plan')
     return { work: (world) => plan(world, inputs), recorded: (connecting) => connecting() }
   const attempt = attemptOf(stack, inputs)
-  // Whoever is refused here leaves a record all the same: with the witness's own credentials, and no others.
+  // A refusal here is recorded too: with the witness's own credentials, and no others.
   const refusals: RefusalLog = {
     store: () => openWitness(stack, readCredentials().env, mask),
     clock: systemClock,
@@ -120,7 +120,7 @@ async function plan(world: World, inputs: PlanInputs): Promise<Outcome> {
   }
 }
 
-/** Resume and abort: allowed by the reviewer of this very run of GitHub, for the run of the stack that is named. */
+/** Resume and abort: approved by the reviewer of this GitHub run, for the named run of the stack. */
 async function continueRun(world: World, inputs: ContinueInputs): Promise<Outcome> {
   const { operation } = inputs
   const attempt = attemptOf(world.stack, inputs)
@@ -137,7 +137,7 @@ async function continueRun(world: World, inputs: ContinueInputs): Promise<Outcom
   )
 }
 
-/** Who asks in this job for what, as the runner says it: nothing of it is proven yet. */
+/** The request of this job as the runner says it, which is not proven yet. */
 function attemptOf(stack: Stack, { operation, digest, ...inputs }: ExecuteInputs | ContinueInputs): Attempt {
   const { GITHUB_ACTOR: actor = 'unknown', GITHUB_TRIGGERING_ACTOR: by = actor } = process.env
   const run = 'run' in inputs ? inputs.run : null
@@ -168,7 +168,7 @@ function reviewOf(
   return readGitHubApproval({ github, stack, plan: approved, digest, env: process.env, now: new Date(), purpose })
 }
 
-/** How a run of each mode ends that ended as it was asked for. */
+/** The reason code of a run of each mode that ended as requested. */
 const REASON_OF_END = {
   switchover: 'moved',
   failover: 'moved',

@@ -32,7 +32,7 @@ export const INPUTS = {
 } as const
 export type ActionName = keyof typeof INPUTS
 
-/** What every exit sets, and what single actions add. */
+/** The outputs that every exit sets, and those that single actions add. */
 export const OUTPUTS = {
   status: ['decision', 'reason-code', 'result', 'active-site', 'epoch'],
   deploy: ['decision', 'reason-code', 'result'],
@@ -50,7 +50,7 @@ function refuseUnknown(action: ActionName, env: Readonly<Record<string, string |
     if (!name.startsWith('INPUT_') || known.includes(name)) continue
     const given = name.slice('INPUT_'.length).toLowerCase()
     const meant = nearest(given, INPUTS[action])
-    // Composite actions and runners hand down inputs of others: only a near miss is surely meant for us.
+    // Composite actions and runners pass inputs of other actions: only a near miss is surely meant for this action.
     if (meant !== null)
       throw inputError('unknown-input', `there is no input ${given}`, { next: `Did you mean ${meant}?` })
   }
@@ -128,7 +128,7 @@ export type FailoverInputs =
       readonly operation: 'resume' | 'abort'
       readonly stack: string
       readonly to: string
-      /** null: the run that has left its lock behind. */
+      /** Null: the run that has not released its lock. */
       readonly run: string | null
       readonly digest: string
       readonly token: string
@@ -188,8 +188,8 @@ export function readFailoverInputs(): FailoverInputs {
 }
 
 /**
- * Inputs that another operation reads: whoever sets one expects an effect that it does not have. The reusable workflow
- * hands `run` to execute as well, and the default of `mode` to everybody.
+ * Inputs that only another operation reads: they would have no effect, which the user does not expect. The reusable
+ * workflow also passes `run` to execute, and the default of `mode` to every operation.
  */
 const READ_BY: readonly (readonly [name: string, operations: readonly string[]])[] = [
   ['mode', ['plan']],
@@ -231,8 +231,8 @@ function readMoveRequest(to: string): MoveRequest {
 }
 
 /**
- * The input `credentials` is one JSON object from name to value. A reusable workflow cannot hand single secrets of
- * unknown names down; one secret that holds all of them it can.
+ * The input `credentials` is one JSON object from name to value. A reusable workflow cannot pass secrets of unknown
+ * names; it can pass one secret that holds all of them.
  */
 export function readCredentials(): GivenCredentials {
   const given = text('credentials')
@@ -256,7 +256,7 @@ export function readCredentials(): GivenCredentials {
   }
 }
 const NEXT_FOR_CREDENTIALS =
-  'Hand over one object: {"NAME": "value", …}. standby credentials --json prints its skeleton for each identity.'
+  'Give one object: {"NAME": "value", …}. standby credentials --json prints its skeleton for each identity.'
 
 /** Masks line by line: GitHub compares line by line. */
 export const mask = (secret: string): void => {
@@ -264,6 +264,6 @@ export const mask = (secret: string): void => {
   known.add(secret)
 }
 
-/** GitHub drops an output that holds a secret, and masks no summary: what leaves the process holds none. */
+/** GitHub drops an output that holds a secret, and does not mask summaries: so no secret leaves the process. */
 const known = masking()
 export const withoutSecrets = (text: string): string => known.masked(text)

@@ -6,8 +6,8 @@ import { harmlessToRunner } from '../values/harmless-text.ts'
 import { withoutSecrets } from './inputs.ts'
 
 /**
- * The log of an action. A warning is a line and no annotation: annotations are for what a human must do, and {@link
- * finish} writes that one.
+ * The log of an action. A warning is a line, not an annotation: annotations are for what a person must do, and {@link
+ * finish} writes them.
  */
 export const actionLog: Log = {
   info: (line) => core.info(harmlessToRunner(withoutSecrets(line))),

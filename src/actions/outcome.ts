@@ -8,15 +8,15 @@ import { type Milliseconds, seconds } from '../values/duration.ts'
 import { harmlessText, harmlessToRunner } from '../values/harmless-text.ts'
 import { setOutput, withoutSecrets } from './inputs.ts'
 
-/** What an action ends with; every exit of every action goes through {@link finish}. */
+/** The end of an action; every exit of every action goes through {@link finish}. */
 export interface Outcome {
-  /** continue: go on. complete: nothing to do. stop: somebody must decide first. failure: it went wrong. */
+  /** continue: go on. complete: nothing to do. stop: a person must decide first. failure: it went wrong. */
   readonly decision: 'continue' | 'complete' | 'stop' | 'failure'
   readonly reasonCode: AnyReasonCode
   readonly result: object
   /** Markdown, verdict first. */
   readonly summary: string
-  /** What is shown at a line of a file, in a pull request and in the list of the run. */
+  /** Annotations at lines of files, in a pull request and in the list of the run. */
   readonly annotations?: readonly FileAnnotation[]
   /** One sentence for the annotation of a failed job; null when the job is green. */
   readonly failure: string | null
@@ -38,7 +38,9 @@ const PATIENCE: Milliseconds = seconds(6.5)
 /** All outputs of a job share 1 MB, counted as UTF-16; over it GitHub drops them. */
 const LARGEST_RESULT = 400_000
 
-/** Runs an action to its end: catches, writes outputs and summary, sets the exit code. Nobody else calls setFailed. */
+/**
+ * Runs an action to its end: catches, writes outputs and summary, sets the exit code. No other code calls setFailed.
+ */
 export async function finish(run: (signal: AbortSignal) => Promise<Outcome>): Promise<void> {
   const stopping = new AbortController()
   const impatient = Promise.withResolvers<Outcome>()
@@ -56,7 +58,7 @@ export async function finish(run: (signal: AbortSignal) => Promise<Outcome>): Pr
   }
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
-  // A forgotten promise is a defect of ours, and no reason to leave a move half done.
+  // An unhandled rejection is a defect of Standby, and must not end a move half done.
   process.on('unhandledRejection', (error) =>
     core.info(`! internal-error: ${harmlessToRunner(asStandbyError(error).message)}`),
   )
@@ -89,7 +91,10 @@ async function publish(outcome: Outcome): Promise<void> {
   if (outcome.failure !== null) core.setFailed(harmlessToRunner(withoutSecrets(outcome.failure)))
 }
 
-/** The result as JSON; one that GitHub would drop says so instead of being lost together with the other outputs. */
+/**
+ * The result as JSON. A result that GitHub would drop is replaced by a short one that says so, so that the other
+ * outputs survive.
+ */
 export function resultText(result: object): string {
   const text = JSON.stringify({ schemaVersion: 1, ...result })
   return text.length <= LARGEST_RESULT
@@ -97,7 +102,7 @@ export function resultText(result: object): string {
     : JSON.stringify({ schemaVersion: 1, tooLarge: { characters: text.length, limit: LARGEST_RESULT } })
 }
 
-/** The error as its reader needs it: code first, then what, where, what next. */
+/** The error for its reader: code first, then what, where, and the next command. */
 export function rendered(error: StandbyError): string {
   const lines = [`${error.code}: ${error.message}`]
   if (error.where !== undefined) lines.push(`  where: ${error.where}`)
@@ -129,7 +134,7 @@ export const annotationsOf = (file: string, problems: readonly AnnotatedProblem[
   }))
 type AnnotatedProblem = Pick<Problem, 'path' | 'what' | 'line' | 'column' | 'suggestion'>
 
-/** The head is kept where nobody who writes to the witness can change it: in the summary. */
+/** Keeps the head in the summary, where a writer of the witness cannot change it. */
 const recordOf = ({ evidence }: StandbyError): string =>
   evidence === null
     ? ''

@@ -4,23 +4,23 @@ import { inputError } from '../errors/standby-error.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { isBoundByExpiry, type Purpose } from './purpose.ts'
 
-/** The namespace of our signatures: one that was made for a Git commit or a mail is none. */
+/** The namespace of our signatures: a signature for a Git commit or a mail has another one, and does not count. */
 export const SIGNATURE_NAMESPACE = 'standby-plan@v1'
 
 const LONGEST_REASON = 1_000
 
-/** What a signer agrees to, beside the plan. */
+/** What a signer agrees to in addition to the plan. */
 export interface Request {
   /** Why the move is made without reviewers on GitHub: mandatory, and part of what is signed. */
   readonly reason: string
-  /** Who asks for it. Nobody can prove that on a command line; the signers vouch for it. */
+  /** The requester. A command line cannot prove who that is; the signers vouch for it. */
   readonly requestedBy: string
   readonly purpose: Purpose
 }
 
 /**
  * The text that is signed, the same byte for byte wherever it is made: one line for each thing that a signer agrees to,
- * the reason last. No value can hold a line break, so no value can pass for another line. The digest stands for all
+ * the reason last. No value can hold a line break, so no value can pass for another line. The digest covers everything
  * else: steps, facts, predictions, stack file. Throws `reason-missing`, `input-invalid` and `plan-invalid`.
  */
 export function approvalText(plan: Plan, request: Request): string {
@@ -34,7 +34,7 @@ export function approvalText(plan: Plan, request: Request): string {
       : [['accepted loss', acceptedLossText(intent.acceptLoss)] as [string, string]]),
     ['plan', plan.id],
     ['digest', digestOf(plan)],
-    // Of a run that was begun the plan's expiry says nothing any more.
+    // The plan's expiry no longer applies to a run that was begun.
     ...(isBoundByExpiry(request.purpose) ? [['expires', plan.expiresAt] as [string, string]] : []),
   ]
   for (const [name, value] of lines)
@@ -65,8 +65,7 @@ function purposeText(purpose: Purpose): string {
 }
 
 /**
- * Copied from a mail or a chat, a text comes with other spaces, line breaks and forms of the same letters: these make
- * no difference.
+ * Makes texts equal that differ only in spaces, line breaks or Unicode form, as after a copy from a mail or a chat.
  */
 function oneLine(text: string, what: string): string {
   const normal = text.normalize('NFC').replaceAll(/\s+/g, ' ').trim()
@@ -81,7 +80,7 @@ function oneLine(text: string, what: string): string {
 }
 
 /**
- * Nothing that a terminal would not show as it is: controls, marks that turn the direction of writing, halves of
- * characters.
+ * Rejects what a terminal does not show as it is: control characters, marks that change the writing direction, lone
+ * surrogates.
  */
 const isOneLine = (text: string): boolean => !/[\p{C}\p{Zl}\p{Zp}]/u.test(text)

@@ -2,8 +2,8 @@ import type { Stack } from '../domain/stack.ts'
 import { inputError } from '../errors/standby-error.ts'
 
 /**
- * Refuses a plan job in an environment whose reviewers allow moves: GitHub asks once per environment and run, so they
- * would approve before there is a plan. GitHub ignores the case of the names of environments. Throws
+ * Refuses a plan job that runs in an environment whose reviewers allow moves. GitHub asks once per environment and run,
+ * so the reviewers would approve before there is a plan. GitHub ignores the case of environment names. Throws
  * `plan-environment-approves`.
  */
 export function refuseApprovingEnvironment(

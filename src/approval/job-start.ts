@@ -3,14 +3,14 @@ import { withinDeadline } from '../clients/within-deadline.ts'
 import { siteError } from '../errors/standby-error.ts'
 import { seconds } from '../values/duration.ts'
 
-/** A move is not held up for a figure of its evidence. */
+/** This figure is for the evidence only, so a move waits no longer for it. */
 const PATIENCE = seconds(3)
 const late = (): Error => siteError('github-unreachable', 'the jobs were not listed in time')
 
 /**
- * When GitHub started this job, which its environment held back until it was approved; ISO 8601. GitHub says who
- * approved, and nowhere when: this is the first instant that is known to lie behind it, with the wait for a free runner
- * in between. For the evidence alone: null where it cannot be read, and no reason to refuse.
+ * When GitHub started this job, ISO 8601. The environment holds the job back until it is approved. GitHub says who
+ * approved but not when: the start is the first known instant after the approval, later by the wait for a free runner.
+ * Only for the evidence: null when it cannot be read, which refuses nothing.
  */
 export async function jobStart(of: {
   readonly github: Pick<GitHubClient, 'jobs'>
@@ -21,7 +21,7 @@ export async function jobStart(of: {
   const runner = of.env.RUNNER_NAME
   if (!Number.isSafeInteger(run) || runner === undefined || runner === '') return null
   const jobs = await withinDeadline(PATIENCE, [], () => of.github.jobs(run), late).catch(() => [])
-  // A runner does one job at a time: of this run, the one that it is at is ours.
+  // A runner does one job at a time, so the job of this run that it works on is this one.
   const ours = jobs.filter((job) => job.status === 'in_progress' && job.runner_name === runner)
   return ours.length === 1 ? (ours[0]?.started_at ?? null) : null
 }

@@ -5,17 +5,17 @@ import { ofDigest, ofExpiry, type PlanInQuestion } from './judge-plan.ts'
 import { isBoundByExpiry, type Purpose } from './purpose.ts'
 import { type Refusal, refusal } from './refusal.ts'
 
-/** All that an approval is judged by, as GitHub said it. */
+/** All answers of GitHub that an approval is judged by. */
 export interface ApprovalEvidence {
   readonly expected: {
     readonly branch: string
     /** How many different people must have approved, over all gates. */
     readonly approvers: number
     readonly runId: number
-    /** The page of this run: a plan that was made in another run was shown to nobody who approved this one. */
+    /** The page of this run: the reviewers of this run did not see a plan that another run made. */
     readonly runUrl: string
     /**
-     * `GITHUB_REF` of this job: GitHub matches the environment's branches against it, and a tag may be called like a
+     * `GITHUB_REF` of this job: GitHub matches the environment's branches against it, and a tag may have the name of a
      * branch.
      */
     readonly ref: string
@@ -37,8 +37,8 @@ export interface ApprovalEvidence {
 }
 
 /**
- * Every reason to refuse; empty when this very run was allowed by its reviewers. GitHub's gate fails open (an unknown
- * environment is created without rules), so nothing is taken for granted: what is missing counts as off. Pure.
+ * Every reason to refuse; empty when the reviewers allowed exactly this run. GitHub's gate fails open (it creates an
+ * unknown environment without rules), so a setting that is missing counts as off. Pure.
  */
 export function judgeApproval(evidence: ApprovalEvidence): Refusal[] {
   const { gates, expected } = evidence
@@ -66,8 +66,8 @@ function ofPlan({ plan, expected, now }: ApprovalEvidence): Refusal[] {
 }
 
 /**
- * Events that a person with write access causes, or that the repository itself declares. Strangers cause others,
- * `pull_request_target` for one.
+ * Events that need write access, or that the repository itself declares. Strangers can cause other events, such as
+ * `pull_request_target`.
  */
 const EVENTS = ['workflow_dispatch', 'repository_dispatch', 'push', 'schedule']
 
@@ -89,7 +89,7 @@ function ofRun({ run, expected, branchTip }: ApprovalEvidence): Refusal[] {
       refusal(
         'requester-not-a-person',
         `the run was started by ${account}`,
-        'A person must start it: who makes a workflow or an app start it could approve a wish of his own.',
+        'A person must start it: otherwise a reviewer could let a workflow or an app start it, and approve their own request.',
       ),
     )
   if (!EVENTS.includes(run.event))
@@ -141,7 +141,7 @@ function ofGate(gate: Gate, { approvals, run }: ApprovalEvidence): Refusal[] {
     return [
       refusal(
         'not-approved',
-        `nobody approved ${gate.name} for this run`,
+        `${gate.name} was not approved for this run`,
         'The job must name the environment, and a reviewer must approve it.',
       ),
     ]
@@ -151,7 +151,7 @@ function ofGate(gate: Gate, { approvals, run }: ApprovalEvidence): Refusal[] {
       refusal(
         'approver-not-a-person',
         `${[...new Set(given.map(({ user }) => accountText(user)))].join(', ')} approved ${gate.name}`,
-        'A person who is one of its reviewers must approve: an app does what it was told to.',
+        'A person who is one of its reviewers must approve: an app does what it is configured to do.',
       ),
     ]
   const independent = byPeople.filter((entry) => !isRequester(run, entry.user))
@@ -160,7 +160,7 @@ function ofGate(gate: Gate, { approvals, run }: ApprovalEvidence): Refusal[] {
       refusal(
         'approver-is-requester',
         `${namesOf(byPeople)} started this run and approved it`,
-        'Somebody else must approve.',
+        'Another person must approve.',
       ),
     ]
   return independent.some((entry) => mayReview(gate.environment, entry.user))
@@ -175,8 +175,8 @@ function ofGate(gate: Gate, { approvals, run }: ApprovalEvidence): Refusal[] {
 }
 
 /**
- * One person who approved two environments is one person. Said only where each environment is approved: otherwise that
- * is the reason.
+ * Counts a person who approved two environments once. Applies only where each environment is approved: otherwise the
+ * missing approval is the reason.
  */
 function ofNumber(evidence: ApprovalEvidence): Refusal[] {
   const { expected, gates } = evidence
@@ -185,7 +185,7 @@ function ofNumber(evidence: ApprovalEvidence): Refusal[] {
   return [
     refusal(
       'approvers-too-few',
-      `${people.map((one) => one.name).join(', ') || 'nobody'} approved, and ${expected.approvers} different people must`,
+      `${people.map((one) => one.name).join(', ') || 'no person'} approved, and ${expected.approvers} different people must`,
       'Start the workflow anew, and let another reviewer approve each environment.',
     ),
   ]
@@ -194,7 +194,7 @@ function ofNumber(evidence: ApprovalEvidence): Refusal[] {
 const namesOf = (entries: readonly GitHubApproval[]): string =>
   [...new Set(entries.map((entry) => entry.user.login))].join(', ')
 
-/** Who approved, each person once, by id: reviewers of an environment who did not start the run. */
+/** The people whose approval counts, each once, by id: reviewers of an environment who did not start the run. */
 export function approversOf({
   approvals,
   gates,

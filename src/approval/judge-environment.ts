@@ -73,8 +73,8 @@ const reviewerRulesOf = (environment: GitHubEnvironment): GitHubProtectionRule[]
   environment.protection_rules.filter((rule) => rule.type === 'required_reviewers')
 
 /**
- * Members of teams are not named by the rule: where a team may review, GitHub's own check has to do. By id: a login can
- * be taken over.
+ * The rule does not name members of teams: where a team may review, this relies on GitHub's own check. People are
+ * compared by id, because a login can be taken over.
  */
 export function mayReview(environment: GitHubEnvironment, user: { readonly id: number }): boolean {
   const reviewers = reviewerRulesOf(environment).flatMap((rule) => rule.reviewers ?? [])

@@ -20,7 +20,7 @@ export const planInQuestion = (plan: Plan): PlanInQuestion => ({
   madeIn: plan.madeIn ?? null,
 })
 
-/** Against a plan that is not the one with the approved digest. Pure. */
+/** Refuses a plan that does not have the approved digest. Pure. */
 export function ofDigest(plan: PlanInQuestion, approved: string): Refusal[] {
   return plan.digest === approved
     ? []
@@ -33,9 +33,9 @@ export function ofDigest(plan: PlanInQuestion, approved: string): Refusal[] {
       ]
 }
 
-/** Against a plan that waited too long, or does not say until when it may wait. Pure. */
+/** Refuses a plan that has expired, or has no readable expiry. Pure. */
 export function ofExpiry(plan: PlanInQuestion, now: string): Refusal[] {
-  // Not `<=`: a date that cannot be read is no date in the future.
+  // Not `<=`: a date that cannot be read must not count as one in the future.
   return Date.parse(plan.expiresAt) > Date.parse(now)
     ? []
     : [

@@ -5,7 +5,7 @@ import { SIGNATURE_NAMESPACE } from './approval-text.ts'
 import { type Refusal, refusal } from './refusal.ts'
 import { armoured, parseSshSignature, verifiesSsh } from './ssh-signature.ts'
 
-/** A signature in a file, as it was handed over. */
+/** A signature in a file, as it was given. */
 export interface SignatureFile {
   /** For messages. */
   readonly file: string
@@ -35,8 +35,8 @@ export interface JudgedSignatures {
 }
 
 /**
- * Who has signed this very text, and every reason to refuse. One bad signature refuses all of them: a file that should
- * not be there is a mistake, or an attempt. A key counts once. Who asks for the move does not count: another must
+ * The signers of exactly this text, and every reason to refuse. One bad signature refuses all: an unexpected file is a
+ * mistake or an attack. A key counts once. The requester's own signature does not count, because another person must
  * agree. Pure.
  */
 export function judgeSignatures(question: SignaturesInQuestion): JudgedSignatures {
@@ -65,12 +65,12 @@ function tooFew(
     return refusal(
       'signer-is-requester',
       `${requestedBy} asks for the move and signed it, and ${needed}`,
-      'Somebody else must sign.',
+      'Another person must sign.',
     )
   return refusal(
     'signatures-too-few',
-    `${signers.map((signer) => signer.name).join(', ') || 'nobody that counts'} signed, and ${needed}`,
-    'Get the signatures that are missing. A key counts once, and that of who asks for the move does not count.',
+    `${signers.map((signer) => signer.name).join(', ') || 'no key that counts'} signed, and ${needed}`,
+    'Get the signatures that are missing. A key counts once, and the key of the requester does not count.',
   )
 }
 

@@ -13,10 +13,10 @@ export interface LocalRequest extends SignedRequest {
 }
 
 /**
- * The approval of a move from the command line, by what the stack file demands. Keys are declared: they must have
- * signed. Only reviewers on GitHub are declared: there is no way past them. Nothing is declared: whoever holds the
- * mover's credentials may move, with digest and reason; whether that digest is the plan's, and the plan not expired,
- * the operation judges as it does for every approval. Pure; throws the first reason against it.
+ * The approval of a move from the command line, by what the stack file demands. Where keys are declared, they must have
+ * signed. Where only reviewers on GitHub are declared, the command line cannot replace them. Where nothing is declared,
+ * the holder of the mover's credentials may move with digest and reason. The operation checks the digest and the expiry
+ * of the plan, as for every approval. Pure; throws the first reason to refuse.
  */
 export function judgeLocalApproval(request: LocalRequest): Approval {
   const { stack, plan, digest, signatures, requestedBy, purpose = EXECUTE } = request
@@ -28,7 +28,11 @@ export function judgeLocalApproval(request: LocalRequest): Approval {
   const reason = reasonOf(request)
   if (digest === null)
     throw refusedFor(
-      refusal('approval-missing', 'nobody says which digest was reviewed', 'Review the plan, and give its --digest.'),
+      refusal(
+        'approval-missing',
+        'the digest that was reviewed is not given',
+        'Review the plan, and give its --digest.',
+      ),
       `plan ${plan.id}`,
     )
   return { kind: 'local', digest, approvers: [], requestedBy, reason, proof: { purpose: { ...purpose } } }

@@ -1,4 +1,4 @@
-/** What an approval is asked for: to execute a plan, or to go on with, or take back, a run of it that was begun. */
+/** The purpose of an approval: to execute a plan, to continue a run of it, or to take that run back. */
 export type Purpose =
   | { readonly operation: 'execute' }
   | { readonly operation: 'resume' | 'abort'; readonly run: string }
@@ -6,7 +6,7 @@ export type Purpose =
 export const EXECUTE: Purpose = { operation: 'execute' }
 
 /**
- * Whether a plan's expiry holds for this purpose. A plan that waited too long is not begun; a run that was begun must
- * be brought to an end even after that, with an approval that was given for just this.
+ * Whether a plan's expiry applies to this purpose. An expired plan is not begun. A run that was begun must be finished
+ * even after the expiry, with an approval for exactly that.
  */
 export const isBoundByExpiry = (purpose: Purpose): boolean => purpose.operation === 'execute'

@@ -22,8 +22,8 @@ export interface ApprovalRequest {
   /** Of the job that executes: GITHUB_REPOSITORY, GITHUB_RUN_ID, GITHUB_RUN_ATTEMPT, GITHUB_REF, GITHUB_SHA. */
   readonly env: Readonly<Record<string, string | undefined>>
   /**
-   * What time it is where GitHub's answers do not say so: nothing that expires is judged by the clock of a runner that
-   * anybody may set.
+   * The time to use where GitHub's answers carry none. An expiry is never judged by the runner's clock, which anyone
+   * may set.
    */
   readonly now: Date
   /** To execute, when absent. */
@@ -31,8 +31,8 @@ export interface ApprovalRequest {
 }
 
 /**
- * The approval of this very run, read back from GitHub. Throws the first reason against it, naming all; what cannot be
- * read refuses.
+ * The approval of exactly this run, read back from GitHub. Throws the first reason to refuse, and names all. An answer
+ * that cannot be read refuses.
  */
 export async function readGitHubApproval(request: ApprovalRequest): Promise<Approval> {
   const [evidence, jobStartedAt] = await Promise.all([gather(request), jobStart(request)])
@@ -57,15 +57,15 @@ export async function readGitHubApproval(request: ApprovalRequest): Promise<Appr
 }
 
 /**
- * Where GitHub is asked once more, from outside of it: nothing that lies in the witness says that a run was approved.
+ * For asking GitHub again from outside of it: an object in the witness does not prove that a run was approved.
  */
 export type AskedAgain = Omit<ApprovalRequest, 'env' | 'purpose'>
 
 /**
- * The approval of the run of GitHub that made this plan, read back from outside of that run, by who brings the reviewed
- * digest. Judged as in the run itself, by what the stack file demands and GitHub says now; but for the tip of the
- * branch, which may have moved on since the run began: the stack file's digest is held to the plan's. Throws the first
- * reason against it.
+ * The approval of the GitHub run that made this plan, read back from outside of that run, for a person who brings the
+ * reviewed digest. Judged as in the run itself, by what the stack file demands and GitHub says now. The tip of the
+ * branch is not compared, because it may have moved since the run began: the stack file's digest must be the plan's.
+ * Throws the first reason to refuse.
  */
 export async function readGitHubApprovalAgain(request: AskedAgain): Promise<Approval> {
   const { plan, github, stack } = request
@@ -88,7 +88,7 @@ export async function readGitHubApprovalAgain(request: AskedAgain): Promise<Appr
   })
 }
 
-/** The run of GitHub that made a plan. Throws `approval-unproven` where it was made elsewhere. */
+/** The GitHub run that made a plan. Throws `approval-unproven` where it was made elsewhere. */
 export function runOfPlan({ madeIn, id }: Plan): { readonly url: string; readonly runId: number } {
   const runId = Number(
     /^https:\/\/[^/\s?#]+\/[^/\s?#]+\/[^/\s?#]+\/actions\/runs\/([1-9]\d{0,15})$/.exec(madeIn ?? '')?.[1],
@@ -121,8 +121,8 @@ async function gather({
     })
   const { branch, approvers } = declared
   const job = jobOf(env)
-  // All side by side; then the first that failed speaks, in this order, so that the code does not depend on which
-  // answer came first.
+  // All run in parallel. The first failure in this order is reported, so the code does not depend on which answer came
+  // first.
   const [gates, run, approvals, branchTip] = await Promise.all([
     Promise.all(declared.environments.map((name) => askGate(github, name))),
     settled(github.run(job.runId)),
@@ -141,7 +141,7 @@ async function gather({
   }
 }
 
-/** What the runner says of this job; a job that lacks any of it looks like others. */
+/** What the runner says of this job. Without all of it one job cannot be distinguished from another. */
 function jobOf(
   env: ApprovalRequest['env'],
 ): Pick<ApprovalEvidence['expected'], 'runId' | 'runUrl' | 'attempt' | 'ref' | 'sha'> {
@@ -161,7 +161,10 @@ function jobOf(
   return { runId, runUrl, attempt, ref, sha }
 }
 
-/** Asks for an environment and its branches; what comes back gives the answer, or throws why there is none. */
+/**
+ * Asks for an environment and its branches. Returns a function that gives the answer, or throws the reason why there is
+ * none.
+ */
 async function askGate(github: GitHubClient, name: string): Promise<() => Gate> {
   const [environment, branchPolicies] = await Promise.all([
     settled(github.environment(name)),

@@ -1,7 +1,7 @@
 import type { AnyReasonCode } from '../errors/reason-codes.ts'
 import { StandbyError } from '../errors/standby-error.ts'
 
-/** One reason against an approval. */
+/** One reason to refuse an approval. */
 export interface Refusal {
   readonly code: AnyReasonCode
   readonly what: string
@@ -15,7 +15,7 @@ export function refuseFirst([first, ...others]: readonly Refusal[], where: strin
   if (first !== undefined) throw refusedFor(first, where, others, effect)
 }
 
-/** The error for a reason, with others named beside it, and what was changed or was not. */
+/** The error for a reason, with the other reasons named, and with what was or was not changed. */
 export function refusedFor(
   first: Refusal,
   where: string,

@@ -11,8 +11,7 @@ import { isSigned, judgeStoredApproval } from './stored-approval.ts'
 
 export interface ResumeRequest {
   /**
-   * `runs/<run>/approval.json` of the witness, as it was read: nothing of it is believed but signatures, which are
-   * verified again.
+   * `runs/<run>/approval.json` of the witness, as it was read. Only its signatures count, and they are verified again.
    */
   readonly stored: unknown
   readonly run: string
@@ -20,18 +19,19 @@ export interface ResumeRequest {
   /** As declared now. */
   readonly stack: Stack
   readonly now: Date
-  /** The digest that was reviewed, as the person brings it who resumes; null when nobody said it. */
+  /** The digest that was reviewed, as the person who resumes gives it; null when not given. */
   readonly digest: string | null
   readonly requestedBy: string
-  /** Opens the API of GitHub behind the address of a run; null where there is no token to ask with. */
+  /** Opens the API of the GitHub server of a run's address; null without a token. */
   readonly github: ((runUrl: string) => GitHubClient) | null
 }
 
 /**
- * What allows a terminal to go on with a run, with what it was begun with: signatures, verified again; or, where
- * reviewers are declared, the approval of the run of GitHub, asked for again; or, where nobody must approve, the
- * reviewed digest. The digest comes from the person who resumes: it binds the plan in the witness, and the run of
- * GitHub in it, to what was reviewed. Throws the first reason against it, with the way to a new approval.
+ * The approval with which a terminal continues a run that was begun with one of three kinds: signatures, which are
+ * verified again; the approval of the GitHub run, which is read again, where reviewers are declared; the reviewed
+ * digest, where no approval is demanded. The digest comes from the person who resumes: it binds the plan in the
+ * witness, and the GitHub run named in it, to what was reviewed. Throws the first reason to refuse, with the way to a
+ * new approval.
  */
 export async function readResumeApproval(request: ResumeRequest): Promise<Approval> {
   const { stored, run, plan, stack, now, digest, requestedBy } = request
@@ -45,7 +45,7 @@ export async function readResumeApproval(request: ResumeRequest): Promise<Approv
     refusedFor(refusal('approval-unproven', what, next), where, [], NOTHING_NOW)
   if (digest === null)
     throw unproven(
-      `nobody says which digest was reviewed, and what lies in the witness proves nothing`,
+      `the digest that was reviewed is not given, and the objects in the witness do not prove it`,
       github === undefined
         ? `Give it, as it was shown when the plan was made: standby failover resume --run ${run} --digest <sha256>.`
         : `Give it, as the summary of the plan job shows it, with GITHUB_TOKEN set so that GitHub can be asked for the approval again: standby failover resume --run ${run} --digest <sha256>. Or: ${renew}`,
@@ -87,9 +87,9 @@ export async function readResumeApproval(request: ResumeRequest): Promise<Approv
 const NOTHING_NOW = 'Nothing was changed now.'
 
 /**
- * How a terminal asks GitHub: with GITHUB_TOKEN or GH_TOKEN, at GITHUB_API_URL, or at the API of the server that
- * GITHUB_SERVER_URL names, github.com when absent. A run of another server is not asked about: no token goes to an
- * address that a plan names. Null without a token.
+ * How a terminal asks GitHub: with GITHUB_TOKEN or GH_TOKEN, at GITHUB_API_URL, or at the API of the server in
+ * GITHUB_SERVER_URL (default: github.com). A run of another server is refused, so a token is never sent to an address
+ * that a plan names. Null without a token.
  */
 export function gitHubFromTerminal(
   env: Readonly<Record<string, string | undefined>>,
@@ -113,8 +113,8 @@ export function gitHubFromTerminal(
 }
 
 /**
- * What a terminal that takes a run back has for an approval: none is needed, and what lies in the witness says nothing
- * of who gave one.
+ * The approval for a terminal that takes a run back: none is needed, and the witness does not prove who gave an earlier
+ * one.
  */
 export function abortApproval(of: {
   readonly run: string

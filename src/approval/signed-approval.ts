@@ -20,8 +20,8 @@ export interface SignedRequest {
 }
 
 /**
- * The approval by k of n signatures over what {@link approvalText} says of this plan, reason and requester. Needs no
- * network. Throws the first reason against it, naming all: `plan-expired`, `approval-missing`, `signature-*`,
+ * The approval by k of n signatures over the {@link approvalText} of this plan, reason and requester. Needs no network.
+ * Throws the first reason to refuse, and names all: `plan-expired`, `approval-missing`, `signature-*`,
  * `signatures-too-few`, `signer-is-requester`. Pure.
  */
 export function readSignedApproval({

@@ -2,11 +2,11 @@ import { createHash, createPublicKey, verify } from 'node:crypto'
 
 /**
  * Signatures as `ssh-keygen -Y sign` makes them; the format is PROTOCOL.sshsig of OpenSSH. Ed25519 only: one algorithm,
- * without parameters that could be weak. Everything that is not exactly the format is refused: no bytes behind the end,
- * no other version.
+ * without parameters that could be weak. Any deviation from the format is refused, such as bytes after the end or
+ * another version.
  */
 export interface SshSignature {
-  /** Wire format of the public key that is said to have signed. */
+  /** Wire format of the public key that the signature names. */
   readonly keyBlob: Buffer
   readonly namespace: string
   readonly hash: 'sha256' | 'sha512'
@@ -14,7 +14,7 @@ export interface SshSignature {
   readonly signature: Buffer
 }
 
-/** Why a text is no signature of ours: in words that continue "the signature …". */
+/** Why a text is not a signature that counts; continues the sentence "the signature …". */
 export interface NoSignature {
   readonly is: 'unreadable' | 'another-algorithm'
   readonly why: string
@@ -28,8 +28,8 @@ const SIGNATURE_BYTES = 64
 const LARGEST = 10_000
 
 /**
- * The signature in an armoured text, not yet verified; or why it is none. Line ends may have been changed by a mail
- * program.
+ * The signature in an armoured text, not yet verified; or why there is none. Accepts line ends that a mail program
+ * changed.
  */
 export function parseSshSignature(text: string): SshSignature | NoSignature {
   const [, base64] = text.length > LARGEST ? [] : (ARMOR.exec(text) ?? [])
@@ -46,8 +46,8 @@ export function parseSshSignature(text: string): SshSignature | NoSignature {
 }
 
 /**
- * A signature that was parsed, as `ssh-keygen` writes it: what is kept is verified as it is, whatever a mail program
- * did to the file.
+ * A parsed signature in the form that `ssh-keygen` writes. This form is stored, so that it verifies again even if a
+ * mail program changed the file.
  */
 export const armoured = (text: string): string => text.replaceAll(/\r\n?/g, '\n').trim()
 
@@ -80,8 +80,8 @@ function partsOf(bytes: Buffer): SshSignature | NoSignature {
 }
 
 /**
- * Whether the key in the signature has signed this message in the signature's namespace. Whose key it is, and for what,
- * is for the caller to judge.
+ * Whether the key in the signature has signed this message in the signature's namespace. The caller judges whose key it
+ * is, and for what purpose.
  */
 export function verifiesSsh(signature: SshSignature, message: string): boolean {
   const digest = createHash(signature.hash).update(message, 'utf8').digest()
@@ -99,7 +99,7 @@ export function wireString(bytes: Uint8Array): Buffer {
   return Buffer.concat([length, bytes])
 }
 
-/** Reads wire format; throws a RangeError beyond the end, and when the end is not where it should be. */
+/** Reads the wire format; throws a RangeError when the bytes end too early or too late. */
 function reader(from: Buffer) {
   let at = 0
   const bytes = (count: number): Buffer => {

@@ -20,10 +20,10 @@ export interface StoredApproval {
 }
 
 /**
- * The signatures that a run was begun with, if they still allow to continue: verified again, for the same digest, the
- * plan not expired, by as many as the stack file demands now. Once the plan has expired, a run that was begun is
- * brought to its end with an approval for just that ({@link Purpose}). Of every other kind of approval, what lies in
- * the witness proves nothing. Pure; throws the first reason against it.
+ * The signatures that a run was begun with, if they still allow to continue. They are verified again: for the same
+ * digest, before the plan expires, by as many keys as the stack file demands now. After the plan has expired, the run
+ * needs an approval for exactly that ({@link Purpose}). The witness does not prove any other kind of approval. Pure;
+ * throws the first reason to refuse.
  */
 export function judgeStoredApproval({ stored, run, plan, stack, now }: StoredApproval): Approval {
   const where = `runs/${run}/approval.json`
@@ -34,7 +34,7 @@ export function judgeStoredApproval({ stored, run, plan, stack, now }: StoredApp
     throw refusedFor(refusal('approval-unreadable', `${where} is no approval`, renew), where, [], NOTHING_NOW)
   if (approval.kind !== 'signatures')
     throw refusedFor(
-      refusal('approval-unproven', `${where} says that this run was approved, and proves nothing`, renew),
+      refusal('approval-unproven', `${where} says that this run was approved, but does not prove it`, renew),
       where,
       [],
       NOTHING_NOW,
@@ -54,7 +54,7 @@ export function judgeStoredApproval({ stored, run, plan, stack, now }: StoredApp
         ]
       : []),
   ]
-  // A new plan would be refused: this run is not finished.
+  // No new plan is suggested, because it is refused while this run is unfinished.
   refuseFirst(
     refusals.map((one) => ({ ...one, next: renew })),
     where,
@@ -63,15 +63,15 @@ export function judgeStoredApproval({ stored, run, plan, stack, now }: StoredApp
   return readAgain(approval, plan, stack, now, where)
 }
 
-/** Whether what lies there claims to be signed: only that can be verified. */
+/** Whether the stored approval claims to be signed: only signatures can be verified. */
 export const isSigned = (stored: unknown): boolean => isObject(stored) && stored.kind === 'signatures'
 
 /** Of a run that was begun. */
 const NOTHING_NOW = 'Nothing was changed now.'
 
 /**
- * What was approved for the end of one run is no approval of another, and who approved to take a run back did not
- * approve to go on.
+ * An approval to finish one run does not cover another run, and an approval to take a run back does not cover
+ * continuing it.
  */
 function ofPurpose(purpose: Purpose | null, run: string, next: string): Refusal[] {
   const fits =
@@ -79,7 +79,7 @@ function ofPurpose(purpose: Purpose | null, run: string, next: string): Refusal[
   return fits ? [] : [refusal('approval-not-allowed', 'the stored approval is not for this run to go on', next)]
 }
 
-/** What lies in the witness was verified by another process: it is believed no more than a file. */
+/** Another process verified and stored this approval: it is trusted no more than a file. */
 function readAgain(
   { proof, reason, requestedBy }: Approval,
   plan: Plan,
@@ -105,7 +105,7 @@ function readAgain(
   })
 }
 
-/** Null for what is no purpose. Approvals of earlier versions say none: they were for executing. */
+/** Null for anything else. Approvals of earlier versions have no purpose: they were for executing. */
 function purposeIn(purpose: unknown): Purpose | null {
   if (purpose === undefined) return EXECUTE
   if (!isObject(purpose)) return null
@@ -128,6 +128,6 @@ function approvalIn(stored: unknown): Approval | null {
     isObject(proof) &&
     Array.isArray(approvers) &&
     approvers.every((one: unknown) => isObject(one) && typeof one.id === 'string' && typeof one.name === 'string')
-  // The store adds an id of its write, which is no part of the approval.
+  // The store adds the id of its write, which is not part of the approval.
   return sound ? ({ kind, digest, approvers, requestedBy, reason, proof } as Approval) : null
 }

@@ -2,7 +2,7 @@ import type { Plan } from '../domain/plan.ts'
 import { sequenceOf } from '../planning/order-steps.ts'
 
 /**
- * What a signer should see of a plan before all else, a line each, in its order: the steps that shut the old site out,
+ * What a signer should see of a plan first, one line each, in the plan's order: the steps that shut the old site out,
  * and those that cannot be taken back. Pure.
  */
 export function whatItDoes({ steps, fencing }: Plan): string[] {

@@ -21,7 +21,7 @@ import { refuseUnwritable, writeOutput } from '../runtime/output-file.ts'
 import { loadStack } from '../stack/load-stack.ts'
 import { witnessTime } from '../witness/time.ts'
 
-/** The options with which a command line asks for a move, as commander hands them over. */
+/** The options with which a command line asks for a move, as commander passes them. */
 export interface LocalApprovalOptions {
   readonly reason: string
   readonly digest?: string
@@ -31,7 +31,7 @@ export interface LocalApprovalOptions {
 }
 
 /**
- * What allows this command line to move, by what the stack file demands: `judgeLocalApproval`, with the signatures read
+ * The approval of this command line, by what the stack file demands: `judgeLocalApproval`, with the signatures read
  * from their files.
  */
 export async function localApproval(
@@ -63,13 +63,13 @@ async function readSignature(file: string): Promise<SignatureFile> {
   return { file, text }
 }
 
-/** Behind sudo, the person who typed. */
+/** Under sudo, the user who called it. */
 export const userOf = (env: Readonly<Record<string, string | undefined>>): string =>
   env.SUDO_USER ?? env.USER ?? 'unknown'
 
 export interface ApproveSurroundings {
   common(): { readonly stack: string; readonly json: boolean }
-  /** Prints what the work gives, with a line end; or its error. */
+  /** Prints the result of the work, with a line end; or its error. */
   run(work: () => Promise<string>): Promise<void>
 }
 
@@ -93,7 +93,7 @@ export function addApprove(failover: Command, { common, run }: ApproveSurroundin
     .option('--plan <file>', 'the plan; that of a run to resume or abort is read from the witness when absent')
     .requiredOption('--reason <text>', 'why the move is made without a reviewer on GitHub')
     .option('--requested-by <name>', 'who asks for the move; your user when absent')
-    .option('--resume <run>', 'to go on with this run, whatever the expiry of its plan')
+    .option('--resume <run>', 'to continue this run, even after its plan has expired')
     .option('--abort <run>', 'to take this run back')
     .option('--out <file>', 'where the text is written; standard output when absent')
     .action((options: ApproveOptions) => run(() => approve(options, common())))
@@ -104,8 +104,8 @@ async function approve(
   common: { readonly stack: string; readonly json: boolean },
 ): Promise<string> {
   if (options.out !== undefined) await refuseUnwritable(options.out)
-  // Nothing is contacted: this machine's clock says what a signer would sign in vain, and the time of the witness
-  // decides at the execution.
+  // Nothing is contacted: this machine's clock warns a signer of an expired plan, and the time of the witness decides
+  // at the execution.
   const given = options.plan === undefined ? null : { plan: await readPlan(options.plan, null), now: systemClock.now() }
   const stack = await loadStack(common.stack, { drivers, witnesses })
   return textToSign(options, common, stack, given ?? (await keptPlan(stack, options)))
@@ -116,11 +116,11 @@ interface ToSign {
   readonly now: Date
 }
 
-/** As the run keeps it in the witness; whoever reads it needs the witness's credentials. */
+/** The plan of the run in the witness; reading it needs the witness's credentials. */
 async function keptPlan(stack: Stack, { resume, abort }: ApproveOptions): Promise<ToSign> {
   const run = resume ?? abort
   if (run === undefined)
-    throw inputError('input-missing', 'nobody says which plan is approved', {
+    throw inputError('input-missing', 'the plan to approve is not given', {
       next: 'Name its file with --plan, or a run with --resume or --abort.',
     })
   const store = await openWitness(stack, process.env, () => undefined)
@@ -161,13 +161,13 @@ async function textToSign(
 function purposeOf({ resume, abort }: ApproveOptions): Purpose {
   if (resume !== undefined && abort !== undefined)
     throw inputError('input-invalid', '--resume and --abort exclude each other', {
-      next: 'Name one run, and one of both.',
+      next: 'Name one run, with one of the two options.',
     })
   if (resume !== undefined) return { operation: 'resume', run: resume }
   return abort === undefined ? EXECUTE : { operation: 'abort', run: abort }
 }
 
-/** A signer who sees another stack file than the plan was made of would sign what nobody can execute. */
+/** Refuses a stack file other than the plan's: the signed plan could not be executed. */
 function refuseOtherStack(plan: Plan, stack: Stack): void {
   if (plan.stack.name === stack.name && plan.stack.digest === stack.source.digest) return
   throw new StandbyError({

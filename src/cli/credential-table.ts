@@ -1,7 +1,7 @@
 import { type NeededCredential, nameOf } from '../composition/needed-credentials.ts'
 import type { Identity } from '../domain/identities.ts'
 
-/** Which identity needs which variable, as a table for a terminal; in parentheses what it works without. */
+/** Which identity needs which variable, as a table for a terminal; in parentheses the optional ones. */
 export function credentialTable(needed: readonly NeededCredential[], identities: readonly Identity[]): string {
   const wanted = needed.filter((one) => identities.some((identity) => markOf(one, identity) !== ''))
   const rows = wanted.map((one) => [
@@ -29,8 +29,8 @@ function markOf({ identities, optionalFor }: NeededCredential, identity: Identit
 }
 
 /**
- * For each identity the JSON object that its environment's secret STANDBY_CREDENTIALS holds, with what belongs into
- * each value.
+ * For each identity the JSON object for the secret STANDBY_CREDENTIALS of its environment, with a description of each
+ * value.
  */
 export function credentialSkeletons(
   needed: readonly NeededCredential[],

@@ -16,7 +16,7 @@ import { loadStack } from '../stack/load-stack.ts'
 import { nearest } from '../stack/nearest.ts'
 import { type Common, local } from './operate.ts'
 
-/** `standby evidence …`: what auditors need. Reads the witness, asks no site, and changes nothing. */
+/** `standby evidence …`: the commands for auditors. Reads the witness, contacts no site, and changes nothing. */
 export function addEvidence(program: Command): void {
   const evidence = program
     .command('evidence')
@@ -49,7 +49,7 @@ export function addEvidence(program: Command): void {
     .command('verify')
     .description('recompute every hash of the chain')
     .option('--dir <folder>', 'an exported folder, instead of the witness; needs no stack file')
-    .option('--head <sha256...>', 'hashes that you kept from earlier: with them a rewritten past is found too', [])
+    .option('--head <sha256...>', 'hashes that you kept from earlier: they reveal a rewritten past', [])
     .action((options: { dir?: string; head: string[] }) =>
       show(async () => {
         const files = options.dir === undefined ? await chain() : await filesIn(options.dir)
@@ -115,14 +115,10 @@ async function shownRun(files: ChainFiles, run: string, json: boolean, html?: st
 async function exported(files: ChainFiles, folder: string, json: boolean): Promise<string> {
   await mkdir(folder, { recursive: true })
   if ((await readdir(folder)).length > 0)
-    throw inputError(
-      'input-invalid',
-      `${folder} is not empty: what lies there would be taken for a part of the chain`,
-      {
-        next: 'Name a new or an empty folder.',
-      },
-    )
-  // A name of the store that is none of ours would be a path of somebody else's choice.
+    throw inputError('input-invalid', `${folder} is not empty: its files would count as a part of the chain`, {
+      next: 'Name a new or an empty folder.',
+    })
+  // An unexpected name in the store would be a path of another writer's choice.
   const names = [...files.keys()].filter((name) => sequenceOf(name) !== null)
   await Promise.all(names.map((name) => writeFile(join(folder, name), files.get(name) ?? '')))
   await writeFile(join(folder, 'verify.sh'), VERIFY_SCRIPT)
@@ -156,12 +152,12 @@ function verified(verdict: ChainVerdict, found: readonly Named[], json: boolean)
   if (broken !== null)
     throw siteError('evidence-broken', `${broken.file}: ${broken.why}; ${records} records before it fit`, {
       where: `evidence/${broken.file}`,
-      next: "Compare with an earlier export, or with the object's versions in the witness: somebody, or a disk, changed it.",
+      next: "Compare with an earlier export, or with the object's versions in the witness: a person or a disk error changed it.",
     })
   if (json) return asJson({ records, head, ...(unreadable.length === 0 ? {} : { unreadable }) })
   if (head === null) return 'No record yet: nothing to verify.'
   const strange = unreadable
-    .map(({ file, why }) => `\n${file} fits into the chain, and is no record that this version reads: ${why}`)
+    .map(({ file, why }) => `\n${file} fits into the chain, but this version cannot read it: ${why}`)
     .join('')
   return `${records} records, each as it was written.${strange}\nhead ${head}\nKeep this hash elsewhere: with it, a past that is rewritten later is found (standby evidence verify --head ${head}).`
 }

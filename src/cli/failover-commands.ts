@@ -65,7 +65,7 @@ function addPlan(program: Command, failover: Command): void {
     .option('--from <site>', 'must be the active site now')
     .option(
       '--accept-data-loss <duration>',
-      'failover: how much of the newest writes may be lost, such as 5m; unknown: also what cannot be measured',
+      'failover: how much of the newest writes may be lost, such as 5m; unknown: any loss, even one that cannot be measured',
     )
     .option('--out <file>', 'where the plan is written', 'standby-plan.json')
     .action((options: PlanOptions) => {
@@ -84,7 +84,7 @@ function addPlan(program: Command, failover: Command): void {
     })
 }
 
-/** What is asked for. Throws `input-invalid` for a loss that is no time. */
+/** The requested move. Throws `input-invalid` for a loss that is not a duration. */
 function requestOf({ mode, to, from, acceptDataLoss }: PlanOptions): MoveRequest {
   return {
     mode,
@@ -112,7 +112,7 @@ function addExecute(program: Command, failover: Command): void {
     )
 }
 
-/** Beside the run, which waits for no history: what former runs took, for the live view. */
+/** The durations of former runs for the live view; read in parallel, so that the run does not wait for them. */
 function tellUsual(world: World, learn: Learn): void {
   void learnFrom(world.store).then(learn)
 }
@@ -122,7 +122,7 @@ type ContinueOptions = Partial<LocalApprovalOptions> & { readonly run?: string }
 /** The approval of the run holds until its plan expires; a reason says that a new one is given. */
 function addContinue(program: Command, failover: Command, operation: 'resume' | 'abort', description: string): void {
   withApproval(failover.command(operation).description(description))
-    .option('--run <id>', 'the run; without it the one that has left its lock behind')
+    .option('--run <id>', 'the run; default: the run that has not released its lock')
     .option(
       '--reason <text>',
       operation === 'resume'
@@ -164,16 +164,16 @@ function addContinue(program: Command, failover: Command, operation: 'resume' | 
     )
 }
 
-/** Who asks on this terminal for what: nothing of it is proven yet. */
+/** The request of this terminal, which is not proven yet. */
 function attemptOf({ stack }: World, operation: Attempt['operation'], options: ContinueOptions): Attempt {
   const { reason = null, digest = null, requestedBy = userOf(process.env), run = null } = options
   return { stack: stack.name, operation, asked: { by: requestedBy, reason, from: null }, digest, run, plan: null }
 }
 
 /**
- * Whether these options ask for a new approval. Signatures without a reason are one that lacks its reason, and never
- * silently ignored. Of a resume a reason asks for one, unless reviewers on GitHub are declared and only the digest is
- * given beside it; the digest alone says which plan was reviewed. Of an abort, which needs none, a reason says why.
+ * Whether these options ask for a new approval. Signatures without a reason are an incomplete approval, and never
+ * ignored. For a resume, a reason asks for one, unless reviewers on GitHub are declared and only the digest is given
+ * with it; the digest alone names the reviewed plan. An abort needs no approval, and its reason only says why.
  */
 export function hasApproval(
   operation: 'resume' | 'abort',
@@ -191,11 +191,11 @@ export function hasApproval(
 
 const withApproval = (command: Command): Command =>
   command
-    .option('--digest <sha256>', 'the digest that was reviewed; signatures say it by themselves')
+    .option('--digest <sha256>', 'the digest that was reviewed; signatures contain it')
     .option('--signature <files...>', 'signatures over what `failover approve` prints')
-    .option('--requested-by <name>', 'who asks for the move, as it was signed; your user when absent')
+    .option('--requested-by <name>', 'who asks for the move, as signed; default: your user')
 
-/** A move that ended as it was asked for is a success; one that was taken back by itself is none. */
+/** A move that ended as requested is a success; one that took itself back is not. */
 function shown(report: MoveReport, asked: MoveReport['verdict']): Shown {
   const otherwise = report.verdict === 'refused' ? EXIT.refused : EXIT.failed
   const exit = report.verdict === asked ? EXIT.ok : otherwise

@@ -59,7 +59,7 @@ export function addGuard(program: Command): void {
 
 async function runGuard(path: string, options: GuardOptions, signal: AbortSignal): Promise<void> {
   const text = await readFile(path, 'utf8')
-  // The text alone: the values and charts that the file names stay with the runner.
+  // Only the text: the guard does not have the values and charts that the file names.
   const stack = parseStack(text, basename(path), { drivers, witnesses })
   const site = stack.sites.find(({ name }) => name === options.site)?.name
   if (site === undefined) throw inputError('unknown-site', `${stack.name} has no site ${options.site}`)
@@ -79,14 +79,14 @@ async function runGuard(path: string, options: GuardOptions, signal: AbortSignal
     accessKeyId: { env: WITNESS_ACCESS_KEY_ID },
     secretAccessKey: { env: WITNESS_SECRET_ACCESS_KEY },
   }
-  // A deploy puts what the stack file names as `endpointCA` beside it, under a name of its own.
+  // A deploy puts the file that the stack file names as `endpointCA` next to it, under a fixed name.
   const authorities = stack.witness.spec.endpointCA === undefined ? {} : { endpointCA: WITNESS_AUTHORITIES }
   const store = await openStore(
     { ...stack.witness.spec, credentials, ...authorities },
     {
       stack: stack.name,
       credential: async (reference) => localCredential(reference, sources),
-      login: () => Promise.reject(inputError('credential-missing', 'a guard has keys of its own')),
+      login: () => Promise.reject(inputError('credential-missing', 'a guard has its own keys')),
       file: (name) => readFile(join(dirname(path), name), 'utf8'),
       signal,
     },
@@ -119,7 +119,7 @@ async function runGuard(path: string, options: GuardOptions, signal: AbortSignal
   })
 }
 
-/** Lines with the time of day: they are read beside those of the database and the application. */
+/** Lines with the time of day, for comparison with the logs of the database and the application. */
 function podLog(masked: (text: string) => string): Log {
   const write = (line: string): void => {
     process.stdout.write(`${new Date().toISOString()} ${harmlessLogLine(masked(line))}\n`)

@@ -19,7 +19,7 @@ import { addGuard } from './guard-command.ts'
 import { EXIT, errorResult, exitAfter, local, operate, style } from './operate.ts'
 import { addPreparing } from './prepare-commands.ts'
 
-/** `standby …`: the same operations as the actions, for a terminal and for the day that GitHub is down. */
+/** `standby …`: the same operations as the actions, for a terminal and for the day when GitHub is down. */
 export async function main(argv: readonly string[]): Promise<void> {
   const program = new Command('standby')
     .description(
@@ -52,7 +52,7 @@ const AFTERWARDS = `
 Begin with: standby check, then standby credentials and standby rbac. Every command has a --help of its own.
 Exit codes: 0 done, 1 it failed, 2 wrong input, 3 refused, 4 works with a warning, 130 interrupted.`
 
-/** Arguments that cannot be read, for programs; commander has written the same for people. */
+/** The error of invalid arguments, for programs; commander has written it for people. */
 function printUnreadable(message: string): void {
   const error = inputError('input-invalid', message.replace(/^error: /, ''), {
     next: 'standby --help lists commands and options.',
@@ -104,7 +104,11 @@ function addChanging(program: Command): void {
     .description('bring every site to its declared state, passive sites first')
     .option('--dry-run', 'only show what differs', false)
     .option('--only <components...>', 'only these components', [])
-    .option('--adopt', 'take over what other hands made under the declared names, with its data and settings', false)
+    .option(
+      '--adopt',
+      'take over objects that others made under the declared names, with their data and settings',
+      false,
+    )
     .action((options: { dryRun: boolean; only: string[]; adopt: boolean }) =>
       operate(
         program,

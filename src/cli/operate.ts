@@ -20,24 +20,25 @@ export interface Common {
   readonly quiet: boolean
 }
 
-/** How results are written: in colour for people. */
+/** The style of results: in colour for people. */
 export const style = (): { colour: boolean } => ({
   colour: process.stdout.isTTY === true && process.env.NO_COLOR === undefined,
 })
 
-/** What a command shows, and ends with. */
+/** The output and the exit code of a command. */
 export interface Shown {
   readonly result: object
   readonly text: string
   readonly exit: number
 }
 
-/** Tells the live view what former runs took. */
+/** Gives the durations of former runs to the live view. */
 export type Learn = (durations: LearnedDurations) => void
 
 /**
- * One place for world, signals, output and exit code. `identity`: whose credentials the command needs at least.
- * `judge`: throws what the stack file alone refuses, before a credential is missed or a site is asked.
+ * One place for world, signals, output and exit code. `identity`: the identity whose credentials the command needs at
+ * least. `judge`: throws for requests that the stack file alone refuses, before credentials are checked or a site is
+ * contacted.
  */
 export async function operate(
   program: Command,
@@ -95,9 +96,9 @@ export async function operate(
 }
 
 /**
- * A command that asks no site: its text goes to stdout, its failure to stderr with the exit code of its kind. With
- * `--json` the failure stands on stdout too, as `{ schemaVersion, error }`: a program that reads results finds a result
- * in every case.
+ * A command that contacts no site: its text goes to stdout, its failure to stderr with the exit code of its kind. With
+ * `--json` the failure also goes to stdout, as `{ schemaVersion, error }`: a program that reads results always finds
+ * one.
  */
 export async function local(
   program: Command,
@@ -127,11 +128,11 @@ export const errorResult = (error: StandbyError): string =>
 /** The exit code of an error that kept a command from its result. */
 export function exitOf({ code, mustAct }: Pick<StandbyError, 'code' | 'mustAct'>): number {
   if (mustAct === 'input') return EXIT.input
-  // Somebody else's move comes first, and nothing was changed.
+  // Another run's move comes first, and nothing was changed.
   if (mustAct === 'approval' || code === 'move-unfinished') return EXIT.refused
   return mustAct === 'cancelled' ? EXIT.interrupted : EXIT.failed
 }
 
-/** The exit code of a result: a signal that cut the work short comes before what became of it. */
+/** The exit code of a result: a signal that ended the work takes precedence over the result. */
 export const exitAfter = (failure: { readonly code: string } | null, otherwise: number): number =>
   failure?.code === 'cancelled' ? EXIT.interrupted : otherwise

@@ -20,7 +20,8 @@ import { credentialSkeletons, credentialTable } from './credential-table.ts'
 import { type Common, EXIT, local } from './operate.ts'
 
 /**
- * What a team runs before the first deploy: is the file sound, which rights and which credentials does the stack need.
+ * The commands for the time before the first deploy: is the file sound, which rights and which credentials does the
+ * stack need.
  */
 export function addPreparing(program: Command): void {
   const common = (): Common => program.opts<Common>()
@@ -57,7 +58,7 @@ async function check({ stack, json }: Common): Promise<string> {
   return json ? JSON.stringify(report, null, 2) : checkText(report)
 }
 
-/** One line for each problem, as compilers write them: editors and people jump to the place. */
+/** One line for each problem, in the format of compilers: editors and people can jump to the place. */
 function checkText({ verdict, file, stack, sites, components, warnings, problems }: CheckReport): string {
   const warned = warnings
     .map(({ path, what, line }) => `${file}${line === null ? '' : `:${line}`}: warning: ${path}: ${what}\n`)
@@ -149,7 +150,7 @@ function addKubeconfig(program: Command, stackOf: () => Promise<Stack>): void {
     .option('--context <name>', "the administrator's context; the current one when absent")
     .option(
       '--lifetime <duration>',
-      'how long its token should live; the API server may shorten it, and what it gave is said',
+      'how long its token should live; the API server may shorten it, and the result is printed',
       '90d',
     )
     .option('--out <file>', 'where it is written, readable by you alone; standard output when absent')

@@ -7,7 +7,7 @@ import { refuseUnwritable, writeOutput } from '../runtime/output-file.ts'
 import { loadStack } from '../stack/load-stack.ts'
 import { type Common, local } from './operate.ts'
 
-/** `standby failover runbook`: the plan as a page for a person's hands. Contacts nothing, and needs no credential. */
+/** `standby failover runbook`: the plan as a page of manual instructions. Contacts nothing, and needs no credential. */
 export function addRunbook(program: Command, failover: Command): void {
   failover
     .command('runbook')
@@ -22,7 +22,7 @@ export function addRunbook(program: Command, failover: Command): void {
         const stack = await loadStack(common.stack, { drivers, witnesses })
         const manualWitness = manualWitnesses[stack.witness.driver]
         if (manualWitness === undefined)
-          throw inputError('unknown-witness', `nobody says how ${stack.witness.driver} is used by hand`)
+          throw inputError('unknown-witness', `there is no manual for the witness ${stack.witness.driver}`)
         if (plan.stack.name !== stack.name)
           throw inputError('plan-invalid', `the plan is for the stack ${plan.stack.name}, this is ${stack.name}`, {
             next: 'Name the stack file that it was made of.',

@@ -2,7 +2,7 @@ import type { StandbyError } from '../errors/standby-error.ts'
 import type { Log } from '../runtime/log.ts'
 import { harmlessLogLine, harmlessText, oneLine } from '../values/harmless-text.ts'
 
-/** Progress goes to stderr, so that stdout holds the result alone. */
+/** Progress goes to stderr, so that stdout holds only the result. */
 export function terminalLog(options: {
   readonly quiet: boolean
   readonly mask: (text: string) => string

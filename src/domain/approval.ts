@@ -1,8 +1,8 @@
 import type { JsonObject } from '../values/json.ts'
 
-/** Who allowed a move, and how that was proven; recorded in the evidence. */
+/** Who approved a move, and the proof of that; recorded in the evidence. */
 export interface Approval {
-  /** local: the stack file demands nobody's approval, and whoever held the credentials gave a reason. */
+  /** local: the stack file demands no approval, and the holder of the credentials gave a reason. */
   readonly kind: 'github-environment' | 'signatures' | 'local'
   readonly digest: string
   readonly approvers: readonly { readonly id: string; readonly name: string }[]

@@ -2,8 +2,8 @@ export interface Claim {
   /** `kubernetes dc-a infisical/Cluster/pg-dc-a`, `archive archive/`. */
   readonly key: string
   /**
-   * Only what lies below this in `key`, such as `redis/`; all of it when absent. What is claimed neither holds nor lies
-   * in another's.
+   * Claims only what is below this in `key`, such as `redis/`; all of it when absent. Two claims must not contain each
+   * other.
    */
   readonly below?: string
   /** Where in the component it is declared: ['sites', 'dc-a', 'cluster']. */

@@ -1,7 +1,7 @@
 import type { Json } from '../values/json.ts'
 
 /**
- * A fact that a plan rests on. A decision fact must be the same when the plan is executed;
+ * A fact that a plan depends on. A decision fact must be the same when the plan is executed;
  * a volatile one may move, up to its tolerance.
  */
 export type Fact = (
@@ -14,6 +14,6 @@ export type Fact = (
       readonly unit: string
     }
 ) & {
-  /** The only kind of move that rests on it; absent: each does. Not part of a plan, which has its own facts only. */
+  /** The only kind of move that depends on it; absent: every kind. Not part of a plan, which has only its own facts. */
   readonly only?: 'switchover' | 'failover' | 'rejoin' | 'reopen'
 }

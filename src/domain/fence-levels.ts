@@ -5,7 +5,7 @@
 export const FENCE_LEVELS = ['traffic', 'application', 'database', 'archive', 'power'] as const
 export type FenceLevel = (typeof FENCE_LEVELS)[number]
 
-/** Whoever revokes an archive leaves its database writing: that level is reached with both. */
+/** Revoking archive access does not stop the database, so level `archive` requires both. */
 export const partsOf = (level: FenceLevel): readonly FenceLevel[] =>
   level === 'archive' ? ['database', 'archive'] : [level]
 

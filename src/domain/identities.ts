@@ -1,21 +1,21 @@
 import type { CredentialReference, SiteName } from './stack.ts'
 
-/** A credential that a component declares, and who cannot work without it. */
+/** A credential that a component declares, and the identities that need it. */
 export interface CredentialUse {
   readonly reference: CredentialReference
   readonly identities: readonly Identity[]
-  /** What it opens, and what for: printed beside its name. */
+  /** What it opens, and why: printed beside its name. */
   readonly because: string
-  /** Without it the identity works, and says what it cannot see or do. */
+  /** Optional: without it the identity works, and says what it cannot see or do. */
   readonly optional?: true
 }
 
-/** `guard` works inside its own site, with what `fence` needs and the witness to read. */
+/** `guard` works inside its own site, with the rights of the fences and read access to the witness. */
 export type Identity = 'observer' | 'deployer' | 'mover' | 'restore-tester' | 'guard'
 /** The ones that operations run with; a guard runs inside its site. */
 export const OPERATING: readonly Identity[] = ['observer', 'deployer', 'mover', 'restore-tester']
 
-/** Stands for the namespace of restore tests in the rules of drivers. */
+/** Represents the namespace of restore tests in the rules of drivers. */
 export const IN_SANDBOX = '@sandbox'
 
 export type AccessRule =

@@ -4,12 +4,12 @@ import type { SiteName } from './stack.ts'
 export interface LivenessSignal {
   /** `load balancer lb-1`, `pg-dc-b (streaming)`. */
   readonly from: string
-  /** `unknown` is no vote: it looked, and its own eyes failed. */
+  /** `unknown` is no vote: the vantage point itself failed. */
   readonly says: 'up' | 'down' | 'unknown'
   readonly what: string
 }
 
-/** Whether a site lives. `unknown` stays unknown, however long it lasts: time is no witness. */
+/** Whether a site lives. `unknown` never becomes `down` with time. */
 export interface Liveness {
   readonly site: SiteName
   readonly is: 'up' | 'down' | 'unknown'

@@ -21,7 +21,7 @@ export interface Summary {
   readonly text: string
   /** ISO 8601 end of the last good backup. */
   readonly lastBackup?: string
-  /** Whether a deploy of this stack made it, by the labels that it carries; absent where nobody can tell. */
+  /** Whether a deploy of this stack made it, by its labels; absent where that cannot be known. */
   readonly madeBy?: 'standby' | 'others'
   readonly facts: readonly Fact[]
 }

@@ -8,7 +8,7 @@ import type { Liveness } from './liveness.ts'
 import type { ComponentName, SiteName } from './stack.ts'
 
 /**
- * The phases of a move, in order. What PREPARE does, no user notices, and it needs the lock. Up to PROMOTE a run may be
+ * The phases of a move, in order. Users do not notice PREPARE, which needs the lock. Up to PROMOTE a run may be
  * aborted; from there it only goes forward.
  */
 export const PHASES = [
@@ -42,10 +42,10 @@ export const changesActiveSite = <I extends Pick<Intent, 'mode'>>(
 ): intent is I & { readonly mode: 'switchover' | 'failover' } =>
   intent.mode === 'switchover' || intent.mode === 'failover'
 
-/** The site of which it matters whether it lives: the one that is left, comes back, or is opened. */
+/** The site whose liveness matters: the one that the stack leaves, that comes back, or that is opened. */
 export const siteInQuestion = ({ mode, from, to }: Intent): SiteName => (mode === 'rejoin' ? to : from)
 
-/** What is asked for. */
+/** The requested move. */
 export interface Intent {
   readonly mode: Mode
   /** The active site, or the one that was. */
@@ -72,21 +72,21 @@ export interface PlannedStep {
    */
   readonly needs: readonly StepId[]
   /**
-   * An earlier phase from which on this step may run beside others; only for steps that hurt nobody when the move is
+   * An earlier phase from which on this step may run beside others; only for steps that do no harm when the move is
    * aborted.
    */
   readonly mayBeginIn?: Phase
   readonly irreversible: boolean
-  /** The level of the ladder that is reached when this step is done: the old site is shut out of so much. */
+  /** The fence level that is reached when this step is done. */
   readonly fence?: FenceLevel
   /**
-   * What the move can do without, a fence beyond the required level or a step of a third site: it is tried for so long,
+   * For optional steps: a fence beyond the required level, or a step of a third site. The step is tried for this long,
    * then the run goes on and says so.
    */
   readonly bestEffort?: Milliseconds
   /**
-   * The fence is waited for, not seen: the old site shuts itself within a known time, its application and its database
-   * at once.
+   * The fence is a wait and is not seen: the old site shuts itself within a known time, its application and its
+   * database together.
    */
   readonly byTime?: true
   readonly deadline: Milliseconds
@@ -106,8 +106,8 @@ export interface Finding {
   readonly what: string
   readonly next?: string
   /**
-   * It is about something that did not answer, and goes away when that answers: a second look is worth its time before
-   * an approval is spent. Set by who makes the finding.
+   * The finding is about something that did not answer, and disappears when it answers: a second look comes before an
+   * approval is used up. The maker of the finding sets it.
    */
   readonly unanswered?: true
 }
@@ -123,8 +123,8 @@ export interface Plan {
   readonly epoch: number
   readonly madeAt: string
   /**
-   * Address of the GitHub run whose plan job made it: an approval of another run is none of it. Absent when made from a
-   * terminal.
+   * Address of the GitHub run whose plan job made it: an approval of another run does not count. Absent when made from
+   * a terminal.
    */
   readonly madeIn?: string
   readonly expiresAt: string
@@ -143,7 +143,7 @@ export interface Plan {
 export interface Fencing {
   readonly required: FenceLevel | null
   readonly planned: readonly FenceLevel[]
-  /** Those of them that nobody sees shut: they hold by time alone. */
+  /** The levels among them that no step sees shut: they hold by time alone. */
   readonly byTime?: readonly FenceLevel[]
 }
 
@@ -154,21 +154,20 @@ export interface Predictions {
   readonly duration: Milliseconds
   /** From the first refused write to the first accepted one. */
   readonly writeGap: Milliseconds
-  /** What the times above rest on. Nothing is decided by them: former runs that come later make no plan stale. */
+  /** The source of the times above. They decide nothing: later runs do not make a plan stale. */
   readonly learned: LearnedFrom
   readonly loss: Loss
 }
 
 /**
- * How many former runs the times of a plan rest on: of the step that is known best, and how many of its steps are known
- * at all.
+ * The former runs behind the times of a plan: their number for the best known step, and how many steps have any.
  */
 export interface LearnedFrom {
   readonly runs: number
   readonly steps: number
 }
 
-/** What one component would lose. A cache is named, and not counted: no write was acknowledged by it. */
+/** The loss of one component. A cache is named but not counted: it acknowledged no write. */
 export interface ComponentLoss extends Loss {
   readonly of: 'writes' | 'cache'
 }
@@ -186,8 +185,8 @@ export interface Loss {
   readonly bytes: readonly [number, number | null]
   readonly seconds: readonly [number, number | null]
   /**
-   * Seconds: what it is most likely at most, under a condition that `why` names. Never above the interval, and no
-   * bound: nobody accepts it.
+   * Seconds: the likely maximum, under a condition that `why` names. Never above the interval. It is not a bound, and
+   * is never what a person accepts.
    */
   readonly likely?: number
   /** Where the figures come from. */

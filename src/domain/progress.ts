@@ -5,8 +5,8 @@ import type { JsonObject } from '../values/json.ts'
 export type Progress =
   | { readonly is: 'done'; readonly proof: JsonObject }
   /**
-   * `restsOn`: an effect is due, on what was seen here. `takenBackBy`: it was done before, and somebody else has taken
-   * it back; with it, the effect is done again and again: for what has no way back any more.
+   * `restsOn`: an effect is due, with this precondition. `takenBackBy`: it was done before, and another writer reverted
+   * it; then the effect is repeated, for steps without a way back.
    */
   | { readonly is: 'pending'; readonly waitingFor: string; readonly restsOn?: RestsOn; readonly takenBackBy?: string }
   | { readonly is: 'failed'; readonly code: AnyReasonCode; readonly why: string; readonly next?: string }
@@ -14,7 +14,7 @@ export type Progress =
   | { readonly is: 'unknown'; readonly why: string }
 
 /**
- * What an effect rests on, such as the version of the object that it changes: if that is another one by then, the
- * effect is refused.
+ * The precondition of an effect, such as the version of the object that it changes: with another version the effect is
+ * refused.
  */
 export type RestsOn = JsonObject

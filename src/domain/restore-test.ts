@@ -7,7 +7,7 @@ export interface Sandbox {
   readonly id: string
   readonly site: SiteName
   readonly namespace: string
-  /** Every object in it carries these; the janitor finds forgotten sandboxes by them. */
+  /** Every object in it has these labels; the clean-up finds forgotten sandboxes by them. */
   readonly labels: Readonly<Record<string, string>>
   readonly deadline: Milliseconds
   /** What the components restored so far said of their endpoints. */

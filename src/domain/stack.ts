@@ -17,7 +17,7 @@ export interface Stack {
   /** Each comes after what it needs. */
   readonly components: readonly Component[]
   readonly source: StackSource
-  /** What should be known of the file, and does not keep it from being used; absent: nothing. */
+  /** Warnings about the file, which do not refuse it; absent: none. */
   readonly warnings?: readonly StackWarning[]
 }
 
@@ -82,7 +82,7 @@ export interface FencingDeclaration {
 
 /** Reviewers of protected environments on GitHub. */
 export interface GitHubReviewers {
-  /** Each must be approved for the run: GitHub is content with one reviewer per environment. */
+  /** Each must be approved for the run: GitHub asks for only one reviewer per environment. */
   readonly environments: readonly string[]
   /** The only branch that may be moved from. */
   readonly branch: string
@@ -90,14 +90,14 @@ export interface GitHubReviewers {
   readonly approvers: number
 }
 
-/** Detached signatures, for the day that GitHub cannot be asked. */
+/** Detached signatures, for the day when GitHub cannot be asked. */
 export interface RequiredSignatures {
   /** Of distinct keys. */
   readonly required: number
   readonly keys: readonly SignatureKey[]
 }
 export interface SignatureKey {
-  /** Whose key it is: as it stands in evidence, and compared with who asks for a move. */
+  /** The owner of the key: recorded in the evidence, and compared with the requester of a move. */
   readonly name: string
   /** As in a `.pub` file of OpenSSH: `ssh-ed25519 AAAA… comment`. */
   readonly key: string

@@ -22,7 +22,7 @@ export interface Action<Spec, Parameters extends JsonObject = JsonObject, P exte
   /** The titles that say such a parameter. */
   readonly titleOf?: VaryingTitle<Spec>
   readonly behaviour: AnyBehaviour<Spec, Parameters, P>
-  /** What a person types in its place; `none` says that no short way by hand exists. */
+  /** What a person types in its place; `none` says that no short manual procedure exists. */
   readonly byHand: 'none' | ByHand<Spec, Parameters>
 }
 export interface ByHand<Spec, Parameters extends JsonObject> {

@@ -216,7 +216,7 @@ export const variesIn = (driver: Driver | undefined, action: string): Readonly<R
 export const varyingTitleOf = (driver: Driver | undefined, component: Component, step: PlannedStep): string | null =>
   actionOf(driver, step.action)?.titleOf?.(component, step) ?? null
 
-/** What a person types in place of a step; null where no short way by hand exists. */
+/** What a person types in place of a step; null where no short manual procedure exists. */
 export function byHandOf(
   driver: Driver | undefined,
   component: Component,

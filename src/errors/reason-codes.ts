@@ -1,7 +1,7 @@
 /**
- * The core's stable codes, each with what it means: an operation ends with one, and a finding carries one. A driver
+ * The core's stable codes and their meanings. Each operation ends with a code, and each finding carries one. A driver
  * declares its own (`declareCodes`); `npm run generate` writes both to docs/reason-codes.md. Users and workflows branch
- * on codes: one is never renamed, and never gets a new meaning. Texts may change.
+ * on codes: a code is never renamed, and never gets a new meaning. Texts may change.
  */
 export const REASON_CODES = {
   'Good ends': {
@@ -23,12 +23,12 @@ export const REASON_CODES = {
     'status-broken': 'At least one finding blocks every move.',
     'change-refused':
       'The API server, a rule of the cluster or an adoption refuses a change that the stack declares; nothing was changed.',
-    'deploy-failed': 'A part of the deploy failed; what came after it was not touched.',
+    'deploy-failed': 'A part of the deploy failed; nothing after it was changed.',
     'backup-not-restorable': 'A check of the restored data failed.',
-    'backup-inconclusive': 'The restore test could not judge, for a reason of its own. Never counted as good.',
+    'backup-inconclusive': 'The restore test failed before it could judge the backups. Never counted as good.',
     cancelled: 'A person or the runner stopped the run.',
     'step-timeout': 'A step did not reach its post-condition within its deadline; the text says what it waited for.',
-    'internal-error': 'Something that nobody foresaw: a defect of Standby.',
+    'internal-error': 'An unforeseen error: a defect of Standby.',
   },
   'Inputs and stack file': {
     'proxy-invalid': 'A proxy that the environment names is no address, or this Node knows no proxies.',
@@ -41,16 +41,16 @@ export const REASON_CODES = {
     'reason-missing': 'An execution from the command line needs a reason for the evidence.',
     'stack-not-found': 'The stack file cannot be read.',
     'stack-warning':
-      'The stack file holds something that can be used, and should be known: where, and what, the finding says.',
+      'The stack file holds something that works but that its owner should know; the finding says where and what.',
     'stack-invalid': 'The stack file is wrong; all problems are listed with their lines.',
     'output-not-writable': 'A file that the result is written to cannot be written.',
     'sandbox-on-active-site': 'A restore test is asked for on the active site.',
-    'identity-missing': 'A site has no account of an identity: the objects of standby rbac were not applied.',
+    'identity-missing': 'A site has no account for an identity: the objects of standby rbac were not applied.',
     'unknown-site': 'A site is named that the stack file does not declare.',
     'unknown-component': 'A component is named that the stack file does not declare.',
     'unknown-witness': 'The stack file names a kind of witness that does not exist.',
-    'not-a-database': 'A component is asked for SQL and answers none.',
-    'not-an-object-store': 'A component is used as an object store and is none.',
+    'not-a-database': 'A component is asked for SQL and is not a database.',
+    'not-an-object-store': 'A component is used as an object store and is not one.',
     'credential-missing': 'A credential that the stack file refers to is not set, or its Secret lacks the key.',
     'credential-unusable':
       'A credential holds a line break or another character with which it cannot be sent; line breaks at its end are left out.',
@@ -61,57 +61,58 @@ export const REASON_CODES = {
     'already-active': 'The target is the active site already.',
     'not-the-active-site': 'The move would start at a site that is not the active one.',
     'active-site-undeclared': 'The witness names an active site that the stack file does not declare.',
-    'witness-emptied': 'The witness names no active site, and sites hold what a deploy of this stack has made.',
+    'witness-emptied': 'The witness names no active site, but sites hold what a deploy of this stack has made.',
     'never-deployed': 'The witness knows no active site: the first deploy is missing.',
     'plan-not-found': 'The plan file cannot be read.',
-    'plan-invalid': 'The file is no plan of this tool.',
+    'plan-invalid': 'The file is not a plan of this tool.',
     'plan-for-another-site': 'The plan, or the run, is for another site than the one that was asked for.',
     'plan-expired': 'The plan waited too long for its reviewer.',
     'plan-stale': 'A fact that the plan rests on has changed, or the digest is another one.',
-    'plan-already-executed': 'A plan is executed once; this one was.',
+    'plan-already-executed': 'The plan was executed already; each plan is executed once.',
     'other-site-may-write':
-      'The active site is not opened again while another one cannot be seen, and may take writes.',
+      'The active site is not opened again while another site cannot be seen and may take writes.',
     'fence-too-low': 'The plan does not shut the old site out as far as the stack, or its being alive, demands.',
     'clock-skewed':
-      'The clock of this machine and the one of the witness are more than 30 s apart. What is decided goes by the one of the witness.',
-    'clock-wrong': 'They are more than 5 min apart: nothing is changed from this machine.',
+      'The clocks of this machine and of the witness differ by more than 30 s. Decisions use the clock of the witness.',
+    'clock-wrong': 'The clocks differ by more than 5 min: nothing is changed from this machine.',
     'fence-missing':
-      'No step shuts the old site as far as the stack demands: the plan was bent, and is refused by the engine itself.',
+      'No step shuts the old site as far as the stack demands: the plan was altered, and the engine refuses it.',
     'fence-open':
-      'Somebody changed what the run rests on after it was on record: the witness no longer names the new site.',
+      'The witness no longer names the new site, although the journal has it: someone changed the witness during the run.',
     'fence-unseen':
-      'A fence is on record, and its site is silent now: nobody sees that it holds, so nothing is promoted on it.',
-    'fence-unproven': 'A fence is declared, and nobody can see that it holds: the node under it is dead or cut off.',
-    'loss-not-accepted': 'A failover loses writes, and nobody has named a bound for it.',
-    'loss-unknown': 'Nobody knows how much a failover would lose, and a person has accepted that.',
+      'A fence is on record, but its site is silent now: nothing shows that it still holds, so nothing is promoted.',
+    'fence-unproven': 'A fence is declared, but nothing shows that it holds: its node is dead or cut off.',
+    'loss-not-accepted': 'A failover loses writes, and no bound for the loss is accepted.',
+    'loss-unknown': 'The loss of a failover is unknown, and a person has accepted that.',
     'loss-measured':
-      'Any loss of a failover was accepted, also one that cannot be measured; this one can: a bound says more.',
-    'loss-above-bound': 'A failover would lose more than was accepted, or nobody knows how much.',
+      'Any loss of a failover was accepted, even one that cannot be measured. This loss can be measured: a bound is more precise.',
+    'loss-above-bound': 'A failover would lose more than was accepted, or an unknown amount.',
     'lost-site-touched': 'A step of a failover asked the lost site for something: a defect of a driver.',
     'plan-defect':
-      'A plan shows by its own structure that it must not be signed or executed: a fence without a step, an effect before its fence, another expiry than declared.',
-    'reviewer-required': 'The stack is moved by reviewers on GitHub, and names no keys that could sign in their place.',
+      'The structure of a plan shows that it must not be signed or executed: a fence without a step, an effect before its fence, an expiry other than declared.',
+    'reviewer-required':
+      'Reviewers on GitHub approve moves of this stack, and it names no keys that could sign instead.',
     'move-unfinished': 'A move holds the lock and has not ended: nothing else may change the stack.',
     'lock-held': 'Another run holds the lock of this stack.',
     'lock-lost': 'The lock was lost during the run; nothing irreversible was begun after that.',
     'past-point-of-no-return': 'The witness names the new site already: the move only goes forward. Resume it.',
     'result-unproven':
-      'A promotion, or a removal, is on record as done, and this process does not see that it holds: nothing is built on it.',
+      'A promotion or a removal is on record as done, but this process does not see that it holds: no later step relies on it.',
     'reverted-after-return':
-      'A step was taken back although the witness names the new site: a person looks before anybody goes on.',
+      'A step was taken back although the witness names the new site: a person must look before the run continues.',
     'run-continued-elsewhere':
-      'Another process has written to the journal of this run: it continues it, and this one stops.',
+      'Another process has written to the journal of this run: that process continues it, and this one stops.',
     'other-version':
       'Another version of Standby began the run: it may know other steps. Continue it, or take it back, with that version.',
     'run-ended': 'The run that should be continued has ended.',
     'run-unknown': 'The witness holds no plan of this run.',
     'epoch-would-shrink': 'A run tried to write an older epoch: a defect, refused by the witness.',
-    'witness-unreachable': 'The witness could not be asked; whoever needs it waits, or ends without an effect.',
-    'witness-throttled': 'The witness limits requests, and did so for longer than anybody waited.',
+    'witness-unreachable': 'The witness could not be asked; a run waits for it, or ends without an effect.',
+    'witness-throttled': 'The witness limits requests, and still did after the longest wait.',
     'witness-denied': 'The storage of the witness denies a request: the key is wrong, or a right is missing.',
     'witness-busy': 'Another request changed the same object of the witness each time that this one tried to.',
-    'witness-silent': 'The witness does not answer: nobody knows which site is active.',
-    'witness-conflict': 'Somebody else wrote to the witness at the same time.',
+    'witness-silent': 'The witness does not answer: the active site is unknown.',
+    'witness-conflict': 'Another process wrote to the witness at the same time.',
     'witness-weak': 'The witness ignores or does not know preconditions: two runs could both take the lock.',
     'witness-damaged': 'An object in the witness is not what Standby wrote.',
     'evidence-broken': 'A record of the evidence was changed, removed or rewritten since it was written.',
@@ -123,7 +124,7 @@ export const REASON_CODES = {
   },
   'Reviewers on GitHub': {
     'approval-not-declared': 'The stack file names no environment of GitHub.',
-    'not-in-github': 'The job lacks what tells one run of GitHub from another.',
+    'not-in-github': 'The job lacks the values that identify a run of GitHub.',
     'approval-unreadable': 'A part of the gate cannot be read: it has not been shown to exist.',
     'environment-missing': 'The environment does not exist, or the token may not see it.',
     'environment-mismatch': 'GitHub answered with another environment.',
@@ -137,12 +138,12 @@ export const REASON_CODES = {
     'branch-moved': 'The branch has a newer commit than the one of this run.',
     'run-mismatch': 'The run is another one, or of another commit.',
     'rerun-refused': 'This is not the first attempt: an approval of an earlier one could be meant.',
-    'not-approved': 'Nobody approved this run.',
+    'not-approved': 'This run was not approved.',
     'approval-rejected': 'A reviewer rejected this run.',
     'requester-not-a-person': 'A workflow, an app or a deleted account started the run.',
     'approver-not-a-person': 'Only an app or a deleted account approved an environment.',
-    'approver-is-requester': 'Who started the run approved it.',
-    'approver-not-reviewer': 'Who approved is no reviewer of the environment.',
+    'approver-is-requester': 'The person who started the run approved it.',
+    'approver-not-reviewer': 'The person who approved is not a reviewer of the environment.',
     'approvers-too-few': 'Fewer different people approved than the stack file demands.',
     'event-not-allowed': 'The run was started by an event that strangers can cause.',
     'plan-of-another-run': 'The plan was made in another run than the one that was approved, or outside of GitHub.',
@@ -150,19 +151,18 @@ export const REASON_CODES = {
   },
   'Approval without GitHub': {
     'approval-missing': 'The stack file demands an approval, and none was given.',
-    'approval-unproven':
-      'What lies in the witness says that a run was approved; nobody has proven it on this terminal.',
+    'approval-unproven': 'The witness says that a run was approved, but this terminal has no proof of it.',
     'approval-not-allowed':
       'The approval of a run is not of the kind that the stack file demands now, or for something else.',
     'signatures-not-declared': 'Signatures are given, and the stack file names no keys.',
     'signature-not-found': 'The file of a signature cannot be read.',
-    'signature-unreadable': 'A file is no signature of ssh-keygen, or is damaged.',
+    'signature-unreadable': 'A file is not a signature of ssh-keygen, or is damaged.',
     'signature-algorithm': 'A signature is not by an Ed25519 key.',
     'signature-namespace': 'A signature was made for another purpose than approving a plan.',
     'signature-by-stranger': 'A signature is by a key that the stack file does not name.',
     'signature-wrong': 'A signature is not for this plan, reason and requester.',
     'signatures-too-few': 'Fewer different keys signed than the stack file demands.',
-    'signer-is-requester': 'Who asks for the move signed it, and without that signature there are too few.',
+    'signer-is-requester': 'The requester signed the move, and without that signature there are too few.',
   },
   'Sites, Kubernetes and hosts': {
     'wrong-cluster': 'A kubeconfig leads to another cluster than the declared one. Nothing is done.',
@@ -173,17 +173,17 @@ export const REASON_CODES = {
     'site-unreachable': 'The API server of a site cannot be reached, or answers with an error of its own.',
     'site-denied': 'The API server or a host of a site answers, and does not let this identity look.',
     'site-untrusted':
-      'What answers in the name of a site shows a certificate that proves nothing: nobody knows who it is.',
+      'The server that answers for a site shows a certificate that proves nothing: its identity is unknown.',
     'site-name-unresolved': 'The name of a site does not resolve here.',
     'site-proxy-failed': 'The proxy or the jump host on the way to a site fails.',
-    'network-unreachable': 'Nothing leaves this machine for a site: a route, a permission or an address is lacking.',
+    'network-unreachable': 'No packet leaves this machine for a site: a route, a permission or an address is missing.',
     'not-an-api-server': 'Something else than an API server answers: a portal, a gateway, a page.',
-    'answer-too-large': 'An answer is larger than anybody may be made to hold.',
+    'answer-too-large': 'An answer exceeds the largest size that is read.',
     'login-failed': 'The credential program of a kubeconfig is missing, fails, hangs or prints no credential.',
     'kubernetes-unauthorized': 'A site does not know the identity in the kubeconfig.',
-    'kubernetes-forbidden': 'A right is lacking; the text names the rule.',
+    'kubernetes-forbidden': 'A right is missing; the text names the rule.',
     'kubernetes-not-found': 'An object, or what serves its kind, does not exist.',
-    'kubernetes-conflict': 'Somebody else owns or has changed the same field.',
+    'kubernetes-conflict': 'Another writer owns or has changed the same field.',
     'kubernetes-gone': 'A watched version is too old.',
     'kubernetes-invalid': 'The API server, an admission rule or a quota refuses an object.',
     'kubernetes-timeout': 'The API server answered too late.',
@@ -192,13 +192,13 @@ export const REASON_CODES = {
     'workload-missing': 'The declared workload does not exist.',
   },
   'Commands and connections': {
-    'http-silent': 'A question over HTTP had no whole answer in time.',
-    'sql-silent': 'A question in SQL had no whole answer in time.',
+    'http-silent': 'A request over HTTP had no complete answer in time.',
+    'sql-silent': 'A query in SQL had no complete answer in time.',
     'process-not-found': 'A program that is needed is not installed.',
     'process-timeout': 'A program did not end in time.',
     'ssh-credentials-missing': 'The ssh key or the known hosts are empty.',
-    'ssh-denied': 'A host does not let us in.',
-    'ssh-host-key-mismatch': 'A host shows another key than the known one.',
+    'ssh-denied': 'A host refuses the login.',
+    'ssh-host-key-mismatch': 'A host shows a key other than the known one.',
     'ssh-unreachable': 'A host does not answer.',
     'github-unreachable': 'The API of GitHub does not answer.',
     'github-denied': 'GitHub refuses the token.',
@@ -210,11 +210,11 @@ export const REASON_CODES = {
   },
   'Object storage': {
     'object-store-unreachable': 'The service does not answer.',
-    'object-store-throttled': 'The service limits requests, and did so for longer than anybody waited.',
+    'object-store-throttled': 'The service limits requests, and still did after the longest wait.',
     'object-store-busy': 'Another request changes the same object or its bucket at this moment.',
     'object-store-elsewhere':
-      'The bucket is in another region, or behind another endpoint: the advice names what the service names.',
-    'object-store-not-s3': 'Something else answers at the endpoint: a proxy, a console, a login page.',
+      'The bucket is in another region, or at another endpoint: the advice repeats what the service names.',
+    'object-store-not-s3': 'A program other than S3 answers at the endpoint: a proxy, a console, a login page.',
     'object-store-no-preconditions': 'The service does not know preconditions of writes (If-None-Match, If-Match).',
     'object-store-locked': 'Object Lock, or a lock rule of the bucket, forbids the request.',
     'object-store-encryption':
@@ -222,35 +222,34 @@ export const REASON_CODES = {
     'object-store-rules':
       'The bucket demands something of each write that Standby does not send: Object Lock or encryption.',
     'object-store-unreadable':
-      'An object is larger than anything that Standby keeps there, or is not encoded as it says.',
+      'An object is larger than any that Standby stores there, or is not encoded as its header says.',
     'object-store-denied': 'The service denies an action to this identity.',
     'object-store-missing-bucket': 'The bucket does not exist.',
-    'object-store-precondition': 'An object was written by somebody else.',
+    'object-store-precondition': 'Another writer has written the object.',
     'object-store-refused': 'The service refuses a request as wrong.',
   },
   Database: {
-    'made-by-others':
-      'An object that the stack declares exists, and no deploy of this stack made it: it is adopted on demand only.',
+    'made-by-others': 'A declared object exists that no deploy of this stack has made: it is adopted on demand only.',
     'database-silent': 'The database of a site cannot be read.',
     'database-not-answering': 'The primary instance does not answer.',
-    'another-site-ahead': 'Another passive site holds more of the lost one than the one that takes over.',
+    'another-site-ahead': 'Another passive site holds more data of the lost site than the target.',
     'replay-paused': 'The replica does not replay.',
     'sql-failed': 'A query failed.',
   },
   Cache: {
-    'dump-damaged': 'The description beside a dump of Redis is not what a backup writes: nothing is restored by it.',
+    'dump-damaged': 'The description of a dump of Redis is not what a backup writes: the dump is not restored.',
   },
   Application: {
     'managed-by-others':
-      'Another controller keeps an object that a move changes, and may take the move back: pause it for the time of the move.',
+      'Another controller manages an object that a move changes, and may revert it: pause it during the move.',
     'reverted-by-others':
-      'Another manager wrote back what a step had set: the move goes back, for users are shut out meanwhile.',
+      'Another manager reverted what a step had set: the move is taken back, because users are shut out meanwhile.',
   },
   'The guard of a site': {
     'self-fencing-not-awaited':
-      'A failover neither shuts the lost site inside nor waits for its guard: if it lives, it may take writes beside the promoted one.',
-    'guard-not-declared': 'A guard was started, and its stack file declares none.',
-    'out-of-reach-of-guard': 'A driver asked a guard for what it has no access to, such as another site.',
+      'A failover neither shuts the lost site from inside nor waits for its guard: if the site lives, both sites may take writes.',
+    'guard-not-declared': 'A guard was started, but its stack file declares none.',
+    'out-of-reach-of-guard': 'A driver asked a guard for something outside of its access, such as another site.',
   },
   'Power and network': {
     'power-control-silent': 'A call of the power control was not answered.',

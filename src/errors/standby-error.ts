@@ -3,27 +3,26 @@ import type { AnyReasonCode } from './reason-codes.ts'
 import type { Unseen } from './unseen.ts'
 
 /**
- * The errors that a person reads. Each carries a stable reason code, says where it happened and what to do next,
- * and belongs to the one who must act.
+ * The errors that a person reads. Each carries a stable reason code, says where it happened and what to do next, and
+ * names who must act.
  */
 export type MustAct =
-  /** whoever wrote the inputs or the stack file */
+  /** The author of the inputs or of the stack file. */
   | 'input'
-  /** whoever reviews */
+  /** A reviewer. */
   | 'approval'
-  /** whoever runs the site */
+  /** The operator of the site. */
   | 'site'
-  /** nobody failed, something took too long */
+  /** Something took too long. */
   | 'timeout'
-  /** the move was interrupted by a signal */
+  /** A signal interrupted the move. */
   | 'cancelled'
-  /** us */
+  /** The developers of Standby. */
   | 'defect'
 
 /**
- * What another try may bring. `transient`: it may be over in a moment, and the effect may have happened. `conflict`:
- * somebody else has changed what the effect rested on; it may succeed on what is there by now. `never`: only a change
- * by a person helps.
+ * Whether another attempt may succeed. `transient`: yes, soon; the effect may have happened. `conflict`: another writer
+ * has changed the precondition; the effect may succeed on the new state. `never`: only a change by a person helps.
  */
 export type Retry = 'transient' | 'conflict' | 'never'
 
@@ -38,13 +37,13 @@ export interface ErrorDetails {
   /** The next command or action of the reader. */
   readonly next?: string | undefined
   readonly cause?: unknown
-  /** Decided where the error is made, from structure and never from its text; `never` when absent. */
+  /** Set where the error is made, from structured data and never from a text; `never` when absent. */
   readonly retry?: Retry | undefined
-  /** Milliseconds that the other side asks to be left alone for; null or absent when it names none. */
+  /** Milliseconds that the other side asks to wait before the next request; null or absent when it names none. */
   readonly retryAfter?: Milliseconds | null | undefined
-  /** Where a site could not be looked at: why, and so what that says of the site. */
+  /** Why a site could not be observed, which decides what that says of the site. */
   readonly unseen?: Unseen | undefined
-  /** What was asked did not answer, or is not there to answer: the question may be repeated. */
+  /** The system did not answer, or does not run: the request may be repeated. */
   readonly unanswered?: true | undefined
 }
 
@@ -57,7 +56,7 @@ export class StandbyError extends Error {
   readonly retryAfter: Milliseconds | null
   readonly unseen: Unseen | undefined
   readonly unanswered: boolean
-  /** Where the refusal that it brought is on record, once it is. */
+  /** Where the refusal is recorded, after it is. */
   evidence: { readonly record: string; readonly head: string } | null = null
 
   constructor(details: ErrorDetails) {
@@ -80,7 +79,7 @@ export const inputError = (
   more: { where?: string; next?: string; unseen?: Unseen } = {},
 ): StandbyError => new StandbyError({ code, mustAct: 'input', what, ...more })
 
-/** What an error of a site or a deadline may say beside its code and its text. */
+/** What an error of a site or a deadline may say in addition to its code and its text. */
 type More = Partial<Pick<ErrorDetails, 'where' | 'next' | 'cause' | 'retry' | 'retryAfter' | 'unseen' | 'unanswered'>>
 
 export const siteError = (code: AnyReasonCode, what: string, more: More = {}): StandbyError =>
@@ -89,7 +88,7 @@ export const siteError = (code: AnyReasonCode, what: string, more: More = {}): S
 export const timeoutError = (code: AnyReasonCode, what: string, more: More = {}): StandbyError =>
   new StandbyError({ code, mustAct: 'timeout', what, ...more })
 
-/** Any thrown value as a StandbyError: what was not foreseen is our defect, and says so. */
+/** Any thrown value as a StandbyError: an unforeseen one becomes `internal-error`, a defect of Standby. */
 export function asStandbyError(thrown: unknown): StandbyError {
   if (thrown instanceof StandbyError) return thrown
   const what = thrown instanceof Error ? thrown.message : String(thrown)
@@ -102,7 +101,7 @@ export function asStandbyError(thrown: unknown): StandbyError {
   })
 }
 
-/** What a report and a record keep of an error. */
+/** The part of an error that reports and records keep. */
 export interface Failure {
   readonly code: AnyReasonCode
   readonly what: string
@@ -113,7 +112,7 @@ export function failureOf(error: StandbyError): Failure {
   return { code: error.code, what: error.message, where: error.where ?? null, next: error.next ?? null }
 }
 
-/** `error` of a result: what kept an operation from one, as in `schema/result.schema.json`. */
+/** `error` of a result that an operation could not return, as in `schema/result.schema.json`. */
 export function errorBody(error: StandbyError): Failure & { readonly mustAct: MustAct } {
   return { ...failureOf(error), mustAct: error.mustAct }
 }

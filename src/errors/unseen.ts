@@ -1,29 +1,29 @@
 import type { ReasonCode } from './reason-codes.ts'
 
 /**
- * Why a site could not be looked at, and what that says of the site. One table for all: the clients name the cause, the
- * planning counts the vote, the findings take code and advice from here, and `docs/vantage-points.md` is made of it.
+ * Why a site could not be observed, and what that says of the site. One table: clients name the cause, planning counts
+ * the vote, findings take code and advice from here, and `docs/vantage-points.md` is generated from it.
  *
- * up: the API server itself answered, so it lives. down: the address, and nothing but the address, is silent. none: the
- * fault is, or may be, on our own side of the link, or what answered is not the API server; a site is not called dead
- * for what ails our own eyes.
+ * up: the API server itself answered, so the site lives. down: only the address is silent. none: the fault is, or may
+ * be, on our own side of the link, or the answer was not the API server's; a fault of the observer never counts a site
+ * as dead.
  */
 export interface UnseenRow {
   readonly vote: 'up' | 'down' | 'none'
   /** Of the finding. */
   readonly code: ReasonCode
-  /** It may be over in a moment, so a second look is worth its time before an approved plan is refused. */
+  /** The cause may pass soon, so an approved plan is refused only after a second look. */
   readonly passing: boolean
-  /** What was met, for the documentation. */
+  /** The symptom, for the documentation. */
   readonly met: string
-  /** Why it votes so. */
+  /** The reason for the vote. */
   readonly because: string
   readonly next: (site: string) => string
 }
 
 const lookAtServer = (site: string): string => `Look at the API server of ${site} and at the network to it.`
 const trust = (site: string): string =>
-  `Correct certificate-authority-data, server or tls-server-name in the kubeconfig of ${site}; if nothing there was changed, somebody stands in between.`
+  `Correct certificate-authority-data, server or tls-server-name in the kubeconfig of ${site}; if nothing there was changed, something intercepts the connection.`
 const login = (site: string): string =>
   `Run the credential program of the kubeconfig of ${site} by hand in this environment; a run on GitHub logs in to the cloud in a step before.`
 
@@ -32,7 +32,7 @@ const ROWS = {
     vote: 'down',
     code: 'site-silent',
     passing: true,
-    met: 'no packet came back, or a connection was taken and nothing was said',
+    met: 'no packet came back, or a connection was accepted and no byte followed',
     because:
       'a dead site looks like this; a cut link of the runner does too, which is why one such vote is never enough',
     next: lookAtServer,
@@ -42,7 +42,8 @@ const ROWS = {
     code: 'site-silent',
     passing: true,
     met: 'connection refused (RST)',
-    because: 'the API server does not run; the machine may, and what serves users may: other vantage points say so',
+    because:
+      'the API server does not run; the machine and its workloads may still run, which other vantage points can see',
     next: lookAtServer,
   },
   'no-such-host': {
@@ -57,16 +58,16 @@ const ROWS = {
     vote: 'none',
     code: 'site-silent',
     passing: true,
-    met: 'connections are taken and cut before any answer',
-    because: 'a balancer without servers does this, and so does a filter on the way',
+    met: 'connections are accepted and cut before any answer',
+    because: 'a load balancer without servers does this, and so does a filter on the way',
     next: lookAtServer,
   },
   slow: {
     vote: 'none',
     code: 'site-silent',
     passing: true,
-    met: 'a trusted connection stood, and no whole answer came in time',
-    because: 'something that holds the certificate of the site is there, and nobody knows what stands after it',
+    met: 'a trusted connection was established, and no complete answer came in time',
+    because: 'a server with the certificate of the site is there, but the state of the API server is unknown',
     next: (site) => `Look at the API server of ${site}, at its etcd, and at the quality of the network to it.`,
   },
   'no-network': {
@@ -74,8 +75,8 @@ const ROWS = {
     code: 'network-unreachable',
     passing: true,
     met: 'network unreachable, not permitted, no local address or descriptor (ENETUNREACH, EPERM, EADDRNOTAVAIL, EMFILE)',
-    because: 'nothing left this machine',
-    next: (site) => `Look at routes, VPN and firewall of this machine: nothing leaves it for ${site}.`,
+    because: 'no packet left this machine',
+    next: (site) => `Look at routes, VPN and firewall of this machine: no packet leaves it for ${site}.`,
   },
   'name-unresolved': {
     vote: 'none',
@@ -90,22 +91,22 @@ const ROWS = {
     code: 'site-proxy-failed',
     passing: true,
     met: 'the declared proxy refuses, is silent, or does not connect',
-    because: 'the proxy is a part of the way, not of the site',
+    because: 'the proxy belongs to the network path, not to the site',
     next: (site) => `Look at the proxy on the way to ${site}.`,
   },
   untrusted: {
     vote: 'none',
     code: 'site-untrusted',
     passing: false,
-    met: 'the certificate is of an unknown authority, or signs itself',
-    because: 'nobody knows who answers: it may be a captive portal, and the site may be dead',
+    met: 'the certificate is of an unknown authority, or self-signed',
+    because: 'the server is unknown: it may be a captive portal, and the site may be dead',
     next: trust,
   },
   'wrong-name': {
     vote: 'none',
     code: 'site-untrusted',
     passing: false,
-    met: 'the certificate is of another name',
+    met: 'the certificate is for another name',
     because: 'what answers may be another host',
     next: trust,
   },
@@ -114,7 +115,7 @@ const ROWS = {
     code: 'site-untrusted',
     passing: false,
     met: 'the certificate has expired',
-    because: 'an old certificate can be shown by anybody who got hold of it; or the own clock is ahead',
+    because: 'an attacker may show an old certificate that was leaked; or the clock of this machine is ahead',
     next: (site) => `Renew the serving certificate of ${site}, and compare the clock of this machine with another one.`,
   },
   'certificate-not-yet-valid': {
@@ -122,23 +123,23 @@ const ROWS = {
     code: 'site-untrusted',
     passing: false,
     met: 'the certificate is not valid yet',
-    because: 'most likely the own clock is behind',
+    because: 'most likely the clock of this machine is behind',
     next: (site) => `Set the clock of this machine; if it is right, look at the serving certificate of ${site}.`,
   },
   'not-tls': {
     vote: 'none',
     code: 'not-an-api-server',
     passing: false,
-    met: 'something answers that does not speak TLS as an API server does, or breaks it off',
-    because: 'it is not the API server, or it did not get so far as to prove it',
-    next: (site) => `Correct the server in the kubeconfig of ${site}, or look for what answers in its place.`,
+    met: 'the server does not speak TLS as an API server does, or aborts the handshake',
+    because: 'it is not the API server, or it did not prove that it is',
+    next: (site) => `Correct the server in the kubeconfig of ${site}, or find out what answers instead.`,
   },
   'not-an-api-server': {
     vote: 'none',
     code: 'not-an-api-server',
     passing: true,
     met: 'an HTML page, a redirect, a 5xx without a Status, or an answer that cannot be read',
-    because: 'a portal or a gateway answers; the API server after it may be dead or alive',
+    because: 'a portal or a gateway answers; the API server may be dead or alive',
     next: (site) => `Look at what stands before the API server of ${site}, and at the server in its kubeconfig.`,
   },
   unauthorized: {
@@ -146,7 +147,7 @@ const ROWS = {
     code: 'site-denied',
     passing: false,
     met: '401 of the API server',
-    because: 'the API server answers; it does not know who asks',
+    because: 'the API server answers; it does not know the identity',
     next: (site) => `Renew the token or certificate in the kubeconfig of ${site}.`,
   },
   forbidden: {
@@ -154,14 +155,14 @@ const ROWS = {
     code: 'site-denied',
     passing: false,
     met: '403 of the API server',
-    because: 'the API server answers; a right is lacking',
-    next: (site) => `Grant what is lacking on ${site}: \`standby rbac\` prints the roles that this stack needs.`,
+    because: 'the API server answers; a right is missing',
+    next: (site) => `Grant the missing rights on ${site}: \`standby rbac\` prints the roles that this stack needs.`,
   },
   'api-error': {
     vote: 'up',
     code: 'site-unreachable',
     passing: true,
-    met: 'any other error in the words of the API server: 404, 429, 5xx with a Status',
+    met: 'any other error of the API server itself: 404, 429, 5xx with a Status',
     because: 'the API server answers',
     next: (site) => `Look at the API server of ${site} and its etcd.`,
   },
@@ -170,7 +171,7 @@ const ROWS = {
     code: 'login-failed',
     passing: false,
     met: 'the credential program of the kubeconfig is not installed',
-    because: 'nothing was asked',
+    because: 'no request was sent',
     next: login,
   },
   'login-failed': {
@@ -178,7 +179,7 @@ const ROWS = {
     code: 'login-failed',
     passing: true,
     met: 'the credential program ends with an error: an expired session of a cloud, for example',
-    because: 'nothing was asked',
+    because: 'no request was sent',
     next: login,
   },
   'login-late': {
@@ -186,7 +187,7 @@ const ROWS = {
     code: 'login-failed',
     passing: true,
     met: 'the credential program does not end in time',
-    because: 'nothing was asked',
+    because: 'no request was sent',
     next: login,
   },
   'login-unreadable': {
@@ -194,7 +195,7 @@ const ROWS = {
     code: 'login-failed',
     passing: false,
     met: 'the credential program prints no ExecCredential, or one that has expired',
-    because: 'nothing was asked',
+    because: 'no request was sent',
     next: login,
   },
   'kubeconfig-unusable': {
@@ -202,15 +203,15 @@ const ROWS = {
     code: 'kubeconfig-invalid',
     passing: false,
     met: 'a file that the kubeconfig names is missing, or holds no certificate, key or token',
-    because: 'nothing was asked',
+    because: 'no request was sent',
     next: (site) => `Correct the kubeconfig of ${site}.`,
   },
   defect: {
     vote: 'none',
     code: 'site-silent',
     passing: false,
-    met: 'an error that nobody foresaw',
-    because: 'a defect of Standby says nothing of a site',
+    met: 'an unforeseen error',
+    because: 'a defect of Standby says nothing about a site',
     next: () => 'Please report this with the log of the run.',
   },
 } as const satisfies Readonly<Record<string, UnseenRow>>

@@ -3,17 +3,17 @@ import { createHash } from 'node:crypto'
 /**
  * The format of the evidence, which `sha256sum` alone can verify. Record 7 is two files: `00000007.json`, the record,
  * and `00000007.sha256`, its link, which is byte for byte what `sha256sum 00000007.json 00000006.sha256` prints. The
- * SHA-256 of the newest link, the head, stands for all that came before it: whoever keeps it elsewhere finds a
- * rewritten past.
+ * SHA-256 of the newest link, the head, covers everything before it: a head that is kept elsewhere reveals a rewritten
+ * past.
  */
 export type ChainFiles = ReadonlyMap<string, string>
 
 export interface ChainVerdict {
-  /** How many records fit, from the first on. */
+  /** How many records are valid, from the first on. */
   readonly records: number
-  /** SHA-256 of the last link that fits; null when there is none. */
+  /** SHA-256 of the last valid link; null when there is none. */
   readonly head: string | null
-  /** The first file that does not fit, and why; null when the chain is whole. */
+  /** The first file that breaks the chain, and why; null when the chain is whole. */
   readonly broken: { readonly file: string; readonly why: string } | null
 }
 
@@ -37,8 +37,8 @@ export function linkText(sequence: number, record: string, previous: string | nu
 }
 
 /**
- * Whether every record is what its link says, every link follows the one before it, none is missing, and each head that
- * somebody kept is among them. Pure. `verify-script.ts` says the same in sh.
+ * Whether every record matches its link, every link follows the one before it, none is missing, and each head that was
+ * kept elsewhere is among them. Pure. `verify-script.ts` checks the same in sh.
  */
 export function judgeChain(files: ChainFiles, keptHeads: readonly string[] = []): ChainVerdict {
   const heads: string[] = []
@@ -61,9 +61,12 @@ export function judgeChain(files: ChainFiles, keptHeads: readonly string[] = [])
   const inChain = (name: string): boolean => (sequenceOf(name) ?? Number.POSITIVE_INFINITY) <= heads.length
   const stranger = [...files.keys()].filter((name) => /\.(json|sha256)$/.test(name) && !inChain(name)).sort()[0]
   if (stranger !== undefined)
-    return broken(stranger, `the chain ends with record ${heads.length}, and this lies behind a gap`)
+    return broken(stranger, `the chain ends with record ${heads.length}, and this file comes after a gap`)
   const unknown = keptHeads.find((kept) => !heads.includes(kept))
   if (unknown !== undefined)
-    return broken(linkName(heads.length), `no link has the hash ${unknown}: what it stood for was rewritten or removed`)
+    return broken(
+      linkName(heads.length),
+      `no link has the hash ${unknown}: the records that it covered were rewritten or removed`,
+    )
   return { records: heads.length, head: heads.at(-1) ?? null, broken: null }
 }

@@ -8,7 +8,7 @@ import type { MoveVerdict } from './operation.ts'
 import type { ReachedFence } from './reached-fence.ts'
 import { intervalText } from './words.ts'
 
-/** Something came otherwise than the plan said. */
+/** A difference between the plan and the run. */
 export interface Deviation {
   readonly what: string
   readonly predicted: string
@@ -18,9 +18,9 @@ export interface Deviation {
 export interface WhatHappened {
   readonly verdict: MoveVerdict
   readonly steps: readonly StepReport[]
-  /** Also those that were taken back or done afterwards. */
+  /** Includes steps that were taken back or done afterwards. */
   readonly failed: readonly StepId[]
-  /** Fences that were not needed, and could not be shut. */
+  /** Optional fences that could not be shut. */
   readonly givenUp: readonly { readonly step: StepId; readonly why: string }[]
   readonly started: readonly NamedFact[] | null
   readonly fence: ReachedFence
@@ -29,13 +29,13 @@ export interface WhatHappened {
   readonly writeGap: Milliseconds | null
 }
 
-/** Less than this over its time is noise. */
+/** A smaller excess over the expected time is noise. */
 const NOISE = seconds(2)
 const FACTOR = 1.5
 
 /**
- * What came otherwise than planned: times beyond one and a half of the expected, loss outside of the predicted
- * interval, facts that moved. Pure.
+ * The differences between the plan and the run: times above 1.5 times the expected ones, loss outside of the predicted
+ * interval, facts that changed. Pure.
  */
 export function deviationsOf(plan: Plan, was: WhatHappened): Deviation[] {
   const moved = was.started === null ? [] : staleFacts(plan.facts, was.started)
@@ -70,11 +70,14 @@ function ofLoss(predicted: Loss, lost: Loss | null): Deviation[] {
   })
 }
 
-/** What a rejoin found, against what the move that it follows said before and after. An open end proves nothing. */
+/**
+ * Compares the loss that a rejoin found with the one that the move before it predicted and measured. An unknown upper
+ * end proves nothing.
+ */
 function ofFound(found: FoundLoss | null): Deviation[] {
   if (found?.follows.is !== 'known') return []
   const { run, mode, predicted, counted } = found.follows
-  // What no transaction has committed is no loss.
+  // A write without a commit is not a loss.
   const units = found.seconds[1] === 0 ? (['seconds'] as const) : (['bytes', 'seconds'] as const)
   const outside = (said: Loss | null, how: string): Deviation[] =>
     units.flatMap((unit) =>

@@ -7,15 +7,15 @@ import { followedMove } from './followed-move.ts'
 import { newestRecords } from './keep-evidence.ts'
 import type { FollowedMove } from './kept-loss.ts'
 
-/** Between a failover and its rejoin lie days, and few runs: further back nobody looks. */
+/** Limits the search: between a failover and its rejoin lie days, but few runs. */
 const ROUNDS = 5
 const AT_ONCE = 20
-/** Less than a process may take to leave that somebody ends. */
+/** Must fit into the grace period after a cancellation. */
 const PATIENCE = seconds(3)
 
 /**
- * The move that a rejoin follows, from the evidence in the witness. Never throws and never holds anybody up: what
- * cannot be found or read in time is said in words.
+ * The move that a rejoin follows, from the evidence in the witness. Never throws and never delays the run: the result
+ * says why a move is not found or not read in time.
  */
 export async function readEarlierMove(
   store: ConditionalStore,
@@ -24,7 +24,7 @@ export async function readEarlierMove(
   const looking = async (signal: AbortSignal): Promise<FollowedMove> => {
     for (let round = 0; round < ROUNDS && !signal.aborted; round++) {
       const records = await newestRecords(store, AT_ONCE, round * AT_ONCE)
-      // What lies before one that nobody can read may have been followed by just that one.
+      // The unreadable record may be of a move that came after the older ones, so the search ends here.
       const damaged = records.findLastIndex(({ kind }) => kind === 'damaged')
       const readable = records
         .slice(damaged + 1)
@@ -33,7 +33,7 @@ export async function readEarlierMove(
       if (found !== null) return found
       const first = records[damaged]
       if (first?.kind === 'damaged')
-        return { is: 'unknown', why: `${damageText(first)}; nobody knows what was recorded before it` }
+        return { is: 'unknown', why: `${damageText(first)}; what was recorded before it is unknown` }
     }
     return {
       is: 'unknown',

@@ -14,7 +14,7 @@ import { failedIn, givenUpIn, processesIn, recordedSteps } from './recorded-step
 import type { MoveReport } from './reports.ts'
 import { writeGapOf } from './step-times.ts'
 
-/** The record of one process of a run, refused ones included. What a refused run does not have is null or empty. */
+/** The record of one process of a run, including refused runs. Fields that a refused run lacks are null or empty. */
 export interface EvidenceBody {
   readonly schemaVersion: 2
   readonly kind: 'move'
@@ -28,7 +28,7 @@ export interface EvidenceBody {
   readonly verdict: MoveVerdict
   readonly failure: Failure | null
   readonly asked: { readonly by: string; readonly reason: string | null }
-  /** Who allowed it, and how that was proven; its `digest` is what they read. */
+  /** Who approved it, and the proof of that; its `digest` is that of the plan they read. */
   readonly approval: Approval
   /** ISO 8601, as `approvedAt()` knows it; null where the proof of the approval has no time. */
   readonly approvedAt: string | null
@@ -50,13 +50,13 @@ export interface EvidenceBody {
     /** As observed when the plan was made. */
     readonly planned: readonly NamedFact[]
     /**
-     * What the reviewer approved: the planned ones, by the digest. Nothing is observed at the approval itself. `at` is
+     * The approved facts: the planned ones, bound by the digest. The approval itself observes nothing. `at` is
      * `approvedAt`.
      */
     readonly approved: { readonly digest: string; readonly at: string | null }
     /**
-     * As observed right before the first effect, or before it was refused; null where it did not come so far, or a run
-     * was continued.
+     * As observed right before the first effect, or before the refusal; null where the run ended earlier, or was
+     * continued.
      */
     readonly started: readonly NamedFact[] | null
   }
@@ -79,17 +79,17 @@ export interface EvidenceInput {
   readonly begunAt: string
   /** The facts right before the first effect. */
   readonly started?: readonly NamedFact[] | null
-  /** What the run wrote down; empty where it never began. */
+  /** The journal of the run; empty where it never began. */
   readonly journal: readonly JournalEntry[]
-  /** Of a rejoin that has found something: the move before it. */
+  /** For a rejoin that found a loss: the move before it. */
   readonly follows?: FollowedMove | null
   readonly now: string
   readonly toolVersion: string
 }
 
 /**
- * The record of a run, from what is known when one of its processes ends. Pure; holds no secret, for neither plans nor
- * proofs do.
+ * The record of a run, made when one of its processes ends. Pure. Contains no secret, because plans and proofs contain
+ * none.
  */
 export function evidenceOf(input: EvidenceInput): EvidenceBody {
   const { plan, approval, report, journal } = input

@@ -3,9 +3,8 @@ import type { FollowedMove } from './kept-loss.ts'
 import { componentOfStep, lossIn, wasPromoted } from './measured-loss.ts'
 
 /**
- * The newest move away from a site, in records that are given oldest first; null where none of them says anything of
- * it. A run of its own says nothing of what it follows; behind a rejoin that came to its end, what was lost before has
- * been found already. Pure.
+ * The newest move away from a site, in records that are given oldest first; null where none of them mentions one. The
+ * records of the run itself do not count. A rejoin that ended well has already found what was lost before it. Pure.
  */
 export function followedMove(
   bodies: readonly EvidenceBody[],
@@ -28,7 +27,7 @@ export function followedMove(
   return { is: 'known', run, mode, predicted, counted: lossIn(loss.counted), saved: savedBy(steps) }
 }
 
-/** A step that counts a loss names the last commit that is none of it. */
+/** A step that measures a loss names the last commit before the loss. */
 function savedBy(steps: EvidenceBody['steps']): Record<string, string> {
   return Object.fromEntries(
     steps.flatMap(({ id, proof }) => {

@@ -7,11 +7,11 @@ import { type ChainFiles, linkName, linkText, recordName, sequenceOf, sha256 } f
 import type { EvidenceBody } from './evidence-body.ts'
 import type { EvidenceRecord } from './refusal-body.ts'
 
-/** Where the chain lies in the witness. */
+/** The folder of the chain in the witness. */
 export const EVIDENCE_FOLDER = 'evidence/'
-/** Two runs may append at once; more than a few at once cannot be, for there is one lock. */
+/** Two runs may append at once; more than a few cannot, because there is one lock. */
 const TRIES = 8
-/** Objects that are read side by side. */
+/** Number of objects that are read in parallel. */
 const AT_ONCE = 16
 
 export interface KeptEvidence {
@@ -21,16 +21,16 @@ export interface KeptEvidence {
   readonly head: string
 }
 
-/** A record as it is stored: sorted keys, two spaces, one line end. */
+/** A record in its stored form: sorted keys, two spaces, one line end. */
 export function recordText(body: EvidenceRecord): string {
   const sorted = JSON.parse(canonicalJson(JSON.parse(JSON.stringify(body)) as Json)) as JsonObject
-  // The sign for a byte that is no text is escaped: no other bytes may read like it.
+  // The replacement character for an invalid byte is escaped, so that no other bytes decode to the same text.
   return `${JSON.stringify(sorted, null, 2).replaceAll('\uFFFD', '\\ufffd')}\n`
 }
 
 /**
- * Appends a record to the chain of the stack. Errors: those of the witness, and `evidence-busy` when others are always
- * first.
+ * Appends a record to the chain of the stack. Errors: those of the witness, and `evidence-busy` when other writers are
+ * always first.
  */
 export async function keepEvidence(store: ConditionalStore, body: EvidenceRecord): Promise<KeptEvidence> {
   const text = recordText(body)
@@ -49,34 +49,33 @@ export async function keepEvidence(store: ConditionalStore, body: EvidenceRecord
       head: sha256(await writeLink(store, last + 1, text, previous)),
     }
   }
-  throw siteError('evidence-busy', `${TRIES} others have appended evidence in the meantime`, {
+  throw siteError('evidence-busy', `${TRIES} other writers have appended evidence in the meantime`, {
     where: `witness ${EVIDENCE_FOLDER}`,
-    next: 'Look who writes there; the journal of the run is complete without it.',
+    next: 'Find out who writes there; the journal of the run is complete without it.',
   })
 }
 
 /**
- * The number of the newest record. What lies far beyond the others is none of ours, and appending after it would tear
- * the chain for ever: a verification names it.
+ * The number of the newest record. A file with a number far above the others is not ours, and appending after it would
+ * break the chain for ever: a verification names it.
  */
 function lastRecord(names: readonly string[]): number {
   const sequences = names.filter((name) => name.endsWith('.json')).flatMap((name) => sequenceOf(name) ?? [])
   return sequences.toSorted((a, b) => a - b).reduce((last, next) => (next - last > WIDEST_GAP ? last : next), 0)
 }
-/** More records than anybody removes from one place. */
+/** More records than a gap from a removal is expected to have. */
 const WIDEST_GAP = 1_000
 
 /**
- * The link of the last record. Whoever died between a record and its link leaves one to write; its text is the same for
- * everybody.
+ * The link of the last record. A process that died between a record and its link left the link to write; every process
+ * computes the same text.
  */
 async function completeLinks(store: ConditionalStore, last: number): Promise<string | null> {
   if (last === 0) return null
   const found = await readable(store, linkName(last))
   if (found !== null) return found
   const record = await readable(store, recordName(last))
-  // A record that vanished, or that nobody can read, breaks the chain for whoever verifies it; a new one is still
-  // appended.
+  // A missing or unreadable record breaks the chain, which a verification reports; a new one is still appended.
   return record === null || record === '' ? null : writeLink(store, last, record, await completeLinks(store, last - 1))
 }
 
@@ -93,20 +92,20 @@ async function writeLink(
     return text
   } catch (error) {
     const found = asStandbyError(error).code === 'witness-conflict' ? await readable(store, linkName(sequence)) : null
-    // One that differs breaks the chain for whoever verifies it, and is none of this run's to repair.
+    // A link that differs breaks the chain, which a verification reports; this run does not repair it.
     if (found === null) throw error
     return found
   }
 }
 
-/** All files of the chain, by name, exactly as they lie in the witness. */
+/** All files of the chain, by name, exactly as the witness has them. */
 export async function readChain(store: ConditionalStore): Promise<ChainFiles> {
   return readFiles(store, await namesIn(store))
 }
 
 /**
- * The newest records of runs, newest last; of at most so many objects, without the very newest `skipped`. What is no
- * such record, or damaged, is left out.
+ * The newest records of runs, newest last; reads at most so many objects, and leaves out the newest `skipped`. Other
+ * and damaged records are left out.
  */
 export async function newestBodies(store: ConditionalStore, most: number, skipped = 0): Promise<EvidenceBody[]> {
   return (await newestRecords(store, most, skipped)).flatMap((found) =>
@@ -114,7 +113,7 @@ export async function newestBodies(store: ConditionalStore, most: number, skippe
   )
 }
 
-/** The same with refusals, and with what is wrong with those that nobody can read. */
+/** The same with refusals, and with the damage of unreadable records. */
 export async function newestRecords(
   store: ConditionalStore,
   most: number,
@@ -125,7 +124,7 @@ export async function newestRecords(
   return [...(await readFiles(store, names))].map(([name, text]) => decodeRecord(name, text, store.stack))
 }
 
-/** The record of a run in a text; null when it is none, damaged, or of an older format. */
+/** The record of a run in a text; null for another record, a damaged one, or an older format. */
 export function bodyIn(text: string, stack: string | null = null): EvidenceBody | null {
   const found = decodeRecord('', text, stack)
   return found.kind === 'sound' && found.record.kind === 'move' ? found.record : null
@@ -133,11 +132,11 @@ export function bodyIn(text: string, stack: string | null = null): EvidenceBody 
 
 const evidenceDocument = documentKind<EvidenceRecord>(
   'evidence.schema.json',
-  'Nothing rests on it. Compare with an earlier export, or with the versions of the object: somebody else wrote it, or changed it.',
+  'Nothing depends on it. Compare with an earlier export, or with the versions of the object: another writer wrote or changed it.',
   2,
 )
 
-/** The record in a text, of a run or of a refusal; what is wrong with it where it is none. */
+/** The record in a text, of a run or of a refusal; otherwise what is wrong with it. */
 export const decodeRecord = (name: string, text: string, stack: string | null): Decoded<EvidenceRecord> =>
   decodeText(evidenceDocument, `${EVIDENCE_FOLDER}${name}`, text, stack)
 
@@ -145,7 +144,7 @@ async function namesIn(store: ConditionalStore): Promise<string[]> {
   return (await store.list(EVIDENCE_FOLDER)).map((key) => key.slice(EVIDENCE_FOLDER.length)).sort()
 }
 
-/** Its text, and '' where it has none that can be read: it fits no link, and holds up nobody. */
+/** Its text, and '' where it cannot be read: '' matches no link, and the other files are still read. */
 const readable = (store: ConditionalStore, name: string): Promise<string | null> =>
   store.getText(`${EVIDENCE_FOLDER}${name}`).catch((error: unknown) => {
     if (asStandbyError(error).code !== 'witness-damaged') throw error

@@ -3,13 +3,12 @@ import type { StepReport } from '../execution/step-report.ts'
 import { componentOfStep, highest, intervalIn, sum } from './measured-loss.ts'
 
 /**
- * What a rejoin found that was committed on the former active site only, beside what the move by which that site was
- * left knew of it.
+ * The commits that a rejoin found only on the former active site, with what the move away from that site knew of them.
  */
 export interface FoundLoss extends Loss {
-  /** Rows that were changed; one that was changed twice counts twice. An upper end of null: not all could be read. */
+  /** Changed rows; a row that was changed twice counts twice. An upper end of null: not all could be read. */
   readonly rows: readonly [number, number | null]
-  /** Transactions whose users had an answer. */
+  /** Transactions that were acknowledged. */
   readonly commits: readonly [number, number | null]
   readonly tables: readonly ChangedTable[]
   readonly firstCommitAt: string | null
@@ -23,7 +22,7 @@ export interface ChangedTable {
   readonly deleted: number
 }
 
-/** The move by which a site was left that now rejoins: what it said it would lose, and what it counted. */
+/** The move away from a site that now rejoins: the loss that it predicted, and the loss that it measured. */
 export type FollowedMove =
   | {
       readonly is: 'known'
@@ -36,22 +35,23 @@ export type FollowedMove =
     }
   | { readonly is: 'unknown'; readonly why: string }
 
-/** found: of a rejoin that has kept what only its site had; what the move before it predicted and counted is in it. */
+/** found: for a rejoin that kept the commits of its site; includes what the move before it predicted and measured. */
 export interface Losses {
   readonly predicted: Loss
-  /** null before a promotion, and where nobody counted. */
+  /** Null before a promotion, and where no step measured it. */
   readonly counted: Loss | null
   readonly found?: FoundLoss
 }
 
-/** Whether a rejoin has kept what only its site had: then the move before it is worth reading. Pure. */
+/** Whether a rejoin has kept the commits of its site: then the move before it must be read. Pure. */
 export const hasFound = ({ mode }: Intent, steps: readonly StepReport[]): boolean =>
   mode === 'rejoin' && steps.flatMap(foundBy).length > 0
 
 /**
- * What a rejoin found, as its steps counted it: a step that counts has `found: {bytes, rows, commits, tables,
- * firstCommitAt, lastCommitAt, why}` in its proof. In seconds it is at least the time between the commits that only
- * that site has, and at most the time from the last commit that the move has saved. Null where nobody counted. Pure.
+ * The loss that a rejoin found, as its steps measured it: a step that measures has `found: {bytes, rows, commits,
+ * tables, firstCommitAt, lastCommitAt, why}` in its proof. In seconds it is at least the time between the commits that
+ * only that site has, and at most the time since the last commit that the move has saved. Null where no step measured
+ * it. Pure.
  */
 export function foundLoss(
   intent: Intent,

@@ -7,14 +7,14 @@ import type { EvidenceBody } from './evidence-body.ts'
 import { newestBodies } from './keep-evidence.ts'
 import { learnedDurations, NEWEST_RUNS, teaches } from './learned-durations.ts'
 
-/** Records of refused runs lie between those that teach something; beyond so many rounds nobody looks. */
+/** Limits the search: records of refused runs, which teach nothing, lie between the others. */
 const ROUNDS = 3
-/** Less than the 3 s of the observation that it runs beside: nobody waits for history. */
+/** Less than the 3 s of the observation that runs in parallel, so that the history costs no time. */
 const PATIENCE = seconds(2)
 
 /**
- * What the newest runs in the witness took. Never throws and never holds anybody up: from a witness that is silent,
- * slow or empty it is what was read of it until then, at worst nothing.
+ * The durations of the newest runs in the witness. Never throws and never delays the caller: from a silent, slow or
+ * empty witness it returns what was read until then, possibly nothing.
  */
 export async function learnFrom(store: ConditionalStore): Promise<LearnedDurations> {
   const read: EvidenceBody[] = []

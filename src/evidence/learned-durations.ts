@@ -3,10 +3,10 @@ import type { Milliseconds } from '../values/duration.ts'
 import { percentile } from '../values/percentile.ts'
 import type { EvidenceBody } from './evidence-body.ts'
 
-/** Older runs say little of what is installed today. */
+/** Older runs say little about what is installed today. */
 export const NEWEST_RUNS = 20
 
-/** What the newest runs took, oldest record first; only steps that were performed and done count. Pure. */
+/** The durations of the newest runs, oldest record first; only steps that were performed and done count. Pure. */
 export function learnedDurations(bodies: readonly EvidenceBody[]): LearnedDurations {
   const took = new Map<string, Milliseconds[]>()
   for (const body of newestUndisturbed(bodies))
@@ -27,5 +27,5 @@ export function learnedDurations(bodies: readonly EvidenceBody[]): LearnedDurati
 const newestUndisturbed = (bodies: readonly EvidenceBody[]): readonly EvidenceBody[] =>
   bodies.filter(teaches).slice(-NEWEST_RUNS)
 
-/** What a dead process left behind says nothing of how long a step takes: only runs of one process count. */
+/** A step of a dead process has no true duration: only runs of one process count. */
 export const teaches = ({ steps, processes }: EvidenceBody): boolean => steps.length > 0 && processes.length === 1

@@ -2,8 +2,8 @@ import type { Intent, Loss } from '../domain/plan.ts'
 import type { StepReport } from '../execution/step-report.ts'
 
 /**
- * What was lost, as the steps counted it: a step that counts has `loss: {bytes, seconds, why}` in its proof. Null
- * before anything was promoted, and where nobody counted. A switchover that was promoted has lost nothing: its steps
+ * The loss, as the steps measured it: a step that measures has `loss: {bytes, seconds, why}` in its proof. Null before
+ * anything was promoted, and where no step measured it. A switchover that was promoted has lost nothing: its steps
  * prove that the last write was replayed. Pure.
  */
 export function countedLoss(intent: Intent, steps: readonly StepReport[]): Loss | null {
@@ -34,11 +34,11 @@ export function countedLoss(intent: Intent, steps: readonly StepReport[]): Loss 
 export const wasPromoted = (steps: readonly StepReport[]): boolean =>
   steps.some(({ phase, outcome }) => phase === 'PROMOTE' && (outcome === 'done' || outcome === 'was-done'))
 
-/** A loss as a proof or a record has it; null where there is none that can be read. */
+/** The loss in a proof or a record; null where there is none that can be read. */
 export function lossIn(found: unknown): Loss | null {
   const loss = found as Partial<Record<keyof Loss | 'of', unknown>> | null | undefined
   const [bytes, seconds] = [intervalIn(loss?.bytes), intervalIn(loss?.seconds)]
-  // A cache is no loss: no write was acknowledged by it.
+  // Lost data of a cache is not a loss: it acknowledged no write.
   if (bytes === null || seconds === null || loss?.of === 'cache') return null
   return {
     bytes,

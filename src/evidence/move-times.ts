@@ -2,9 +2,9 @@ import type { Phase, Plan } from '../domain/plan.ts'
 import type { StepReport } from '../execution/step-report.ts'
 import { type Milliseconds, seconds } from '../values/duration.ts'
 
-/** Where the time went until users were served again; null where nobody knows, or it did not come so far. */
+/** The parts of the time until users were served again; null where unknown, or where the run ended earlier. */
 export interface MoveTimes {
-  /** People read the plan: from the plan to the approval, or to the start where nobody knows when it was approved. */
+  /** People read the plan: from the plan to the approval, or to the start where the time of the approval is unknown. */
   readonly decide: Milliseconds | null
   /** From the approval to the start. */
   readonly approve: Milliseconds | null
@@ -30,7 +30,7 @@ export function moveTimes(of: {
   readonly steps: readonly StepReport[]
 }): MoveTimes {
   const { plan, begunAt, steps } = of
-  // An approval that a later process was given says nothing of how the run began.
+  // An approval for a later process says nothing about how the run began.
   const approvedAt =
     of.approvedAt === null || Date.parse(of.approvedAt) > Date.parse(begunAt) + SKEW ? null : of.approvedAt
   const served = endOf(steps, ['TRAFFIC'])

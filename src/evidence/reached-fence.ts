@@ -4,15 +4,15 @@ import type { StepReport } from '../execution/step-report.ts'
 import { levelsOfStep } from '../planning/fence-coverage.ts'
 
 /**
- * What had to be shut, and what is proven to be. A level counts when the plan shuts every part of it (one database of
- * two is none), and every step that it has for it is done, and not taken back. A plan that demands no level is asked
- * for its steps alone. Pure.
+ * The required level, and the levels that are proven shut. A level counts when the plan shuts every part of it (one
+ * database of two is not enough), and every step for it is done and not taken back. For a plan that demands no level
+ * only its steps count. Pure.
  */
 export interface ReachedFence {
   readonly required: FenceLevel | null
   readonly reached: readonly FenceLevel[]
   /**
-   * Those of them that nobody saw shut: the guard of the old site has closed it by then. Absent where there is none.
+   * The levels that no step saw shut: they rely on the guard of the old site. Absent where there is none.
    */
   readonly byTime?: readonly FenceLevel[]
 }

@@ -3,8 +3,8 @@ import type { StepReport } from '../execution/step-report.ts'
 import type { JournalEntry } from '../witness/journal.ts'
 
 /**
- * The steps of a whole run: what one process reports, with what only the journal knows: the times of those that an
- * earlier process performed, and those that were begun and whose end nobody saw. Pure.
+ * The steps of a whole run: the report of one process, completed by the journal with the times of steps that an earlier
+ * process performed, and with steps that were begun and have no recorded end. Pure.
  */
 export function recordedSteps(steps: readonly StepReport[], journal: readonly JournalEntry[]): StepReport[] {
   return steps.map((step) => {
@@ -29,7 +29,7 @@ export function recordedSteps(steps: readonly StepReport[], journal: readonly Jo
   })
 }
 
-/** What the newest entry of a step says that the process at hand did not come to. */
+/** What the newest entry says of a step that this process did not reach. */
 function outcomeOf(entry: JournalEntry | undefined): StepReport['outcome'] {
   if (entry === undefined) return 'not-reached'
   if (entry.kind === 'result') return entry.outcome
@@ -40,13 +40,13 @@ function outcomeOf(entry: JournalEntry | undefined): StepReport['outcome'] {
 export const processesIn = (journal: readonly JournalEntry[]): { readonly attempt: number; readonly at: string }[] =>
   journal.flatMap((entry) => (entry.kind === 'begun' ? [{ attempt: entry.attempt, at: entry.at }] : []))
 
-/** Fences that could not be shut, and without which the run went on; why, of each. */
+/** Fences that could not be shut, and without which the run went on; with the reason for each. */
 export const givenUpIn = (journal: readonly JournalEntry[]): { readonly step: StepId; readonly why: string }[] =>
   journal.flatMap((entry) =>
     entry.kind === 'given-up' ? [{ step: entry.step, why: `${entry.what} (${entry.code})` }] : [],
   )
 
-/** Steps that failed in some process of the run, whatever became of them afterwards. */
+/** Steps that failed in any process of the run, even if they succeeded afterwards. */
 export const failedIn = (journal: readonly JournalEntry[]): StepId[] => [
   ...new Set(journal.flatMap((entry) => (entry.kind === 'failed' ? [entry.step] : []))),
 ]

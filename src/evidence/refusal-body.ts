@@ -5,14 +5,14 @@ import type { EvidenceBody } from './evidence-body.ts'
 import type { Operation } from './operation.ts'
 
 /**
- * The record of somebody who asked for a move and was refused before there was an approval: nothing was changed. What
- * is in it was said, and proven by nobody.
+ * The record of a request for a move that was refused before there was an approval: nothing was changed. Its content is
+ * as claimed, without proof.
  */
 export interface RefusalBody {
   readonly schemaVersion: 2
   readonly kind: 'refusal'
   readonly stack: string
-  /** The run that was to be continued; for one that was never begun, a name of its own. */
+  /** The run that was to be continued; for a run that never began, a new name. */
   readonly run: string
   readonly operation: Operation
   /** ISO 8601. */
@@ -20,11 +20,11 @@ export interface RefusalBody {
   readonly toolVersion: string
   readonly verdict: 'refused'
   readonly failure: Failure
-  /** As they called themselves; `from` is the page of the GitHub run, or null for a terminal. */
+  /** The requester, as claimed; `from` is the page of the GitHub run, or null for a terminal. */
   readonly asked: { readonly by: string; readonly reason: string | null; readonly from: string | null }
-  /** The digest that was handed over as the reviewed one; null where signatures should say it. */
+  /** The digest that was given as the reviewed one; null where signatures should contain it. */
   readonly digest: string | null
-  /** The plan that was handed over, or that the run has; null where there was none that could be read. */
+  /** The plan that was given, or that the run has; null where none could be read. */
   readonly plan: {
     readonly id: string
     readonly digest: string
@@ -35,7 +35,7 @@ export interface RefusalBody {
   } | null
 }
 
-/** A record of the chain. */
+/** A record of the chain: of a run or of a refusal. */
 export type EvidenceRecord = EvidenceBody | RefusalBody
 
 export interface RefusalInput {

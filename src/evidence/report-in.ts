@@ -2,7 +2,7 @@ import type { EvidenceBody } from './evidence-body.ts'
 import type { MoveReport } from './reports.ts'
 import { phasesOf } from './step-times.ts'
 
-/** The report that a record was made of, for whatever shows reports. */
+/** The report that a record was made from, for the code that shows reports. */
 export function reportIn(body: EvidenceBody, evidence: string | null = null): MoveReport {
   const { plan, stack, run, epoch, verdict, failure } = body
   const { mode, from, to } = plan.intent
@@ -26,8 +26,8 @@ export function reportIn(body: EvidenceBody, evidence: string | null = null): Mo
 }
 
 /**
- * What a report knows from the record of its run: what other processes did, who asked and who allowed it, and what came
- * otherwise.
+ * The part of a report that comes from the record of its run: what other processes did, who asked and who approved, and
+ * the deviations.
  */
 export function saidBy(body: EvidenceBody) {
   const { operation, asked, approval, steps, writeGap, fence, loss, rto, deviations, processes } = body

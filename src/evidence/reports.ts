@@ -16,7 +16,8 @@ import type { ReachedFence } from './reached-fence.ts'
 import type { PhaseTimes } from './step-times.ts'
 
 /**
- * What the operations return: values for outputs, summaries and exit codes; no text that only a terminal understands.
+ * The values that operations return, for outputs, summaries and exit codes; without any text that only a terminal
+ * understands.
  */
 
 export interface StatusReport {
@@ -26,7 +27,7 @@ export interface StatusReport {
   readonly epoch: number | null
   readonly activeSite: string | null
   readonly sites: readonly SiteStatus[]
-  /** Components of no single site, such as a global load balancer. */
+  /** Components that belong to no single site, such as a global load balancer. */
   readonly everywhere: readonly ComponentStatus[]
   readonly findings: readonly Finding[]
   /** green: no warning and no blocker. */
@@ -40,9 +41,9 @@ export interface SiteStatus {
   /** Why it is silent, or how long it took to answer. */
   readonly text: string
   readonly components: readonly ComponentStatus[]
-  /** Of this site's backups, whatever its verdict. */
+  /** The last test of this site's backups, with any verdict. */
   readonly lastRestoreTest: RestoreTestRecord | null
-  /** The newest one that said `restorable`; null where none of the newest did. */
+  /** The newest test with the verdict `restorable`; null where none of the newest has it. */
   readonly lastGreenRestoreTest: RestoreTestRecord | null
 }
 export interface ComponentStatus {
@@ -93,7 +94,7 @@ export interface PlanReport {
 export interface MoveReport {
   readonly schemaVersion: 1
   readonly stack: string
-  /** The id of the run: where its journal and evidence lie in the witness. */
+  /** The id of the run, by which its journal and evidence are found in the witness. */
   readonly run: string
   readonly mode: Mode
   readonly from: string
@@ -110,24 +111,24 @@ export interface MoveReport {
   /** How many processes worked on the run so far, this one included. Absent where that is not known. */
   readonly processes?: number
   /**
-   * From the first closed door to the opened traffic, as the steps of all processes saw it; of a run that was taken
-   * back, until the doors were open again. The client's own gap is measured outside.
+   * From the first closed door to the opened traffic, by the steps of all processes; for a run that was taken back,
+   * until the doors were open again. The gap that a client sees is measured outside.
    */
   readonly writeGap: Milliseconds | null
   /** Key of the evidence record in the witness; null when it could not be written. */
   readonly evidence: string | null
   /**
-   * SHA-256 of the chain's newest link: whoever keeps it finds a rewritten past. Absent when the record could not be
-   * written.
+   * SHA-256 of the chain's newest link: kept elsewhere, it reveals a rewritten past. Absent when the record could not
+   * be written.
    */
   readonly evidenceHead?: string
-  /** What this process was asked for. */
+  /** The operation that this process was asked for. */
   readonly operation?: Operation
   readonly asked?: { readonly by: string; readonly reason: string | null }
   readonly approved?: Pick<Approval, 'kind' | 'approvers'>
-  /** What came otherwise than the plan said, given-up fences included. */
+  /** The differences between the plan and the run, including fences that were given up. */
   readonly deviations?: readonly Deviation[]
-  /** The level of the ladder that was required, and those that are proven. */
+  /** The fence level that was required, and the levels that are proven. */
   readonly fence?: ReachedFence
   readonly loss?: Losses
   readonly rto?: MoveTimes
@@ -163,16 +164,16 @@ export interface RestoreTestOutcome {
   readonly duration: Milliseconds
 }
 
-/** What a stack file shows without any site being asked. */
+/** What a stack file shows without asking any site. */
 export interface CheckReport {
   readonly schemaVersion: 1
   readonly verdict: 'sound' | 'invalid'
   readonly file: string
-  /** Null when the file is not sound; then nothing of it is believed. */
+  /** Null when the file is not sound; then none of its content is used. */
   readonly stack: string | null
   readonly sites: readonly string[]
   readonly components: readonly { readonly name: string; readonly driver: string }[]
-  /** What can be used, and should be known. */
+  /** What works, but its owner should know. */
   readonly warnings: readonly { readonly path: string; readonly what: string; readonly line: number | null }[]
   readonly problems: readonly {
     /** `components.database.sites.dc-a.name`; empty for the whole file. */

@@ -13,7 +13,8 @@ export interface PhaseTimes {
 }
 
 /**
- * As they began; those that began at one instant in the order of their phases, and those that never began last. Pure.
+ * In the order in which they began; steps that began at the same instant in the order of their phases, and steps that
+ * never began last. Pure.
  */
 export const inOrder = (steps: readonly StepReport[]): StepReport[] =>
   steps.toSorted(
@@ -21,7 +22,7 @@ export const inOrder = (steps: readonly StepReport[]): StepReport[] =>
   )
 const NEVER = '~'
 
-/** When each phase began and ended, in the order of the phases; those without a whole step are left out. Pure. */
+/** When each phase began and ended, in the order of the phases; phases without a complete step are left out. Pure. */
 export function phasesOf(steps: readonly StepReport[]): PhaseTimes[] {
   return PHASES.flatMap((phase) => {
     const times = steps.flatMap(({ begunAt, endedAt, phase: own }) =>
@@ -34,8 +35,8 @@ export function phasesOf(steps: readonly StepReport[]): PhaseTimes[] {
 }
 
 /**
- * From the first closed door, whichever process of the run closed it, to the opened traffic; of a run that was taken
- * back, until the last door was open again. Null where no door was closed, or none is known to be open. Pure.
+ * From the first closed door, by any process of the run, to the opened traffic; for a run that was taken back, until
+ * the last door was open again. Null where no door was closed, or none is known to be open. Pure.
  */
 export function writeGapOf(of: {
   readonly mode: Mode
@@ -59,7 +60,7 @@ function openedAt(steps: readonly StepReport[]): string | null {
     : null
 }
 
-/** Behind the opened doors of a lost site is nobody who serves. */
+/** A lost site does not serve, even when its doors are opened again. */
 const takenBack = (mode: Mode, journal: readonly JournalEntry[], ids: ReadonlySet<string>): string | null =>
   mode === 'failover'
     ? null

@@ -44,15 +44,15 @@ export function bytesText(bytes: number): string {
   return bytes < 1_000_000_000 ? `${(bytes / 1_000_000).toFixed(1)} MB` : `${(bytes / 1_000_000_000).toFixed(2)} GB`
 }
 
-/** `nothing`, `0 B to 4.1 kB`, `160 B`; an upper end that nobody knows is said so. */
+/** `nothing`, `0 B to 4.1 kB`, `160 B`; says so when the upper end is unknown. */
 export function intervalText([low, high]: readonly [number, number | null], unit: 'bytes' | 'seconds'): string {
   const text = (value: number): string => (unit === 'bytes' ? bytesText(value) : readableDuration(value * 1_000))
-  if (high === null) return low === 0 ? 'nobody knows how much' : `at least ${text(low)}, nobody knows how much more`
+  if (high === null) return low === 0 ? 'an unknown amount' : `at least ${text(low)}, possibly more`
   if (high === 0) return 'nothing'
   return low === high ? text(low) : `${text(low)} to ${text(high)}`
 }
 
-/** `1 row`, `at least 9 rows`; null where nothing is known of them. */
+/** `1 row`, `at least 9 rows`; null where the number is unknown. */
 export function countText([low, high]: readonly [number, number | null], one: string): string | null {
   if (high === null && low === 0) return null
   return `${high === null ? 'at least ' : ''}${low} ${one}${low === 1 ? '' : 's'}`

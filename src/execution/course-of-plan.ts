@@ -11,7 +11,7 @@ import type { Course } from './run-state.ts'
 /**
  * What the transition function needs to know of a plan. What changes no active site (a rejoin, a reopening) only goes
  * forward. What must be shut is what the stack file demands, or the plan, whichever is more: a plan that demands less
- * than its stack has been bent.
+ * than its stack was altered.
  */
 export function courseOf(
   { steps, intent, fencing, liveness }: Plan,
@@ -30,7 +30,10 @@ export function courseOf(
   }
 }
 
-/** Throws `fence-missing`: whatever was approved, nothing is promoted before a step that reaches the required level. */
+/**
+ * Throws `fence-missing`: regardless of the approval, nothing is promoted before a step that reaches the required
+ * level.
+ */
 export function refuseUnfenced(course: Course, { intent }: Plan): void {
   const problems = gateProblems(course)
   if (problems.length === 0) return

@@ -115,8 +115,8 @@ export async function executeMove(asked: MoveRun): Promise<MoveOutcome> {
     })
     const verdict = outcome.verdict ?? 'stopped'
     renewing.stop()
-    // A stopped run leaves its lock unreleased, so that everybody sees that it is unfinished, and ended, so that nobody
-    // waits for it.
+    // A stopped run does not release its lock, so that it remains visible as unfinished, but lets it expire, so that no
+    // process waits for it.
     if (verdict === 'undone') await releaseLock(move.store, holder)
     // One try: on a witness that is silent it ends by itself.
     if (verdict === 'stopped')
@@ -148,8 +148,8 @@ function refuseEnded(run: string, { entries }: Journal): void {
 }
 
 /**
- * Steps that another plan has, or lacks, would be taken for done, or never be taken back. The plan in the witness is
- * not the run's by lying there.
+ * With another plan, steps would count as done that were not, or would never be taken back. A plan in the witness is
+ * not proven to be the run's.
  */
 function refuseOtherPlan({ run, digest }: MoveRun, { entries }: Journal): void {
   const other = entries.flatMap((entry) =>

@@ -7,9 +7,9 @@ const FIGHTS_FOR: Milliseconds = minutes(5)
 
 /**
  * Whether this process shuts a fence again that is on record and was seen open. Once, where the old site can serve
- * again (a switchover before its point of no return): a person opens a site once, a controller opens it again and
- * again, and users are shut out meanwhile. Otherwise for a bounded time from the first one on: a lost site serves no
- * user, and nothing goes back after the point of no return.
+ * again (a switchover before its point of no return): a person opens a site once, a controller again and again, and
+ * users are shut out meanwhile. Otherwise for a bounded time from the first one on: a lost site serves no user, and
+ * nothing goes back after the point of no return.
  */
 export function boundOnShutting(clock: Clock): (step: PlannedStep, canGoBack: boolean) => boolean {
   const shutAgain = new Set<StepId>()

@@ -8,8 +8,8 @@ import type { Milliseconds } from '../values/duration.ts'
 
 /**
  * The context of a step of a failover: a question to the lost site is a defect, and ends at once instead of being
- * waited for. Two may reach the lost site: the fences that a still answering site gets, which the plan places there,
- * and what a driver says may be lost with it, for as long as it says.
+ * waited for. Two kinds of calls may reach the lost site: the fences that the plan places on a site that still answers,
+ * and calls that their driver declares as possibly lost with the site, within the time that it declares.
  */
 export function contextOfStep(context: DriverContext, intent: Intent | null, step: PlannedStep): DriverContext {
   if (intent?.mode !== 'failover' || step.site === intent.from) return context
@@ -27,7 +27,7 @@ export function contextOfStep(context: DriverContext, intent: Intent | null, ste
       refuse(`the Secret ${reference.secret.namespace}/${reference.secret.name}`)
   }
   const logged = new Set<string>()
-  /** How long a call that leads there may take: null where nothing limits it. Throws for what may not lead there. */
+  /** How long a call to the lost site may take; null without a limit. Throws for a call that must not reach it. */
   const limitOf = (reach: Reach, what: string): Milliseconds | null => {
     if (reach === 'outside-sites' || reach.site !== lost) return null
     const { mayBeLost = refuse(what) } = reach

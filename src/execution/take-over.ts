@@ -70,9 +70,9 @@ const leftBy = (plan: Plan, entries: readonly JournalEntry[]): Left => ({
 })
 
 /**
- * What another run left; null when it has ended, or when its name is that of a deploy or of a person. If its journal is
- * damaged, or its newest entries are gone, it may be amid any of its steps. Throws `witness-damaged` where its plan is
- * damaged too.
+ * The unfinished steps of another run; null when it has ended, or when its name is that of a deploy or of a person. If
+ * its journal is damaged, or its newest entries are gone, it may be amid any of its steps. Throws `witness-damaged`
+ * where its plan is damaged too.
  */
 async function unfinished(store: ConditionalStore, run: string): Promise<Left | null> {
   if (!isName(run)) return null

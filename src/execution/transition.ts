@@ -43,11 +43,11 @@ export function beginRun(course: Course, { onRecord, turnedBack, continued }: Of
     course.steps.map(({ id, phase, bestEffort }): [StepId, StepState] => {
       const recorded = onRecord.get(id)
       if (recorded === undefined) return [id, 'todo']
-      // What serves users may have been stopped since, as another controller does: before they are let in it is looked
-      // at again, and started.
+      // Another controller may have stopped the application since: it is checked again, and started, before users are
+      // let in.
       if (phase === 'START' && unserved && isDone(recorded) && course.pointOfNoReturn !== null) return [id, 'unsure']
       // A lock that an earlier process held is observed anew, unless nothing is left to do: it may have expired, and
-      // gone to somebody else.
+      // another process may hold it.
       if (id === course.lock && !complete) return [id, 'unsure']
       // What the run cannot go on without was not given up by any run of this code: it counts as a claim, and is
       // looked at.

@@ -26,23 +26,23 @@ export interface WitnessRun {
   readonly holder: string
   readonly plan: Plan
   readonly clock: Clock
-  /** Makes too late what earlier processes of a run may still do to the sites: see `take-over.ts`. */
+  /** Invalidates what earlier processes of a run may still change on the sites: see `take-over.ts`. */
   readonly touchLeft: (run: string, signal: AbortSignal) => Promise<void>
-  /** Hears that the lock is taken, before what else its step does: from then on it is renewed. */
+  /** Called when the lock is taken, before the rest of the step: from then on the lock is renewed. */
   readonly lockTaken: () => void
 }
 
 /** The records of the witness have versions, and each effect here is a compare-and-set on what it reads itself. */
 type WitnessBehaviour = Plain<JsonObject, JsonObject, Proof & JsonObject, unknown>
 
-/** What performs the steps of `planning/witness-steps.ts`. */
+/** The behaviours of the steps of `planning/witness-steps.ts`. */
 export function witnessBehaviours(of: WitnessRun): Readonly<Record<string, WitnessBehaviour>> {
   return { lock: lockBehaviour(of), activate: activateBehaviour(of), close: closeBehaviour(of) }
 }
 
 /**
  * The nonce is burnt under the lock, before the epoch begins and before any effect: a plan that was executed once
- * cannot begin a second time, and a plan that had to make way for somebody else's lock is not used up.
+ * cannot begin a second time, and a plan that found the lock held by another run is not used up.
  */
 function lockBehaviour(of: WitnessRun): WitnessBehaviour {
   const { store, run, holder, plan, clock } = of
@@ -51,7 +51,7 @@ function lockBehaviour(of: WitnessRun): WitnessBehaviour {
     is: 'plain',
     async done() {
       const [lock, active] = await Promise.all([readLock(store), readActive(store)])
-      // One that expired while its holder was busy, and that nobody took, is still ours: each effect renews it.
+      // An expired lock that no other process took is still ours: each effect renews it.
       const ours = lock !== null && !lock.record.released && lock.record.holder === holder
       if (ours && active?.record.epoch === epoch && active.record.holder === holder)
         return { is: 'done', proof: { holder, epoch, expiresAt: lock.record.expiresAt } }
@@ -93,11 +93,11 @@ function lockBehaviour(of: WitnessRun): WitnessBehaviour {
           next: `Make a new plan: ${planCommand(plan.intent)}`,
         })
       }
-      // Before the record says that we are here: whoever continues us, should we die now, finds the same run there, and
-      // does it again.
+      // Comes before the record names this process: if it dies now, the process that continues finds the same run, and
+      // repeats this.
       for (const left of new Set([run, record.run])) await of.touchLeft(left, step.signal)
-      // Whoever continues the run takes the record over too: a process that fell asleep behind its last look at the
-      // lock cannot activate any more.
+      // A process that continues the run also takes over the record: a process that fell asleep after its last check of
+      // the lock can then not activate any more.
       const since = ours ? record.since : (await witnessTime(store, clock)).toISOString()
       if (record.holder !== holder) await replaceActive(store, { ...record, epoch, since, run, holder }, active)
     },
@@ -105,7 +105,7 @@ function lockBehaviour(of: WitnessRun): WitnessBehaviour {
   }
 }
 
-/** The process that left this run may still live, and believe that it holds the lock: its time has to run out first. */
+/** The earlier process of this run may still live, and assume that it holds the lock: the lock must expire first. */
 async function untilEarlierProcessIsGone(
   { store, run, holder, clock }: WitnessRun,
   step: Pick<EngineRun, 'context' | 'signal'>,
@@ -134,8 +134,7 @@ async function burnNonce(of: WitnessRun): Promise<void> {
 }
 
 /**
- * Whoever begins with a plan that another run has executed is refused, before it asks for the lock that this other run
- * may have left.
+ * Refuses a plan that another run has executed, before asking for the lock that this other run may still hold.
  */
 async function refuseBurnt(of: WitnessRun): Promise<void> {
   const { plan, run } = of
@@ -200,7 +199,7 @@ async function ourActive({ store, holder, plan }: WitnessRun): Promise<Versioned
   throw new StandbyError({
     code: 'lock-lost',
     mustAct: 'site',
-    what: `the active record is of ${active?.record.holder ?? active?.record.run ?? 'nobody'} and epoch ${active?.record.epoch ?? 0}, not of ${holder}`,
+    what: `the active record is of ${active?.record.holder ?? active?.record.run ?? 'no run'} and epoch ${active?.record.epoch ?? 0}, not of ${holder}`,
     next: 'Look at what the other process did.',
   })
 }

@@ -15,7 +15,7 @@ import type { JsonObject } from '../values/json.ts'
 import { deadlineAfter } from '../waiting/deadline.ts'
 import { LOOK_DEADLINE, STEP_DEADLINE } from './closing-time.ts'
 
-/** All that the closing of one site works with. */
+/** What the closing of one site needs. */
 export interface Door {
   readonly stack: Stack
   readonly site: SiteName
@@ -26,17 +26,17 @@ export interface Door {
 export interface Closing {
   /** Steps that hold now. */
   readonly closed: readonly string[]
-  /** Those of them that were open until now. */
+  /** The steps among them that were open until now. */
   readonly effects: readonly string[]
   readonly open: readonly { readonly what: string; readonly why: string }[]
 }
 const NOTHING: Closing = { closed: [], effects: [], open: [] }
 
 /**
- * Closes what the guard reaches in the site: the fences of the drivers on its platform, by their own behaviours. What
- * is passive already is left alone, so that a rejoin, and a passive site as it should be, see no write of ours.
- * `mayClose` is asked after everything was observed and before each effect: what was seen open is then open without
- * right, and not because it has just been promoted.
+ * Closes the components that the guard reaches in the site: the fences of the drivers on its platform, by their own
+ * behaviours. Passive components are not changed, so a rejoin and a regular passive site see no write from the guard.
+ * `mayClose` is asked after the observation and before each effect: a component that was seen open must not have been
+ * promoted meanwhile.
  */
 export async function closeSite(door: Door, activeSite: SiteName, mayClose: () => Promise<boolean>): Promise<Closing> {
   const { stack, site, drivers, context } = door
@@ -50,7 +50,7 @@ export async function closeSite(door: Door, activeSite: SiteName, mayClose: () =
   const guarded = stack.components.filter(({ driver }) => isClosed(drivers[driver]))
   const seen = await Promise.all(guarded.map(async (component) => ({ component, state: await look(door, component) })))
   if (!(await mayClose())) return NOTHING
-  // What cannot be observed may be a passive part as it should be: a fence would break it without a reason.
+  // A component that cannot be observed may be a regular passive one: a fence would break it without a reason.
   const unseen = seen.flatMap(({ component, state }) =>
     state.kind === 'silent' ? [{ what: component.name, why: `it cannot be observed: ${state.why}` }] : [],
   )
@@ -59,7 +59,7 @@ export async function closeSite(door: Door, activeSite: SiteName, mayClose: () =
     const planned = fenceStepsOf(drivers[component.driver], component, { [site]: state }, intent, stack)
     return planned.filter((step) => step.site === site).map((step) => ({ component, step }))
   })
-  // Side by side, whatever a step says that it needs: a fence that hangs must not keep the next one from closing.
+  // In parallel, regardless of the declared needs: a fence that hangs must not keep the next one from closing.
   const proofs = new Map<string, JsonObject>()
   const results = await Promise.all(
     steps.map(({ component, step }) => close(door, component, step, intent, proofs, mayClose)),
@@ -93,7 +93,7 @@ interface Closed {
   readonly applied: boolean
 }
 
-/** Performs one step to its proof; what keeps it open is a value, because the next round tries again. */
+/** Performs one step to its proof; a failure is a value, because the next round tries again. */
 async function close(
   door: Door,
   component: Component,
@@ -122,7 +122,7 @@ async function close(
   }
   const waiting = (what: string): void => context.log.debug(`${step.id}: waiting for ${what}`)
   const assertOurs = async (): Promise<void> => {
-    if (!(await mayClose())) throw siteError('lock-lost', 'the site is not to be closed any more')
+    if (!(await mayClose())) throw siteError('lock-lost', 'the site must not be closed any more')
   }
   const performer = stepPerformer(behaviour, run, {
     clock: context.clock,
@@ -134,7 +134,7 @@ async function close(
   try {
     const first = await performer.look(false)
     if (first.is !== 'done') {
-      if (!(await mayClose())) return { what: step.id, why: 'the site is not to be closed any more', applied: false }
+      if (!(await mayClose())) return { what: step.id, why: 'the site must not be closed any more', applied: false }
       context.log.info(`closing: ${step.title}`)
       await performer.apply()
     }

@@ -1,8 +1,8 @@
 import type { Milliseconds } from '../values/duration.ts'
 
 /**
- * What the guard of a site does, from what it could read of the witness. Pure: time is a value, in milliseconds of a
- * clock that never goes back while the machine runs, and goes on while it sleeps.
+ * Decides what the guard of a site does, from its readings of the witness. Pure: time is a value, in milliseconds of a
+ * clock that never goes back while the machine runs, and continues while the machine sleeps.
  */
 export interface GuardRules {
   /** How long the witness may be silent while the site is not proven active. */
@@ -16,13 +16,13 @@ export type Reading =
   | { readonly is: 'read'; readonly epoch: number; readonly activeSite: string; readonly undeclared?: true }
   | { readonly is: 'unreadable'; readonly why: string }
 
-/** What a guard knows since its life began. */
+/** What a guard knows since it started. */
 export interface Knowledge {
-  /** The highest epoch that was ever read: an older record is no news. */
+  /** The highest epoch that was read: an older record is ignored. */
   readonly epoch: number
-  /** Whom the newest record calls active; null: nothing was read in this life. */
+  /** The site that the newest record calls active; null: nothing was read since the start. */
   readonly activeSite: string | null
-  /** When the newest record was last asked for with success, or when this life began. */
+  /** When the last successful read of the newest record was begun, or when the guard started. */
   readonly readAt: Milliseconds
   /** Whether the newest epoch has named another site before: a move changes the site of its epoch once. */
   readonly changed: boolean
@@ -46,8 +46,9 @@ export const beginLife = (now: Milliseconds): Knowledge => ({
 })
 
 /**
- * A sign of life, many times within the silence: whoever missed so many was frozen or dead meanwhile, and knows as
- * little as after a boot. Its own measure, because a reading may take longer than the silence.
+ * The interval of the signs of life, many within the silence: a guard that missed so many was frozen or dead meanwhile,
+ * and knows as little as after a boot. It is separate from the readings, because a reading may take longer than the
+ * silence.
  */
 export function beat(before: Knowledge, now: Milliseconds, rules: GuardRules): Knowledge {
   const missed = now < before.aliveAt || now - before.aliveAt > rules.silence
@@ -55,8 +56,8 @@ export function beat(before: Knowledge, now: Milliseconds, rules: GuardRules): K
 }
 
 /**
- * What is known after one more reading. It proves what was true when it was asked for: the answer may have been
- * overtaken on its way.
+ * The knowledge after one more reading. A reading proves the state at the time of the request: a newer record may exist
+ * when the answer arrives.
  */
 export function learn(
   before: Knowledge,
@@ -79,13 +80,13 @@ export function learn(
   }
 }
 
-/** More moves than anybody makes while a guard lives and cannot read. */
+/** More moves than can happen while a guard lives and cannot read. */
 export const FARTHEST_JUMP = 1_000
 
 /**
- * Why a record that is sound by itself is not believed: it counts as no answer then. A move begins the next epoch with
- * the site that is active, and names the new one later, in the same epoch: so an epoch may name two sites, one after
- * the other, and no third time another.
+ * Why a well-formed record is not trusted; it then counts as no answer. A move begins the next epoch with the active
+ * site, and names the new one later in the same epoch: so an epoch may name two sites, one after the other, and must
+ * not change again.
  */
 export function disbelief(
   known: Knowledge,
@@ -102,7 +103,7 @@ export function disbelief(
   return null
 }
 
-/** Whether the site is closed now. Nothing here ever opens anything. */
+/** Whether the site is closed now. The guard never opens a site. */
 export function guardDecision(site: string, known: Knowledge, now: Milliseconds, rules: GuardRules): Decision {
   const silentFor = Math.max(0, now - known.readAt)
   if (known.activeSite === site) {
@@ -111,7 +112,7 @@ export function guardDecision(site: string, known: Knowledge, now: Milliseconds,
     return tooLong ? { do: 'close', because: 'silent-too-long' } : { do: 'stand-by', because: 'active-and-silent' }
   }
   if (known.readable) return { do: 'close', because: 'not-active' }
-  // Also when it was another site's turn when we last read: this one may have become active since.
+  // Also when another site was active at the last read: this one may have become active since.
   return silentFor >= rules.silence
     ? { do: 'close', because: 'not-proven' }
     : { do: 'stand-by', because: 'not-proven-yet' }

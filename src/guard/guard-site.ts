@@ -25,22 +25,21 @@ export interface Guard extends Door {
   /** Milliseconds since the machine started, its sleep included. */
   readonly uptime: () => Milliseconds
   readonly random: () => number
-  /** What an earlier process of the same pod knew: survives a crash of ours, not a boot. */
+  /** The knowledge of an earlier process of the same pod: survives a crash of the process, not a boot. */
   readonly memory: { load(): Knowledge | null; save(knowledge: Knowledge): void }
-  /** Hands the report out; a failure is logged and tried again. */
+  /** Publishes the report; a failure is logged and tried again. */
   readonly publish: (report: GuardReport) => Promise<void>
   readonly configuration: string
 }
 
-/** A fraction of every silence that can be declared. */
+/** A fraction of the shortest silence that can be declared. */
 const BEAT: Milliseconds = 500
-/** While something is open that should be closed. */
+/** The pause while a component is open that should be closed. */
 const IMPATIENT: Milliseconds = seconds(1)
 const NOTHING: Closing = { closed: [], effects: [], open: [] }
 
 /**
- * Watches the witness until the signal ends it, and closes the site whenever it has no right to be open. It opens
- * nothing, ever.
+ * Watches the witness until the signal aborts, and closes the site whenever it must not be open. Never opens anything.
  */
 export async function guardSite(guard: Guard): Promise<void> {
   const { context, site, rules } = guard
@@ -48,13 +47,13 @@ export async function guardSite(guard: Guard): Promise<void> {
   let silent: string | null = 'it was not asked yet'
   let turn: Promise<unknown> = Promise.resolve()
 
-  /** One reading after the other: an answer that is overtaken by a newer one must not be taken for news. */
+  /** One reading after the other: a late answer must not replace a newer one. */
   const decide = (): Promise<Decision> => {
     const mine = turn.then(async () => {
       const askedAt = guard.uptime()
       const answer = await readRecord(guard)
       const now = guard.uptime()
-      // Whoever was frozen between question and answer has missed the deadline too: the answer is from before.
+      // A process that was frozen between request and answer has missed its deadline: the answer is old.
       const late = now - askedAt > READ_DEADLINE
       const reading: Reading = late
         ? { is: 'unreadable', why: `its answer is ${readableDuration(now - askedAt)} old` }
@@ -84,14 +83,14 @@ export async function guardSite(guard: Guard): Promise<void> {
   while (!context.signal.aborted) {
     const closing = (await decide()).do === 'close' ? await close() : NOTHING
     if (context.signal.aborted) return
-    // Decided anew: what was to be closed may have become the active site in the meantime.
+    // Decided again: the site may have become the active one in the meantime.
     await reporter(guardDecision(site, known, guard.uptime(), rules), known, silent, closing)
     const every = closing.open.length > 0 ? Math.min(guard.every, IMPATIENT) : guard.every
     await context.clock.sleep(pauseOf(every, guard.random()), context.signal).catch(() => undefined)
   }
 }
 
-/** Whom a fence names as the active site; where nobody knows, any other one. */
+/** The site passed to fence steps as `to`: the active one, or any other if unknown. */
 function otherSite(guard: Guard, activeSite: string | null): SiteName {
   const others = guard.stack.sites.filter(({ name }) => name !== guard.site)
   return (others.find(({ name }) => name === activeSite) ?? others[0])?.name ?? guard.site

@@ -6,8 +6,8 @@ import type { Knowledge } from './decide.ts'
 import type { Guard } from './guard-site.ts'
 
 /**
- * Keeps what a guard knows in a folder that is lost with the pod or with the machine's memory, whichever goes first: a
- * crash of the guard then proves nothing anew, and a boot proves nothing at all. Without a folder nothing is kept.
+ * Keeps the knowledge of a guard in a folder that is lost with the pod or with the machine's memory, whichever is lost
+ * first: the knowledge survives a crash of the guard, and never a boot. Without a folder nothing is kept.
  */
 export function memoryIn(folder: string | undefined): Guard['memory'] {
   if (folder === undefined) return { load: () => null, save: () => undefined }
@@ -23,17 +23,17 @@ export function memoryIn(folder: string | undefined): Guard['memory'] {
     save(knowledge) {
       try {
         mkdirSync(folder, { recursive: true })
-        // Whole or not at all: a guard that is killed while it writes must not read half of it.
+        // Atomic: a guard that is killed while it writes must not read half of a file.
         writeFileSync(`${path}.new`, JSON.stringify(knowledge))
         renameSync(`${path}.new`, path)
       } catch {
-        // A full disk must not end the guard: after its next crash it proves itself anew.
+        // A full disk must not end the guard: after its next crash it starts without knowledge.
       }
     },
   }
 }
 
-/** What an earlier version kept, or believed, and this one would not, is forgotten: the guard proves itself anew. */
+/** Knowledge that this version would not accept is dropped: the guard starts without it. */
 function knowledgeIn(value: unknown): Knowledge | null {
   if (!isObject(value)) return null
   const { epoch, activeSite, changed, readAt, aliveAt } = value

@@ -1,6 +1,6 @@
 import { identityNamespace } from '../platform/kubernetes/identity-accounts.ts'
 
-/** What the guard of a stack is called on each site. */
+/** The names of the objects of the guard on each site. */
 
 /** A namespace of its own; `identity-accounts.ts` says why. */
 export const guardNamespace = (stack: string): string => identityNamespace(stack, 'guard')
@@ -11,8 +11,7 @@ export const GUARD = 'standby-guard'
 export const WITNESS_ACCESS_KEY_ID = 'STANDBY_GUARD_ACCESS_KEY_ID'
 export const WITNESS_SECRET_ACCESS_KEY = 'STANDBY_GUARD_SECRET_ACCESS_KEY'
 /**
- * The file beside the stack file in which the guard finds the authorities that vouch for the witness, where the stack
- * file names some.
+ * The file next to the stack file with the certificate authorities of the witness, where the stack file names some.
  */
 export const WITNESS_AUTHORITIES = 'witness-authorities.pem'
 /** The variable with the hash of what was deployed; the guard's report repeats it. */

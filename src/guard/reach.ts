@@ -10,7 +10,7 @@ import { onceByKey } from '../runtime/once.ts'
 import type { ConditionalStore } from '../witness/conditional-store.ts'
 import { recordsIn } from '../witness/records-in-store.ts'
 
-/** The context of a guard: its own site's Kubernetes and the witness to read, and nothing else of the world. */
+/** The context of a guard: the Kubernetes of its own site, and read access to the witness; nothing else. */
 export function guardContext(of: {
   readonly stack: Stack
   readonly site: SiteName
@@ -66,9 +66,9 @@ export function guardContext(of: {
 const ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount'
 
 /**
- * A kubeconfig of the pod's own ServiceAccount. By address, because the names of a booting site do not resolve yet;
- * with the token's file, because Kubernetes renews the token in it (the plain key `tokenFile` would be read only once
- * by the client).
+ * A kubeconfig of the pod's own ServiceAccount. Uses an address, because the names of a booting site do not resolve
+ * yet. Uses the token's file in a form that is read again, because Kubernetes renews the token in it (the client would
+ * read the plain key `tokenFile` only once).
  */
 export function inClusterKubeconfig(
   env: Readonly<Record<string, string | undefined>>,

@@ -3,7 +3,7 @@ import { isObject, type JsonObject } from '../values/json.ts'
 import { parseStrictly } from '../values/strict-json.ts'
 import type { Decision } from './decide.ts'
 
-/** What a guard says of itself, in a ConfigMap beside it. */
+/** The report of a guard about itself, in a ConfigMap of its namespace. */
 export interface GuardReport {
   readonly schemaVersion: 1
   /** ISO 8601, of the site's own clock. */
@@ -17,32 +17,32 @@ export interface GuardReport {
   readonly activeSite: string | null
   /** Why the witness cannot be read; null: it can. */
   readonly witnessSilent: string | null
-  /** Fences that hold and are needed: without them the site would be open. What is passive by itself needs none. */
+  /** Fences that hold and are needed: without them the site would be open. Passive components need none. */
   readonly closed: readonly string[]
-  /** What should be closed and could not be yet, and why. */
+  /** The steps that should be closed and could not be yet, and why. */
   readonly open: readonly { readonly what: string; readonly why: string }[]
   /** The last time that something was open and was closed; null: never in this guard's life. */
   readonly lastClosing: { readonly at: string; readonly steps: readonly string[] } | null
   /** Hash of what was deployed. */
   readonly configuration: string
   /**
-   * By its own rules, milliseconds (`closing-time.ts`); null: not by time alone. A failover waits for it only while
-   * these are the declared ones.
+   * The closing time by the guard's own settings, milliseconds (`closing-time.ts`); null: not by time alone. A failover
+   * waits for the guard only while these settings are the declared ones.
    */
   readonly closesWithin: Milliseconds | null
 }
 
 /** A guard writes at each change, and at least this often. */
 export const HEARTBEAT: Milliseconds = seconds(30)
-/** A report that is older is no proof that anybody watches: four heartbeats. */
+/** An older report does not prove that the guard runs: four heartbeats. */
 export const STALE_AFTER: Milliseconds = minutes(2)
 
 /** The key of the ConfigMap. */
 export const REPORT_KEY = 'report'
 
 /**
- * The report in a ConfigMap's data; null when there is none yet, or what is there is none: whoever may write in that
- * namespace can leave anything.
+ * The report in a ConfigMap's data; null when there is none yet, or when the data is not a report: anyone with write
+ * access to the namespace can leave any data there.
  */
 export function reportIn(data: unknown): GuardReport | null {
   const text = isObject(data) ? data[REPORT_KEY] : undefined
@@ -52,7 +52,7 @@ export function reportIn(data: unknown): GuardReport | null {
     : null
 }
 
-/** All that is read of it has its type; `closesWithin` is missing in reports of before 2026-11-25. */
+/** Whether all fields have their types; `closesWithin` is missing in reports from before 2026-11-25. */
 function isReport(value: unknown): value is JsonObject {
   if (!isObject(value) || value.schemaVersion !== 1) return false
   const {

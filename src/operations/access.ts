@@ -3,12 +3,12 @@ import type { Stack } from '../domain/stack.ts'
 import type { Driver } from '../driver/capabilities.ts'
 import { platformsOf } from '../platform/registry.ts'
 
-/** The identities that a stack uses: the four that operations run with, and what its components bring. */
+/** The identities that a stack uses: the four of the operations, and those of its components. */
 export function identitiesOf(stack: Stack, drivers: Readonly<Record<string, Driver>>): Identity[] {
   return [...new Set([...OPERATING, ...stack.components.flatMap(({ driver }) => drivers[driver]?.brings ?? [])])]
 }
 
-/** All rights that a stack needs: what its drivers ask for, and what the core itself reads. */
+/** All rights that a stack needs: those of its drivers, and what the core itself reads. */
 export function accessRulesOf(stack: Stack, drivers: Readonly<Record<string, Driver>>): AccessRule[] {
   const identities = identitiesOf(stack, drivers)
   const ofDrivers = stack.components

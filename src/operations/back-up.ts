@@ -64,7 +64,7 @@ export async function backUp(world: World): Promise<BackupReport> {
   }
 }
 
-/** A backup that a restore test can rest on: throws what failed. */
+/** A backup that a restore test can rely on: throws the error of a failed one. */
 export async function freshBackup(world: World): Promise<BackupReport> {
   const report = await backUp(world)
   if (report.failure === null) return report

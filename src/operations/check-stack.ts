@@ -4,7 +4,7 @@ import { StackInvalid } from '../stack/problems.ts'
 
 /**
  * Judges a stack file and the files that it names, offline and without a credential: for pull requests, and before a
- * deploy. What is wrong with the file is a value; throws `stack-not-found` where there is none.
+ * deploy. Problems of the file are values; throws `stack-not-found` when the file does not exist.
  */
 export async function checkStack(path: string, kinds: Kinds): Promise<CheckReport> {
   try {

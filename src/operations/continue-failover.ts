@@ -24,18 +24,18 @@ import { carryOut, refusedReport } from './run-move.ts'
 import type { RunOfPlan } from './run-of-plan.ts'
 import { refuseWrongClock } from './wrong-clock.ts'
 
-/** A run that another process began, as it lies in the witness. */
+/** A run that another process began, as the witness has it. */
 export interface KeptRun {
   readonly run: string
   readonly plan: Plan
-  /** Whoever wrote it there: nothing of it is proven. */
+  /** The stored approval: its author is unknown and its content is not proven. */
   readonly approval: unknown
 }
 
-/** Who goes on with a run may find users shut out: an outage of the witness is waited out, this long. */
+/** How long a process that continues a run waits for a silent witness, because users may be shut out meanwhile. */
 const PATIENCE: Milliseconds = minutes(1)
 
-/** The witness to read a run from. Not to write: the run itself does that with a patience of its own. */
+/** The witness for reading a run. The run itself writes, with its own patience. */
 export const patiently = ({
   store,
   clock,
@@ -46,7 +46,7 @@ export const patiently = ({
 })
 
 /**
- * The named run, or the one that has left its lock behind. Throws `run-unknown`, and `witness-damaged` when its plan
+ * The named run, or the run that has not released its lock. Throws `run-unknown`, and `witness-damaged` when its plan
  * cannot be read.
  */
 export async function readRun(world: Pick<World, 'store'>, named: string | null): Promise<KeptRun> {
@@ -57,16 +57,16 @@ export async function readRun(world: Pick<World, 'store'>, named: string | null)
     tryDocument(world.store, approvalDocument, approvalKey(run)),
   ])
   if (plan === null) throw await unknownRun(world, run)
-  // An approval that is damaged, or gone, allows nothing, and keeps nobody from taking the run back, or from approving
-  // its end anew.
+  // A damaged or missing approval allows nothing, but it does not prevent taking the run back or approving its end
+  // anew.
   return { run, plan: plan.record, approval: approval?.kind === 'sound' ? approval.record : null }
 }
 
 /**
- * Continues a run that its process left: forward with `resume`, back with `abort`, for as long as that is possible.
- * `allowed` shows what allows it, or throws why nothing does; what lies in the witness as the run's approval is
- * not believed. A run that never held its lock has changed nothing: it is judged as one that begins now. A run that
- * another version began is refused before anything is read of it.
+ * Continues a run that its process left: forward with `resume`, back with `abort`, as long as that is possible.
+ * `allowed` gives the approval, or throws why there is none; the approval in the witness is not trusted by itself. A
+ * run that never held its lock has changed nothing: it is judged as one that begins now. A run of another version is
+ * refused before its other objects are read.
  */
 export async function continueFailover(
   world: World,
@@ -78,14 +78,14 @@ export async function continueFailover(
   const begun = world.clock.now()
   const { plan, run } = kept
   const common = { plan, run, how, ...(asked === null ? {} : { asked }) }
-  // Until something else is shown, nobody approved this: what lies in the witness says nothing of who did.
-  const nobody = abortApproval({
+  // Without a proof the run counts as not approved: the witness does not prove who approved it.
+  const withoutApproval = abortApproval({
     run,
     digest: digestOf(plan),
     requestedBy: asked?.by ?? 'unknown',
     reason: asked?.reason ?? null,
   })
-  let of: RunOfPlan = { ...common, approval: nobody }
+  let of: RunOfPlan = { ...common, approval: withoutApproval }
   const started: { facts: readonly NamedFact[] | null } = { facts: null }
   const hear = (facts: readonly NamedFact[]): void => {
     started.facts = facts
@@ -115,30 +115,30 @@ export async function continueFailover(
   })
 }
 
-/** Refused by the run's own journal, before this process has written or done anything. */
+/** A refusal by the run's own journal, before this process has written or done anything. */
 const TOO_LATE = ['run-ended', 'past-point-of-no-return', 'plan-stale']
 
 async function unfinishedRun(world: Pick<World, 'store'>): Promise<string> {
   const lock = await readLock(world.store)
   if (lock !== null && !lock.record.released && isOfMove(lock.record)) return runOfHolder(lock.record.holder)
-  throw inputError('run-unknown', 'no run has left its lock behind: nothing is unfinished', {
+  throw inputError('run-unknown', 'no run has kept its lock: nothing is unfinished', {
     next: 'Name the run with --run, if you mean an older one.',
   })
 }
 
 async function unknownRun(world: Pick<World, 'store'>, run: string): Promise<StandbyError> {
   const lock = await tryDocument(world.store, lockDocument, LOCK)
-  // Whoever is sent here by `move-unfinished` needs another way out than a run that nobody has.
+  // After `move-unfinished` a person needs an advice that does not name a run which does not exist.
   if (lock?.kind === 'sound' && !lock.record.released && runOfHolder(lock.record.holder) === run)
     return inputError(
       'run-unknown',
-      `lock.json in the witness is of the run ${run}, and the witness holds no plan of that run`,
+      `lock.json in the witness names the run ${run}, and the witness holds no plan of that run`,
       {
         where: `witness ${LOCK}`,
         next: `Put the plan of the run back (the witness keeps it). Where there never was such a run: ${lockDocument.next}`,
       },
     )
-  // The journals of backups lie there as well: a run that can be continued has a plan.
+  // The folder also has the journals of backups: only a run with a plan can be continued.
   const plans = (await world.store.list(RUNS)).filter((key) => key.endsWith('/plan.json'))
   const runs = plans.map((key) => key.split('/')[1] ?? '')
   const meant = nearest(run, runs)

@@ -17,8 +17,8 @@ import type { ConditionalStore } from '../witness/conditional-store.ts'
 export const BEGIN_STEP: StepId = `${WITNESS}.begin`
 
 /**
- * A deploy as a graph of steps: one per unit, ordered by `needs` alone, and before all of them the one that names the
- * first active site, if this is the first deploy. Pure.
+ * A deploy as a graph of steps: one per unit, ordered only by `needs`. In the first deploy, the step that names the
+ * first active site comes before all of them. Pure.
  */
 export function deploySteps(
   placed: readonly PlacedUnit[],
@@ -53,21 +53,21 @@ export function deploySteps(
   return [begin, ...units]
 }
 
-/** Nothing of a deploy is taken back: the next one begins with what is there. */
+/** No step of a deploy is taken back: the next deploy begins with the state that it finds. */
 type DeployBehaviour = Plain<JsonObject, JsonObject, Proof & JsonObject, unknown>
 const ONLY_FORWARD = { is: 'leaves-nothing', because: 'the next deploy compares again' } as const
 
 /** One unit during a deploy. */
 export interface UnitAtWork {
   readonly behaviour: DeployBehaviour
-  /** What differed when it was compared in this run; empty until then. */
+  /** The differences that this run found; empty before the comparison. */
   changes(): readonly Change[]
   /** Whether its effect was begun. */
   begun(): boolean
 }
 
 export interface AroundUnit {
-  /** Whether it differed before the deploy began. Then its end is waited for, even if nothing differs any more. */
+  /** Whether it differed before the deploy began. Then the step waits for its end, even if nothing differs any more. */
   readonly differed: boolean
   readonly log: Log
   /** Throws unless this process still holds the lock. */
@@ -75,15 +75,16 @@ export interface AroundUnit {
 }
 
 /**
- * A unit as a step. It is compared again right before it is applied, because an earlier unit may have changed
- * everything that differed; what does not differ is not touched. After its effect it is waited for, and not compared.
+ * A unit as a step. It is compared again right before it is applied, because an earlier unit may have removed all
+ * differences; a unit without differences is not changed. After its effect the step waits for it and does not compare
+ * again.
  */
 export function unitAtWork(unit: DeployUnit, { differed, log, stillOurs }: AroundUnit): UnitAtWork {
   let compared: readonly Change[] | null = null
   let begun = false
   const compare = async (signal: AbortSignal): Promise<readonly Change[]> => {
     const changes = await unit.diff(signal)
-    // Another try compares again, and what an earlier one has changed belongs to the report.
+    // Another attempt compares again, and the changes of an earlier attempt belong to the report.
     if (compared === null || compared.length === 0) compared = changes
     return changes
   }
@@ -99,7 +100,7 @@ export function unitAtWork(unit: DeployUnit, { differed, log, stillOurs }: Aroun
       return ready.is === 'done' ? { is: 'done', proof: { ...ready.proof, changes: named(compared ?? []) } } : ready
     },
     async apply({ signal }) {
-      // A comparison that has failed for a moment is repeated here, before anything is touched.
+      // A comparison that failed with a transient error is repeated here, before anything is changed.
       if (compared === null && (await compare(signal)).length > 0) await stillOurs()
       if (compared === null || compared.length === 0) return
       if (!begun) log.info(`${unit.id}: ${unit.title}`)
@@ -111,7 +112,7 @@ export function unitAtWork(unit: DeployUnit, { differed, log, stillOurs }: Aroun
   return { behaviour, changes: () => compared ?? [], begun: () => begun }
 }
 
-/** For the journal: what was changed, without any value. */
+/** For the journal: the changed fields, without their values. */
 const named = (
   changes: readonly Change[],
 ): { readonly kind: string; readonly object: string; readonly path?: string }[] =>
@@ -149,8 +150,8 @@ export function beginBehaviour(
 }
 
 /**
- * One line per unit that is changed or waited for. All units stand in one phase, which therefore stands in no line; a
- * unit of which nothing differs has none.
+ * One line per unit that is changed or waited for. All units are in one phase, so no line names it; a unit without
+ * differences has no line.
  */
 export function progressOfUnits(
   log: Log,

@@ -36,13 +36,13 @@ export interface DeployRequest {
   readonly dryRun: boolean
   /** Only these components; all when empty. */
   readonly only: readonly string[]
-  /** Takes over what others made under the declared names. */
+  /** Takes over objects that others made under the declared names. */
   readonly adopt?: boolean
 }
 
 /**
- * Brings every site to its declared state in its role, passive sites first, and changes only what differs. Compares
- * everything first: a change that is refused ends the deploy before it takes the lock.
+ * Brings every site to its declared state in its role, passive sites first, and changes only differences. Compares
+ * everything first: a refused change ends the deploy before it takes the lock.
  */
 export async function deploy(world: World, request: DeployRequest): Promise<DeployReport> {
   const begun = world.clock.now().getTime()
@@ -78,11 +78,11 @@ function verdictOf(what: { failed: boolean; wouldChange: boolean; changed: boole
   return what.changed ? 'changed' : 'unchanged'
 }
 
-/** Of the witness; null before the first deploy. */
+/** The epoch of the witness; null before the first deploy. */
 const epochOf = ({ witness }: Observation): number | null =>
   witness.kind === 'answering' ? (witness.active?.epoch ?? null) : null
 
-/** How long transient trouble of a comparison is waited out, before anything is changed. */
+/** How long a comparison is repeated on transient errors, before anything is changed. */
 const COMPARING: Milliseconds = minutes(1)
 
 const comparing = ({ clock, log, signal }: World, what: string): Trying => ({
@@ -133,7 +133,7 @@ async function unitsOf(
   return perComponent.flat()
 }
 
-/** What is applied, and where. */
+/** The units to apply, and where. */
 interface Applying {
   readonly placed: readonly PlacedUnit[]
   /** The changes that the deploy was begun for. */
@@ -145,9 +145,9 @@ interface Applying {
 }
 
 /**
- * Applies each unit as soon as its needs are ready, under the lock: deploys and moves exclude each other. Before each
- * effect the lock is looked at again: a deploy that slept beyond the end of its lock, or that observed before a move
- * and took the lock after it, would bring about earlier roles (`lock-lost`).
+ * Applies each unit as soon as its needs are ready, under the lock: deploys and moves exclude each other. The lock is
+ * checked again before each effect: a deploy that slept beyond the end of its lock, or that observed before a move and
+ * took the lock after it, would restore earlier roles (`lock-lost`).
  */
 async function applied(
   world: World,
@@ -225,7 +225,7 @@ function outcomeOf(work: UnitAtWork | undefined, report: StepReport | undefined)
     case 'failed':
       return 'failed'
     default:
-      // A cancelled deploy does not see the end of what it has begun.
+      // A cancelled deploy does not see the end of the effects that it began.
       return work?.begun() === true ? 'failed' : 'not-reached'
   }
 }

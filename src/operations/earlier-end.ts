@@ -7,19 +7,19 @@ import { runOfHolder } from '../witness/lock-holder.ts'
 import { readWitness } from '../witness/view.ts'
 import type { RunOfPlan } from './run-of-plan.ts'
 
-/** The verdict on a run, and the epoch that it left behind. */
+/** The verdict on a run, and the epoch at its end. */
 export interface HowItEnded {
   readonly verdict: MoveReport['verdict']
   readonly epoch: number
 }
 
-/** An earlier try of the write may have arrived, whatever the last one was answered. */
+/** An earlier attempt of the write may have arrived, regardless of the last answer. */
 const IN_DOUBT: ReadonlySet<string> = new Set(['witness-unreachable', 'witness-throttled', 'witness-busy'])
 
 /**
- * `refused` promises that nothing was changed. So it is said only of a run that never asked for the lock, or was
- * refused it while nobody interrupted: and the witness has to say that neither lock nor epoch became this run's.
- * Everything else keeps the verdict of its steps.
+ * `refused` promises that nothing was changed. It is given only to a run that never asked for the lock, or that was
+ * refused the lock without an interruption, and only if the witness says that neither lock nor epoch is this run's.
+ * Every other run keeps the verdict of its steps.
  */
 export async function howItEnded(
   world: World,
@@ -38,7 +38,7 @@ export async function howItEnded(
     journal.entries.some((entry) => entry.kind === kind && entry.step === LOCK_STEP)
   const begun = witness.active?.run === run || onRecord('result')
   const holding = witness.lock !== null && !witness.lock.released && runOfHolder(witness.lock.holder) === run
-  // A write whose answer got lost may still arrive.
+  // A write whose answer was lost may still arrive.
   const certain = lock === 'failed' && !world.signal.aborted && !IN_DOUBT.has(failure?.code ?? '')
   const refused = how === 'begin' && !begun && !holding && (!onRecord('intent') || certain)
   return { verdict: refused ? 'refused' : verdict, epoch: plan.epoch + (begun ? 1 : 0) }

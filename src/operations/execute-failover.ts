@@ -13,8 +13,8 @@ import { carryOut, refusedReport } from './run-move.ts'
 import type { RunOfPlan } from './run-of-plan.ts'
 
 /**
- * Executes an approved plan: everything is observed again, and a fact that moved beyond its tolerance refuses.
- * A refused run changes nothing. Every run that began can be continued from what it left in the witness.
+ * Executes an approved plan: observes everything again, and refuses when a fact changed beyond its tolerance. A refused
+ * run changes nothing. Every run that began can be continued from its objects in the witness.
  */
 export async function executeFailover(world: World, plan: Plan, approval: Approval): Promise<MoveReport> {
   const begun = world.clock.now()
@@ -37,7 +37,8 @@ export async function executeFailover(world: World, plan: Plan, approval: Approv
     `run ${run} begins; if this process dies: standby failover resume --run ${run} --digest ${approval.digest}`,
   )
   return carryOut(world, of, begun, started.facts).catch((error: unknown) => {
-    // What comes so far is a witness that went silent for longer than anybody waits, or another process that took over.
+    // An error here means that the witness was silent for longer than the longest wait, or that another process took
+    // over.
     sayNoEvidence(world, run, asStandbyError(error).message)
     throw error
   })

@@ -12,8 +12,8 @@ import { openJournal } from '../witness/journal.ts'
 import type { RunOfPlan } from './run-of-plan.ts'
 
 /**
- * Leaves the record of what a process of a run did, or was refused, in the witness, and says in the report where.
- * Losing it is a warning: what the run did is done, and its journal says so.
+ * Writes the record of a process of a run, even of a refused one, into the witness, and names it in the report. A
+ * failure is a warning: the effects of the run are done, and its journal has them.
  */
 export async function leaveEvidence(
   world: World,
@@ -38,10 +38,10 @@ export async function leaveEvidence(
   }
 }
 
-/** A witness that kept the run from beginning is not waited for once more. */
+/** Does not wait again for a witness whose silence kept the run from beginning. */
 const OF_THE_WITNESS = ['witness-silent', 'witness-unreachable', 'witness-throttled', 'witness-denied']
 
-/** A process that leaves no record says so where somebody looks: in its log. */
+/** A process that could not write its record says so in its log. */
 export const sayNoEvidence = (world: World, run: string, why: string): void =>
   world.log.warning(`the evidence of run ${run} could not be written: ${why}`)
 

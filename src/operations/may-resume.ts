@@ -8,13 +8,13 @@ import { activateStep, LOCK_STEP } from '../planning/witness-steps.ts'
 import { readActive } from '../witness/active.ts'
 import { openJournal, stepsOnRecord, turnedBack } from '../witness/journal.ts'
 
-/** How far a run came, by its journal and by the witness. */
+/** The progress of a run, by its journal and by the witness. */
 export interface HowFar {
   readonly is: 'not-begun' | 'begun' | 'committed' | 'going-back'
   readonly isDone: (step: StepId) => boolean
 }
 
-/** `not-begun`: it never held its lock with the epoch that belongs to it, so it has changed nothing. */
+/** `not-begun`: it never held its lock with its epoch, so it has changed nothing. */
 export async function howFar(
   world: World,
   { run, plan }: { readonly run: string; readonly plan: Plan },
@@ -30,8 +30,8 @@ export async function howFar(
 }
 
 /**
- * A failover that is resumed before its point of no return is judged by what is seen now. Throws `fence-too-low` or
- * `loss-above-bound`.
+ * A failover that is resumed before its point of no return is judged by the current observation. Throws `fence-too-low`
+ * or `loss-above-bound`.
  */
 export function refuseRiskier(
   world: World,

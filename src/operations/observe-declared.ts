@@ -4,8 +4,8 @@ import type { Observation } from '../observation/observation.ts'
 import { platformViewsOf } from '../observation/site-view.ts'
 
 /**
- * What is true now, of the declared platforms. The guard against the wrong target: throws `wrong-cluster`, or the code
- * of another platform, when what answers is not what the stack file names.
+ * The current state of the declared platforms. Protects against the wrong target: throws `wrong-cluster`, or the code
+ * of another platform, when the platform that answers is not the declared one.
  */
 export async function observeDeclared(world: Pick<World, 'observe' | 'stack'>): Promise<Observation> {
   const observation = await world.observe()

@@ -15,8 +15,8 @@ import { observeDeclared } from './observe-declared.ts'
 import { lastRestoreTests, statusOf } from './status.ts'
 
 /**
- * The plan of a move, with its digest and with times that former runs took: read-only. A plan with blockers is shown,
- * and cannot be executed.
+ * The plan of a move, with its digest and with the durations of former runs: read-only. A plan with blockers is shown,
+ * but cannot be executed.
  */
 export async function planFailover(
   world: World,
@@ -42,7 +42,7 @@ export async function planFailover(
   }
 }
 
-/** A plan that nobody could execute is none of which anybody should wait for an approval. Throws `plan-defect`. */
+/** Refuses a plan that could not be executed before anyone approves it. Throws `plan-defect`. */
 function refuseOwnDefects({ stack, drivers }: World, plan: Plan, now: Date): void {
   const defects = planDefects(plan, { stack, drivers, now })
   if (defects.length === 0) return

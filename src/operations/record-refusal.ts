@@ -11,7 +11,7 @@ import { seconds } from '../values/duration.ts'
 import type { ConditionalStore } from '../witness/conditional-store.ts'
 import { newRun } from './run-id.ts'
 
-/** What somebody asks for, as far as it is known before anybody has approved it. */
+/** The request for a move, as far as it is known before its approval. */
 export interface Attempt {
   readonly stack: string
   readonly operation: RefusalBody['operation']
@@ -22,26 +22,26 @@ export interface Attempt {
   readonly plan: Plan | null
 }
 
-/** Where refusals are recorded: needs the witness alone, which is opened only then. */
+/** Where refusals are recorded: needs only the witness, which is opened only for a refusal. */
 export interface RefusalLog {
   readonly store: () => Promise<ConditionalStore>
   readonly clock: Pick<Clock, 'now'>
   readonly log: Log
 }
 
-/** With a world at hand, its witness is open already. */
+/** Uses the open witness of a world. */
 export const refusalsIn = ({ store, clock, log }: Pick<World, 'store' | 'clock' | 'log'>): RefusalLog => ({
   store: async () => store,
   clock,
   log,
 })
 
-/** Whoever is refused waits for the witness no longer than for an observation. */
+/** A refused request waits for the witness no longer than an observation does. */
 const PATIENCE = seconds(3)
 
 /**
- * Does what may refuse a move before it has an approval and a world; what it throws is thrown on, after it was recorded
- * in the evidence, and says where. A record that cannot be left is a warning in the log.
+ * Runs checks that may refuse a move before it has an approval and a world. Records an error in the evidence, adds the
+ * place of the record to it, and throws it again. A record that cannot be written is a warning in the log.
  */
 export async function recordingRefusal<T>(to: RefusalLog, attempt: Attempt, work: () => Promise<T>): Promise<T> {
   try {
@@ -54,7 +54,8 @@ export async function recordingRefusal<T>(to: RefusalLog, attempt: Attempt, work
 }
 
 /**
- * Leaves the record of a refusal, and says where; null when it could not be left. Never throws, and ends within 3 s.
+ * Writes the record of a refusal, and returns its place; null when it could not be written. Never throws, and ends
+ * within 3 s.
  */
 async function recordRefusal(to: RefusalLog, attempt: Attempt, error: StandbyError): Promise<KeptEvidence | null> {
   try {

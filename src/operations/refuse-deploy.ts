@@ -7,7 +7,7 @@ import { platformViewsOf } from '../observation/site-view.ts'
 import { lockFindings } from '../planning/lock-findings.ts'
 import { refuseWrongClock } from './wrong-clock.ts'
 
-/** Throws what a deploy is refused for, by what is observed. Nothing is changed yet. */
+/** Throws the reason that the observation gives against a deploy. Nothing is changed yet. */
 export function refuseDeploy(world: World, observation: Observation): void {
   refuseWrongClock(observation)
   refuseSilentSites(world, observation)
@@ -24,7 +24,7 @@ export function refuseUnknownComponents(stack: Stack, only: readonly string[]): 
   })
 }
 
-/** The error of a deploy of which a part is refused; null: all of it can be applied. A part alone is never applied. */
+/** The error of a deploy with a refused part; null: everything can be applied. A part alone is never applied. */
 export function refusedChanges(changes: ReadonlyMap<string, readonly Change[]>): StandbyError | null {
   const refused = [...changes].flatMap(([unit, list]) =>
     list.flatMap(({ kind, object, path, why }) => (kind === 'refused' ? [{ unit, object, path, why }] : [])),
@@ -58,7 +58,10 @@ function refuseSilentSites(world: World, observation: Observation): void {
   }
 }
 
-/** A move that stopped half way has closed the traffic on purpose: a deploy would open it to the wrong site. */
+/**
+ * Refuses a deploy after a move that stopped half way: it has closed the traffic on purpose, and a deploy could open it
+ * to the wrong site.
+ */
 function refuseUnfinishedMove(observation: Observation): void {
   const lock = observation.witness.kind === 'answering' ? observation.witness.lock : null
   const [unfinished] = lockFindings(lock, null, new Date(observation.at))
@@ -72,7 +75,10 @@ function refuseUnfinishedMove(observation: Observation): void {
   })
 }
 
-/** Once a deploy has made something, active site and epoch are known, and must not be invented again. */
+/**
+ * Refuses to name a new active site and epoch where an earlier deploy has left objects: both existed and must be
+ * restored.
+ */
 function refuseEmptiedWitness(world: World, observation: Observation): void {
   const emptied = world.findings(observation, null).find(({ code }) => code === 'witness-emptied')
   if (emptied === undefined) return

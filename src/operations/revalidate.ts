@@ -22,7 +22,7 @@ import type { RunOfPlan } from './run-of-plan.ts'
 
 /**
  * Whether plan, approval, stack file and tool belong together, and the plan shows no defect. Throws `plan-stale` or
- * `plan-defect` otherwise. A run is taken back whatever its plan shows: that is the way out.
+ * `plan-defect` otherwise. A run can be taken back regardless of defects in its plan: that is the way out.
  */
 export async function refuseOtherThanApproved(world: World, { plan, approval, run, how }: RunOfPlan): Promise<void> {
   const { stack, drivers } = world
@@ -56,8 +56,8 @@ export async function refuseOtherThanApproved(world: World, { plan, approval, ru
 }
 
 /**
- * The names of actions and what they left on record belong to one version: another one could neither perform nor undo a
- * step that it does not know, amid a move. Throws `other-version` before anything else of the run is judged.
+ * The names of actions and their records belong to one version: another version could neither perform nor undo an
+ * unknown step in the middle of a move. Throws `other-version` before anything else of the run is judged.
  */
 export function refuseOtherVersion({ plan, run, how }: Omit<RunOfPlan, 'approval'>): void {
   const { version } = plan.tool
@@ -75,9 +75,9 @@ export const refuseExpired = async ({ store, clock }: World, plan: Plan): Promis
   refuseFirst(ofExpiry(planInQuestion(plan), (await witnessTime(store, clock)).toISOString()), `plan ${plan.id}`)
 
 /**
- * Everything is observed and planned again: what was approved must still be what is true. Returns the observation that
- * says so, so that nobody has to look again. The lock of this very run, if it has left one, does not count. `seen`
- * hears the facts also when the plan is refused.
+ * Observes and plans everything again: the approved plan must still hold. Returns the observation, so that the caller
+ * does not observe again. A lock of this same run does not count. `seen` receives the facts even when the plan is
+ * refused.
  */
 export async function revalidatePlan(
   world: World,
@@ -87,15 +87,14 @@ export async function revalidatePlan(
 ): Promise<Observation> {
   const differences = (anew: Plan): PlanDifference[] => planDifferences(plan, anew, world.stack, world.drivers)
   const first = await plannedAgain(world, plan, run)
-  // One answer that came too late is worth a second look, before it costs everybody's approval.
+  // A single late answer gets a second look before it invalidates the approval.
   const differed = differences(first.plan).length > 0
   const now = mayBeUnanswered(plan, first.plan, differed) ? await plannedAgain(world, plan, run) : first
   seen(now.plan.facts)
   const moved = staleFacts(plan.facts, now.plan.facts).map(
     (fact) => `${fact.fact} was ${fact.planned} when the plan was made, is ${fact.now} now`,
   )
-  // A fact explains what differs on its account; and where one blocks, its finding says more than the step that is
-  // missing.
+  // A changed fact explains the differences that follow from it; a blocking finding explains more than a missing step.
   if (moved.length > 0) throw stale(moved.join('; '), newPlan(plan))
   refuseBlocked(now.plan)
   const differing = differences(now.plan).map(sayDifference)
@@ -107,8 +106,7 @@ export async function revalidatePlan(
 }
 
 /**
- * Warnings of now that whoever approved the plan has not read in it: they have come since, or somebody took them out of
- * the file. Pure.
+ * Current warnings that the approved plan does not contain: they are new, or were removed from the file. Pure.
  */
 function notShown(approved: Plan, now: Plan): Finding[] {
   const shown = new Set(approved.findings.map(keyOf))
@@ -116,7 +114,7 @@ function notShown(approved: Plan, now: Plan): Finding[] {
 }
 const keyOf = ({ code, site, component }: Finding): string => [code, site, component].join(' ')
 
-/** A person reads the first few; a plan of another kind differs in everything. */
+/** How many differences are named: a person reads the first few, and an unrelated plan differs in everything. */
 const MOST_SAID = 5
 const firstOf = (texts: readonly string[]): string =>
   [...texts.slice(0, MOST_SAID), ...(texts.length > MOST_SAID ? [`and ${texts.length - MOST_SAID} more`] : [])].join(
@@ -133,7 +131,7 @@ async function plannedAgain(
   return { plan: planMove(world.stack, withoutLockOf(run, observation), intent, world.drivers, identity), observation }
 }
 
-/** With the code of the first blocker, naming all of them. */
+/** An error with the code of the first blocker, which names all of them. */
 function refuseBlocked({ findings, intent }: Plan): void {
   const blocking = blockers(findings)
   const [first] = blocking

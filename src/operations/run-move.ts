@@ -11,8 +11,8 @@ import { leaveEvidence } from './leave-evidence.ts'
 import type { RunOfPlan } from './run-of-plan.ts'
 
 /**
- * Carries out an approved plan, or what is left of it; reports, and leaves its evidence in the witness. `begun` is when
- * this process was asked to: users wait through the last look at the sites as well.
+ * Carries out an approved plan, or its remaining steps; returns the report, and writes the evidence into the witness.
+ * `begun` is when this process was asked to: users also wait during the last observation of the sites.
  */
 export async function carryOut(
   world: World,
@@ -39,8 +39,8 @@ export async function carryOut(
 }
 
 /**
- * A run that was refused before it began: nothing was changed, and its evidence says so. `started` is what was seen, if
- * it came so far.
+ * A run that was refused before it began: nothing was changed, and its evidence says so. `started` is the observation,
+ * if there was one.
  */
 export const refusedReport = (
   world: World,
@@ -64,7 +64,7 @@ interface Ended {
   readonly failure: StandbyError | null
 }
 
-/** What one process knows; the times of the whole run come with its evidence. */
+/** The report of one process; the evidence adds the times of the whole run. */
 function moveReport(
   world: World,
   { plan, run }: RunOfPlan,

@@ -12,12 +12,12 @@ import { type ActiveRecord, restoreTestDocument } from '../witness/documents.ts'
 export async function status(world: World): Promise<StatusReport> {
   const asked = lastRestoreTests(world)
   const observation = await world.observe()
-  // A silent witness would keep us waiting twice: its records are bound by longer deadlines than an observation.
+  // A silent witness would cost a second wait: reading its records has longer deadlines than an observation.
   const restoreTests = observation.witness.kind === 'answering' ? await asked : new Map<string, RestoreTests>()
   return statusOf(world, observation, world.findings(observation, null), restoreTests)
 }
 
-/** The report of what was observed. Pure. */
+/** The report of an observation. Pure. */
 export function statusOf(
   world: Pick<World, 'stack' | 'drivers'>,
   observation: Observation,
@@ -81,7 +81,7 @@ function verdictOf(findings: readonly Finding[]): StatusReport['verdict'] {
 
 function textOf({ platform, view }: ReturnType<typeof platformViewsOf>[number]): string {
   if (view.kind === 'answering') return platform.text(view)
-  return view.kind === 'silent' ? view.why : 'another one than declared answers'
+  return view.kind === 'silent' ? view.why : 'a platform other than the declared one answers'
 }
 
 function componentStatus(component: Component, seen: Observed, gap: Gap | null): ComponentStatus {

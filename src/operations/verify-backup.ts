@@ -27,8 +27,8 @@ export interface RestoreTestRequest {
 }
 
 /**
- * Whose credentials a restore test needs: who takes a backup works in the pods of the active database, and says what a
- * restore must contain.
+ * The identity whose credentials a restore test needs. A backup needs the mover: it works in the pods of the active
+ * database, and records what a restore must contain.
  */
 export const restoreTesting = ({ fresh }: Pick<RestoreTestRequest, 'fresh'>): Identity =>
   fresh === true ? 'mover' : 'restore-tester'
@@ -77,7 +77,7 @@ export async function verifyBackup(world: World, request: RestoreTestRequest): P
       namespace: [...new Set(testing.platforms.map(placeOf))].join(', '),
       removed: removed === testing.platforms.length,
     },
-    // A restore test that failed proves nothing good; data that was judged as bad before stays bad.
+    // A test that failed proves no good backup; a check that found bad data still counts.
     verdict: failure === null || judged === 'not-restorable' ? judged : 'inconclusive',
     checks,
     components: [...tested.reports].map(([component, report]) => ({
@@ -94,7 +94,7 @@ export async function verifyBackup(world: World, request: RestoreTestRequest): P
   return outcome
 }
 
-/** Throws `unknown-site`: what needs no site, and no credential. */
+/** Throws `unknown-site`. Needs no site and no credential. */
 export function refuseUnknownSite(stack: Stack, { site }: Pick<RestoreTestRequest, 'site'>): void {
   if (site === undefined || stack.sites.some(({ name }) => name === site)) return
   throw inputError('unknown-site', `${stack.name} has no site ${site}`, {
@@ -102,7 +102,7 @@ export function refuseUnknownSite(stack: Stack, { site }: Pick<RestoreTestReques
   })
 }
 
-/** A nightly test outlasts a platform that restarts, an admission check that is away, and a witness that is busy. */
+/** The patience of a nightly test: outlasts a restart of a platform, an absent admission check and a busy witness. */
 function withPatience(world: World): World {
   const { clock, log, signal, context } = world
   const store = patientStore(world.store, { clock, log, signal })
@@ -126,7 +126,7 @@ async function sitesOf(world: World, request: RestoreTestRequest): Promise<{ sou
   if (named?.name === source)
     throw inputError(
       'sandbox-on-active-site',
-      `${source} is the active site: a restore test would take room from what serves`,
+      `${source} is the active site: a restore test would take resources from the application`,
       { next },
     )
   const target = named ?? passive[0]
@@ -137,14 +137,17 @@ async function sitesOf(world: World, request: RestoreTestRequest): Promise<{ sou
   return { source, target: target.name }
 }
 
-/** What can be tested, and in whose sandboxes. */
+/** The components that can be tested, and the platforms with their sandboxes. */
 interface Testing {
   readonly components: readonly { readonly component: Component; readonly platform: Platform }[]
-  /** Each once; at least one, whose sandbox is left empty even where nothing can be tested. */
+  /** Each platform once; at least one, whose sandbox is emptied even where nothing can be tested. */
   readonly platforms: readonly Platform[]
 }
 
-/** A component is tested in the sandbox of what it stands on; one that stands outside, in the first one of the site. */
+/**
+ * A component is tested in the sandbox of its platform; a component outside of all platforms in the first sandbox of
+ * the site.
+ */
 function sandboxesOf({ stack, drivers }: Pick<World, 'stack' | 'drivers'>, target: SiteName): Testing {
   const [first, ...others] = platformsOf(siteOf(stack, target))
   if (first === undefined) throw inputError('platform-missing', `${target} declares no platform`)
@@ -165,7 +168,7 @@ interface Tested {
   readonly endedAt: number
 }
 
-/** Each component as soon as what it needs is restored; a component whose ground is missing is not judged. */
+/** Restores each component as soon as those that it needs are restored; a component without them is not judged. */
 async function restoreAll(
   world: World,
   source: SiteName,
@@ -213,7 +216,7 @@ function logCheck(world: World, check: Check): void {
   else world.log.warning(line)
 }
 
-/** The age of the oldest part of what was restored: what a disaster at the start of the test would have cost. */
+/** The age of the oldest restored part: the loss of a disaster at the start of the test. */
 function oldest(begun: Date, reports: ReadonlyMap<ComponentName, RestoreTestReport>): number | null {
   const ages = [...reports.values()]
     .map((report) => begun.getTime() - Date.parse(report.backup.takenAt))

@@ -3,7 +3,7 @@ import type { Observation } from '../observation/observation.ts'
 import { clockFindings } from '../planning/clock-skew.ts'
 
 /**
- * Throws `clock-wrong`: what this machine says of the time is written into evidence and records, and read by others.
+ * Throws `clock-wrong`, because evidence and records contain the time of this machine, and others read them.
  */
 export function refuseWrongClock(observation: Observation): void {
   const wrong = clockFindings(observation).find(({ severity }) => severity === 'blocker')

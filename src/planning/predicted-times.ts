@@ -4,8 +4,8 @@ import { schedule } from './order-steps.ts'
 
 /**
  * What these steps take, and for how long writes are refused. Writes are refused from the first closed door to the
- * opened traffic; where no component is traffic, until the new site serves. A rejoin refuses nobody: the active site
- * serves all the while. Pure.
+ * opened traffic; where no component is traffic, until the new site serves. A rejoin refuses no user: the active site
+ * serves throughout. Pure.
  */
 export function predictedTimes(
   steps: readonly PlannedStep[],

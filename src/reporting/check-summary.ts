@@ -1,7 +1,7 @@
 import type { CheckReport } from '../evidence/reports.ts'
 import { escaped, table, withinLimit } from './markdown.ts'
 
-/** What an offline check of a stack file found, for the summary of a job. */
+/** The result of an offline check of a stack file, for the summary of a job. */
 export function checkSummary({ verdict, file, stack, warnings, problems }: CheckReport): string {
   const listed = warnings
     .map(({ path, what, line }) => `\n- ⚠️ ${line === null ? '' : `line ${line}, `}${escaped(path)}: ${escaped(what)}`)

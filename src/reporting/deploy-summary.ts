@@ -32,7 +32,7 @@ export function deploySummary(report: DeployReport): string {
   )
 }
 
-/** More than anybody reads, and far below what GitHub takes. */
+/** More than a person reads, and far below the limit of GitHub. */
 const MOST = 1_000
 
 function differences(changes: readonly (readonly string[])[]): string {

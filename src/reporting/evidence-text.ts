@@ -5,21 +5,21 @@ import { readableDuration } from '../values/duration.ts'
 import { oneLine, onOneLine } from '../values/harmless-text.ts'
 import { approvedText, askedText, foundRows, levelsText } from './move-words.ts'
 
-/** One line per record: which run, what became of it, who asked and who allowed it. */
+/** One line per record: the run, how it ended, who asked and who approved. */
 export function evidenceLine(file: string, record: EvidenceRecord): string {
   const { run, operation, verdict, plan, asked, failure } = record
   const move = plan === null ? 'no plan' : `${plan.intent.mode.padEnd(10)}  ${plan.intent.from} → ${plan.intent.to}`
-  const allowed = record.kind === 'refusal' ? 'nobody' : approversText(record)
+  const allowed = record.kind === 'refusal' ? 'not approved' : `approved by ${approversText(record)}`
   const why = failure === null ? '' : `  ${failure.code}`
   return onOneLine(
-    `${file.slice(0, 8)}  ${run}  ${operation.padEnd(7)}  ${move}  ${verdict.padEnd(7)}  asked by ${oneLine(asked.by)}, allowed by ${allowed}${why}`,
+    `${file.slice(0, 8)}  ${run}  ${operation.padEnd(7)}  ${move}  ${verdict.padEnd(7)}  asked by ${oneLine(asked.by)}, ${allowed}${why}`,
   )
 }
 
 const approversText = ({ approval }: EvidenceBody): string =>
   approval.approvers.map(({ name }) => oneLine(name)).join(', ') || approval.kind
 
-/** A record as a person reads it; the record itself has all of it. */
+/** A record in a form for people; the record itself has all details. */
 export function evidenceText(file: string, record: EvidenceRecord): string {
   const rows = record.kind === 'refusal' ? refusalRows(record) : rowsOf(record)
   return [
@@ -28,13 +28,13 @@ export function evidenceText(file: string, record: EvidenceRecord): string {
   ].join('\n')
 }
 
-/** What is known of somebody who was refused before there was an approval: name and text. */
+/** What is known of a request that was refused before there was an approval: name and text. */
 export function refusalRows({ failure, asked, digest, plan, recordedAt }: RefusalBody): [string, string][] {
   return [
     ['verdict', `refused: ${failure.code}: ${oneLine(failure.what)}`],
     ['move', plan === null ? 'no plan' : `${plan.intent.mode} ${plan.intent.from} → ${plan.intent.to}`],
     ['asked', `${askedText(asked)} (as they said), ${asked.from ?? 'from a terminal'}`],
-    ['approved', 'by nobody'],
+    ['approved', 'no'],
     ['plan', plan === null ? 'none that can be read' : `${plan.id}, digest ${plan.digest}, made ${plan.madeAt}`],
     ['digest given', digest ?? 'none'],
     ['recorded', recordedAt],

@@ -12,7 +12,7 @@ export interface DrillReportInput {
   readonly title: string
   readonly verdict: 'passed' | 'failed'
   readonly failures: readonly string[]
-  /** What makes this drill another one than the usual one: `--archive in-tree`; empty where nothing does. */
+  /** The options that make this drill different from the usual one: `--archive in-tree`; empty for the usual one. */
   readonly variant: string
   readonly begunAt: string
   readonly endedAt: string
@@ -28,7 +28,7 @@ export interface DrillReportInput {
 export const escaped = (text: string): string =>
   harmlessText(text).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
 
-/** One self-contained page: no script, nothing from elsewhere, light and dark. */
+/** One self-contained page: no script, no external resource, light and dark. */
 export function page(of: {
   readonly title: string
   readonly verdict: string
@@ -76,14 +76,14 @@ ${timeline(report.steps)}
 <p class="small">run ${escaped(report.run)} · digest ${escaped(report.digest)}</p></section>`
 }
 
-/** A span that users noticed of a move, and what it is held against or counted from. */
+/** A span of a move that users noticed, and the value that it is compared with or counted from. */
 export interface Noticed {
   readonly name: string
   readonly span: string
   readonly beside: string
 }
 
-/** What users noticed of a move: how long, and beside it what was predicted of the same span. Pure. */
+/** The spans of a move that users noticed, each with the predicted span. Pure. */
 export function usersNoticed({
   report,
   clientGapMs,
@@ -95,7 +95,7 @@ export function usersNoticed({
     return [{ name: 'longest time between two writes', span: client, beside: 'users are served all the while' }]
   const without = { name: 'client without writes for', span: client }
   if (report.mode !== 'failover') return [{ ...without, beside: predicted }]
-  // No plan knows when a site was lost: what it predicts begins with the first door that it closes.
+  // A plan does not know when a site was lost: its prediction begins with the first door that it closes.
   const closed = report.writeGap === null ? 'not known' : readableDuration(report.writeGap)
   return [
     { ...without, beside: 'since the site was lost' },
@@ -111,11 +111,11 @@ const LEFT = 250
 const WIDTH = 980
 const ROW = 22
 /**
- * While these phases last, users are refused: in a move that opens the traffic in the end. A rejoin has none to open.
+ * Users are refused during these phases, in a move that opens the traffic in the end. A rejoin opens none.
  */
 const CLOSED = new Set(['DRAIN', 'FENCE', 'FINAL_SYNC', 'PROMOTE', 'RESTORE_AUX', 'START', 'SMOKE', 'TRAFFIC'])
 
-/** Steps as bars over time; the band behind them is the time in which the doors were closed. */
+/** Steps as bars over time; the band in the background is the time in which the doors were closed. */
 export function timeline(steps: readonly StepReport[]): string {
   const timed = inOrder(steps).filter((step) => step.begunAt !== null && step.endedAt !== null)
   if (timed.length === 0) return '<p>No step began.</p>'

@@ -10,15 +10,15 @@ import { escaped, factsTable, page, timeline } from './html-report.ts'
 import { moveFacts } from './move-facts.ts'
 import { continuation, endText, goodOf } from './move-words.ts'
 
-/** A record and the file that it lies in. */
+/** A record and the name of its file. */
 export interface NamedRecord {
   readonly file: string
   readonly body: EvidenceRecord
 }
 
 /**
- * All records of a run as one self-contained page, the newest first. The verdict is that of its newest process; who was
- * only refused changed nothing of it.
+ * All records of a run as one self-contained page, the newest first. The verdict is that of its newest process; a
+ * refusal does not change it.
  */
 export function htmlRun(records: readonly NamedRecord[]): string {
   const newest = records.findLast(({ body }) => body.kind === 'move') ?? records.at(-1)
@@ -38,7 +38,7 @@ export function htmlRun(records: readonly NamedRecord[]): string {
   })
 }
 
-/** Only the newest says how to go on: what came after an older one is above it. */
+/** Only the newest record says how to continue: later records stand above the older ones. */
 function recordSection(file: string, body: EvidenceBody, newest: boolean): string {
   const report = reportIn(body, `evidence/${file}`)
   const { plan, deviations, steps, failure } = body

@@ -3,7 +3,7 @@ import { actionKey, type LearnedDuration, type LearnedDurations } from '../plann
 import { type Milliseconds, readableDuration } from '../values/duration.ts'
 import { oneLine } from '../values/harmless-text.ts'
 
-/** A screen that lines are written to, and whose last line is redrawn. */
+/** A terminal that lines are written to, and whose last line is redrawn. */
 export interface Screen {
   readonly columns: number
   write(text: string): void
@@ -11,7 +11,7 @@ export interface Screen {
 
 export interface LiveView {
   readonly listener: (event: ProgressEvent) => void
-  /** What former runs took, once that is known; until then the plan's own expectation is shown. */
+  /** The durations of former runs, when they are known; until then the plan's own expectation is shown. */
   learn(durations: LearnedDurations): void
   /** Writes a line above the live one. */
   line(text: string): void
@@ -27,7 +27,7 @@ interface Running {
 const CLEAR = '\r\u001b[2K'
 const REDRAWN_EVERY = 250
 
-/** What runs now, in one line at the bottom: since when, how long it usually takes, and what it waits for. */
+/** The running steps in one line at the bottom: since when, how long they usually take, and what they wait for. */
 export function liveView(
   screen: Screen,
   mask: (text: string) => string = (text) => text,
@@ -38,7 +38,8 @@ export function liveView(
   let shown = ''
   const draw = (): void => {
     const text = [...running].map(([id, step]) => described(id, step, learned.get(actionKey(id)), now())).join('  ')
-    // Masked first: a secret of two lines is none any more on one. A terminal that does not know its width says 0.
+    // Masked first: a secret of two lines is no longer found after it is put on one line. A terminal that does not know
+    // its width says 0.
     const cut = within(screen.columns || 80, oneLine(mask(text)))
     if (cut === shown) return
     shown = cut
@@ -73,7 +74,9 @@ export function liveView(
   }
 }
 
-/** What fits into one line of so many cells, the last of which stays free: some terminals wrap when it is written. */
+/**
+ * The part that fits into one line of so many cells. The last cell stays free: some terminals wrap when it is written.
+ */
 function within(columns: number, text: string): string {
   if (cellsOf(text) < columns) return text
   let kept = ''
@@ -84,7 +87,7 @@ function within(columns: number, text: string): string {
   return `${kept}…`
 }
 
-/** Cells of a terminal: signs of East Asia and pictures take two, what is put over another sign none. */
+/** The cells that a text takes in a terminal: East Asian characters and emoji take two, combining marks none. */
 export const cellsOf = (text: string): number => [...text].reduce((cells, char) => cells + cellsOfSign(char), 0)
 function cellsOfSign(sign: string): 0 | 1 | 2 {
   if (/\p{M}/u.test(sign)) return 0
@@ -102,7 +105,7 @@ function described(
   return `▸ ${id} ${readableDuration(now - begun)}${compared(now - begun, expected, usual)}${waitingFor === '' ? '' : `: ${waitingFor}`}`
 }
 
-/** Half and three quarters of the former runs; said aloud when this one is slower than most. */
+/** The time of half and of three quarters of the former runs; in capitals when this run is slower than most. */
 function compared(elapsed: Milliseconds, expected: Milliseconds, usual: LearnedDuration | undefined): string {
   if (usual === undefined) return expected > 0 ? ` of usually ${readableDuration(expected)}` : ''
   const { p50, p75, runs } = usual

@@ -2,7 +2,7 @@ import type { Finding } from '../domain/plan.ts'
 import { signOf } from '../evidence/words.ts'
 import { harmlessText } from '../values/harmless-text.ts'
 
-/** What the summaries of all actions are made of: Markdown as GitHub shows it. */
+/** The parts of the summaries of all actions: Markdown as GitHub shows it. */
 
 /** GitHub drops the whole summary of a step beyond 1 MiB. */
 const LARGEST = 900 * 1024
@@ -10,7 +10,7 @@ const LARGEST = 900 * 1024
 const MARKS: Readonly<Record<string, string>> = { '✓': '✅', '!': '⚠️', '✗': '❌', '?': '❔', '·': '▫️', '↶': '↩️' }
 export const mark = (state: string): string => MARKS[signOf(state)] ?? '❔'
 
-/** Text of others inside Markdown and HTML: never markup, never a new row. */
+/** Foreign text inside Markdown and HTML: never markup, never a new row. */
 export const escaped = (text: string): string =>
   harmlessText(text)
     .replaceAll('&', '&amp;')
@@ -25,7 +25,7 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 }
 
 /**
- * Whole lines, up to what GitHub takes; a block that was open is closed, and it is said that something was left out.
+ * Whole lines, up to the limit of GitHub; closes open blocks, and says that something was left out.
  */
 export function withinLimit(text: string, limit = LARGEST): string {
   if (Buffer.byteLength(text) <= limit) return text
@@ -44,7 +44,7 @@ const CUT =
 const FENCE_END = '\n```'
 const DETAILS_END = '\n\n</details>'
 
-/** The ends of what these lines leave open: a picture, then what can be unfolded. */
+/** Closes the blocks that these lines leave open: a code block, then `<details>`. */
 function openBlocks(lines: readonly string[]): string {
   const fences = lines.filter((line) => line.startsWith('```')).length
   const count = (tag: string): number => lines.join('\n').split(tag).length - 1

@@ -3,8 +3,8 @@ import { readableDuration } from '../values/duration.ts'
 import { approvedText, askedText, foundRows, levelsText, lossText } from './move-words.ts'
 
 /**
- * What a report says beside its steps: name and text, for summaries, terminals and pages. What is not known is left
- * out.
+ * What a report says in addition to its steps: name and text, for summaries, terminals and pages. Unknown values are
+ * left out.
  */
 export function moveFacts(report: MoveReport): (readonly [string, string])[] {
   const { mode, from, to, asked, approved, fence, loss, rto, evidence, evidenceHead } = report
@@ -18,7 +18,7 @@ export function moveFacts(report: MoveReport): (readonly [string, string])[] {
       fence?.required == null ? null : `required ${fence.required}, reached ${levelsText(fence.reached, fence.byTime)}`,
     ),
     ...known('loss predicted', loss === undefined ? null : lossText(loss.predicted)),
-    // A rejoin promotes nothing: there is nothing to count but what it found.
+    // A rejoin promotes nothing: its only loss is the one that it found.
     ...known(
       'loss counted',
       loss === undefined || report.verdict === 'refused' || mode === 'rejoin' ? null : counted(report),
@@ -34,10 +34,10 @@ export function moveFacts(report: MoveReport): (readonly [string, string])[] {
 function counted({ loss, verdict }: MoveReport): string {
   if (loss?.counted != null) return lossText(loss.counted)
   if (verdict === 'undone') return 'nothing: nothing was promoted'
-  return verdict === 'moved' ? 'nobody can count it' : 'not counted yet'
+  return verdict === 'moved' ? 'cannot be counted' : 'not counted yet'
 }
 
-/** The steps of a failover know nothing of the time since the disaster. */
+/** The steps of a failover do not know the time since the disaster. */
 function gapText({ mode, writeGap }: MoveReport): string | null {
   if (writeGap === null) return null
   return `${readableDuration(writeGap)}${mode === 'failover' ? ', since the first door was closed' : ''}`

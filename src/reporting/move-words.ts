@@ -9,43 +9,45 @@ import { activateStep } from '../planning/witness-steps.ts'
 import { readableDuration } from '../values/duration.ts'
 import { oneLine } from '../values/harmless-text.ts'
 
-/** What a plan is about, in one line. */
+/** The direction of a plan, in one line. */
 export function directionOf({ mode, from, to }: Intent): string {
   if (mode === 'reopen') return `reopen: ${to}, the active site, serves again`
   if (mode === 'rejoin') return `rejoin: ${to} comes back as a passive site behind ${from}`
   return mode === 'failover' ? `failover: ${from} is lost, ${to} takes over` : `switchover: ${from} → ${to}`
 }
 
-/** A predicted or counted loss: what may be gone, in seconds and bytes, and how that is known. */
+/** A predicted or measured loss: in seconds and bytes, and how it is known. */
 export function lossText({ seconds, bytes, likely, why }: Loss): string {
   if (seconds[1] === 0 && bytes[1] === 0) return `nothing: ${why}`
   const probably = likely === undefined ? '' : `, likely at most ${readableDuration(likely * 1_000)}`
   const until =
-    seconds[1] === null ? 'nobody knows how much' : `up to ${readableDuration(seconds[1] * 1_000)} of writes${probably}`
+    seconds[1] === null ? 'an unknown amount' : `up to ${readableDuration(seconds[1] * 1_000)} of writes${probably}`
   return `${until}${bytesText(bytes, seconds[1])}: ${why}`
 }
 
-/** Of a primary that is silent nobody knows how much it wrote last. */
+/** How much a silent primary wrote last is unknown. */
 function bytesText(bytes: Loss['bytes'], upToSeconds: number | null): string {
   if (bytes[1] !== null || (bytes[0] > 0 && upToSeconds !== null)) return ` (${intervalText(bytes, 'bytes')})`
-  return upToSeconds === null ? '' : ', nobody knows how many bytes'
+  return upToSeconds === null ? '' : ', an unknown number of bytes'
 }
 
-/** What of a failover needs the site that is lost. Every plan is checked for it when it is made (`move-steps.ts`). */
+/**
+ * The steps of a failover that need the lost site. Every plan is checked for them when it is made (`move-steps.ts`).
+ */
 export function needsOfLostSiteText({ steps, intent: { from } }: Pick<Plan, 'steps' | 'intent'>): string {
   const there = steps.filter(({ site }) => site === from).map(({ id }) => id)
   return there.length === 0
     ? `nothing: no step acts on ${from} or waits for it`
-    : `what shuts it, because it answers: ${there.join(', ')}`
+    : `the steps that shut it, because it answers: ${there.join(', ')}`
 }
 
 /**
- * What a rejoin found on its site only, behind what the move that it follows said of it before and after: names and
- * texts. `9 rows in 3 commits (users: 7 inserted, 2 deleted), 6.0 s to 7.0 s of writes, 33.6 kB of WAL: …`.
+ * The loss that a rejoin found on its site, after what the previous move predicted and measured: names and texts. `9
+ * rows in 3 commits (users: 7 inserted, 2 deleted), 6.0 s to 7.0 s of writes, 33.6 kB of WAL: …`.
  */
 export function foundRows(found: FoundLoss, site: string): [string, string][] {
   const rows = [...rowsOfMoveBefore(found), [`only on ${site}`, foundText(found)] as const]
-  // Records and names of tables are text of others.
+  // Records and names of tables are foreign text.
   return rows.map(([name, text]) => [name, oneLine(text)])
 }
 
@@ -61,19 +63,19 @@ function rowsOfMoveBefore({ follows }: FoundLoss): [string, string][] {
 function foundText({ rows, commits, tables, seconds, bytes, why }: FoundLoss): string {
   const wal = sizeText(bytes, 'bytes', 'WAL')
   if (seconds[1] === 0) return `${['nothing that was committed', ...wal].join(', ')}: ${why}`
-  const counts = [countText(rows, 'row') ?? 'nobody knows how many rows', countText(commits, 'commit')].filter(
+  const counts = [countText(rows, 'row') ?? 'an unknown number of rows', countText(commits, 'commit')].filter(
     (part) => part !== null,
   )
   return `${[`${counts.join(' in ')}${tablesText(tables)}`, ...sizeText(seconds, 'seconds', 'writes'), ...wal].join(', ')}: ${why}`
 }
 
-/** `160 B of WAL`, `at least 7.0 s of writes`; nothing where nothing is known, or there is none. */
+/** `160 B of WAL`, `at least 7.0 s of writes`; empty where the size is unknown or zero. */
 function sizeText([low, high]: Loss['bytes'], unit: 'bytes' | 'seconds', what: string): string[] {
   if (high === null) return low === 0 ? [] : [`at least ${intervalText([low, low], unit)} of ${what}`]
   return high === 0 ? [] : [`${intervalText([low, high], unit)} of ${what}`]
 }
 
-/** Those with the most changes; the proof of the step has all of them. */
+/** How many tables are named, those with the most changes first; the proof of the step has all. */
 const MOST_TABLES = 5
 
 function tablesText(tables: readonly ChangedTable[]): string {
@@ -94,8 +96,8 @@ function tablesText(tables: readonly ChangedTable[]): string {
 }
 
 /**
- * How long users are predicted to be refused: name and text. In a failover they are since the disaster, so it tells
- * when they are served again; of a rejoin nothing: the active site serves all the while.
+ * How long users are predicted to be refused: name and text. In a failover users are refused since the disaster, so
+ * this says when they are served again. Null for a rejoin: the active site serves throughout.
  */
 export function refusalPredicted({
   intent: { mode },
@@ -130,7 +132,7 @@ export function fencingText({ required, planned, byTime }: Fencing): string {
   return `required: ${required}; this plan shuts: ${levelsText(planned, byTime)}`
 }
 
-/** Levels of the fence; those that nobody sees shut are marked. */
+/** Levels of the fence; levels that no step sees shut are marked. */
 export const levelsText = (levels: readonly FenceLevel[], byTime: readonly FenceLevel[] = []): string =>
   levels.map((level) => (byTime.includes(level) ? `${level} (by time)` : level)).join(', ') || 'nothing'
 
@@ -145,7 +147,7 @@ export const askedText = ({ by, reason }: NonNullable<MoveReport['asked']>): str
 
 /** `github-environment: rita`. */
 export const approvedText = ({ kind, approvers }: NonNullable<MoveReport['approved']>): string =>
-  `${kind}: ${approvers.map(({ name }) => oneLine(name)).join(', ') || 'nobody had to'}`
+  `${kind}: ${approvers.map(({ name }) => oneLine(name)).join(', ') || 'none was needed'}`
 
 /** How a run ended, as a person reads it first. */
 export function endText({ verdict, mode, from, to }: MoveReport): string {
@@ -154,12 +156,12 @@ export function endText({ verdict, mode, from, to }: MoveReport): string {
     return mode === 'failover'
       ? `taken back: as before the failover; ${from} is still lost`
       : `taken back: ${from} serves as before`
-  if (verdict === 'stopped') return 'stopped half way: a person has to look'
+  if (verdict === 'stopped') return 'stopped half way: a person must look'
   if (mode === 'reopen') return `${to} serves again`
   return mode === 'rejoin' ? `${to} has rejoined, and follows ${from}` : `moved to ${to}`
 }
 
-/** good: it moved. asked: it was taken back, as somebody asked. bad: whatever else. */
+/** good: it moved. asked: it was taken back on request. bad: any other end. */
 export function goodOf({ verdict, operation }: Pick<MoveReport, 'verdict' | 'operation'>): 'good' | 'asked' | 'bad' {
   if (verdict === 'moved') return 'good'
   return verdict === 'undone' && operation === 'abort' ? 'asked' : 'bad'
@@ -174,13 +176,13 @@ export function courseText(report: MoveReport): string {
   )
 }
 
-/** `in 12.5 s`; of a run that several processes worked on, `this process: 12.5 s`. */
+/** `in 12.5 s`; for a run of several processes, `this process: 12.5 s`. */
 const spanText = ({ duration, processes = 1 }: MoveReport): string =>
   `${processes > 1 ? 'this process:' : 'in'} ${readableDuration(duration)}`
 
 /**
- * How long users were refused. In a failover since the disaster, which no step knows: so it says when they were served
- * again.
+ * How long users were refused. In a failover that is since the disaster, whose time no step knows: so this says when
+ * they were served again.
  */
 function refusedText({ mode, writeGap, rto }: MoveReport): string[] | null {
   if (writeGap === null) return null

@@ -19,8 +19,8 @@ export interface RunbookInput {
 }
 
 /**
- * The plan for a person's hands: Markdown, one section per step, in the order in which they can be done one after
- * another. Pure. A step that has no short way by hand says so, and what to do about it.
+ * The plan as manual instructions: Markdown, one section per step, in an order in which they can be done one after
+ * another. A step without a short manual procedure says so, and says what to do instead. Pure.
  */
 export function runbookOf({ plan, stack, drivers, witness }: RunbookInput): string {
   const around: ManualSurroundings = {
@@ -53,7 +53,7 @@ function head(plan: Plan, stack: Stack): string {
   const refused = refusalPredicted(plan)
   return `# Runbook: ${oneLine(stack.name)}, ${oneLine(directionOf(intent))}
 
-What \`standby failover execute\` would do, for the day on which a person has to do it by hand. Generated from the plan \`${id}\`
+What \`standby failover execute\` would do, for the day when a person must do it by hand. Generated from the plan \`${id}\`
 (digest \`${digestOf(plan)}\`), which saw the sites at ${plan.madeAt}. Make a new one when something has changed:
 \`standby failover runbook --plan plan.json\`.
 
@@ -82,7 +82,7 @@ function before(plan: Plan, stack: Stack, witness: WitnessManual): string {
   return `## Before you begin
 
 - Two people: one types, one reads aloud what comes next and what came back. Write down the time of every step.
-- ${mode === 'failover' ? `Somebody who may decide it has decided that ${from} is lost, and how much loss is accepted.` : 'Somebody who may decide it has decided, and users have been told.'}
+- ${mode === 'failover' ? `A person who may decide it has decided that ${from} is lost, and how much loss is accepted.` : 'A person who may decide it has decided, and users are informed.'}
 - Try Standby once more, from another machine: it needs no GitHub (\`standby failover execute\`). A run that was begun is continued, not done by hand: \`standby failover resume\`.
 - ${neededByHand(stack)}; \`aws\` 2.18 or newer with a profile \`witness\` and one per site${mode === 'failover' ? ` (\`${from}-policy\` may change bucket policies)` : ''}; ssh to the load balancers; \`helm\`.
 - Once in the shell that you use:
@@ -173,7 +173,7 @@ function section(
   if (manual === null)
     return [
       ...lines,
-      'There is no short way by hand. When this is all that is left, the users are served or safe: repair Standby, and `standby failover resume`, or a new plan, does it.',
+      'There is no short manual procedure. When only this step is left, the users are served or safe: repair Standby, then `standby failover resume` or a new plan does it.',
     ].join('\n\n')
   return [
     ...lines,
@@ -183,7 +183,7 @@ function section(
   ].join('\n\n')
 }
 
-/** The core's own steps: the lock, the point of no return, the end. */
+/** The steps of the core: the lock, the point of no return, the end. */
 function witnessStep(step: PlannedStep, { epoch, intent, stack }: Plan, witness: WitnessManual): Manual {
   const next = epoch + 1
   if (step.id === LOCK_STEP)
@@ -196,8 +196,8 @@ function witnessStep(step: PlannedStep, { epoch, intent, stack }: Plan, witness:
         `# In active.json: "epoch": ${next}, and nothing else`,
         ...witness.replace('active.json'),
       ],
-      expect: `active.json says epoch ${next}, and still ${intent.from}. Whoever belongs to an older epoch stops.`,
-      never: `Go on when epoch or site were others: the plan of ${stack.name} is about another world. Make a new one.`,
+      expect: `active.json says epoch ${next}, and still ${intent.from}. A process of an older epoch stops.`,
+      never: `Go on when epoch or site were others: the plan of ${stack.name} is for another state. Make a new one.`,
     }
   if (step.id === activateStep(intent))
     return {
@@ -223,9 +223,9 @@ const after = ({ intent }: Plan): string => `## Afterwards
 
 - \`standby status\` is green, or says what is missing${intent.mode === 'failover' ? ` (${intent.from} is lost: it rejoins later)` : ''}.
 - \`standby deploy --dry-run\` finds nothing to do.
-- Keep your notes with the evidence of the runs (\`standby evidence list\`): what was done by hand is in no record.`
+- Keep your notes with the evidence of the runs (\`standby evidence list\`): no record has what was done by hand.`
 
-/** Text of others: one line, and never markup of ours. */
+/** Foreign text: one line, and never markup. */
 const oneLine = (text: string): string =>
   text.replaceAll(/\s+/g, ' ').replaceAll(/[<>]/g, (char) => (char === '<' ? '&lt;' : '&gt;'))
 const cell = (text: string): string => oneLine(text).replaceAll('|', '&#124;')

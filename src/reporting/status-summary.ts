@@ -13,7 +13,7 @@ export function statusSummary(report: StatusReport): string {
   return withinLimit(
     [
       `## ${VERDICT_MARKS[report.verdict]} ${escaped(report.stack)} is ${report.verdict}`,
-      `Active: **${escaped(report.activeSite ?? 'nobody knows')}**, epoch ${report.epoch ?? '-'}, observed ${report.at}.`,
+      `Active: **${escaped(report.activeSite ?? 'unknown')}**, epoch ${report.epoch ?? '-'}, observed ${report.at}.`,
       sitesTable(report),
       findingRows(report.findings),
     ].join('\n\n'),
@@ -21,8 +21,8 @@ export function statusSummary(report: StatusReport): string {
 }
 
 /**
- * All sites side by side: themselves, their components, and what is proven of their backups; and what belongs to none
- * of them.
+ * All sites side by side: their state, their components and the proofs of their backups; then the components that
+ * belong to no single site.
  */
 export function sitesTable(report: StatusReport): string {
   const names = report.sites[0]?.components.map((component) => component.name) ?? []

@@ -42,7 +42,7 @@ export interface Style {
 
 const paint = (style: Style, code: number, text: string): string =>
   style.colour ? `\u001b[${code}m${text}\u001b[0m` : text
-/** The colours of a terminal for what is good, what needs a look, and what is bad. */
+/** The colours of a terminal for good results, for warnings and for bad results. */
 const COLOURS = { good: 32, warning: 33, bad: 31 } as const
 type Good = keyof typeof COLOURS
 const verdictOf = (style: Style, good: Good, text: string): string => paint(style, COLOURS[good], text)
@@ -75,11 +75,11 @@ function table(rows: readonly (readonly string[])[]): string {
 
 /** Both sites side by side, verdict first. */
 export function statusText(report: StatusReport, style: Style): string {
-  const head = `${report.stack}: ${verdictOf(style, GOOD_STATUS[report.verdict], report.verdict)}  active ${report.activeSite ?? 'nobody knows'}, epoch ${report.epoch ?? '-'}, ${report.at}`
+  const head = `${report.stack}: ${verdictOf(style, GOOD_STATUS[report.verdict], report.verdict)}  active ${report.activeSite ?? 'unknown'}, epoch ${report.epoch ?? '-'}, ${report.at}`
   return [head, '', sitesText(report), ...findingsText(report.findings, style)].join('\n')
 }
 
-/** All sites side by side: themselves, their components, their backups; and what belongs to none of them. */
+/** All sites side by side: their state, components and backups; then the components that belong to no single site. */
 function sitesText(report: StatusReport): string {
   const names = report.sites[0]?.components.map((component) => component.name) ?? []
   const cell = (component: ComponentStatus | undefined): string => {
@@ -101,7 +101,7 @@ function sitesText(report: StatusReport): string {
   return [table(rows), ...(everywhere.length === 0 ? [] : ['', ...everywhere])].join('\n')
 }
 
-/** Of the component whose last backup is the oldest. */
+/** The age of the oldest last backup of a component. */
 function lastBackup({ components }: SiteStatus, now: string): string {
   const taken = components.flatMap(({ name, lastBackup: at }) => (at === null ? [] : [{ name, at }]))
   const [oldest] = taken.toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at))

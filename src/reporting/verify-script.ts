@@ -1,6 +1,6 @@
 /**
- * What an export carries beside the records, and `docs/evidence.md` explains: the verification for whoever has a shell
- * and sha256sum, and does not want to trust this tool. Says the same as `judgeChain`.
+ * The script that an export contains in addition to the records: it verifies with a shell and sha256sum, for a reader
+ * who does not want to trust this tool. Explained in `docs/evidence.md`. Gives the same verdict as `judgeChain`.
  */
 export const VERIFY_SCRIPT = `#!/bin/sh
 # Verifies the evidence records in this folder with sha256sum alone.
@@ -18,7 +18,7 @@ broken() {
 
 # Without it both sides of the comparison below would be empty, and so the same.
 command -v sha256sum > /dev/null || {
-  echo 'CAN NOT VERIFY: there is no sha256sum here. Nothing was looked at: install coreutils, or take the folder elsewhere.' >&2
+  echo 'CANNOT VERIFY: there is no sha256sum here. Nothing was looked at: install coreutils, or take the folder elsewhere.' >&2
   exit 2
 }
 
@@ -47,7 +47,7 @@ files=0
 for file in *.json *.sha256; do
   [ ! -e "$file" ] || files=$((files + 1))
 done
-[ "$files" -eq $((2 * number)) ] || broken "$name" "the chain ends with record $number, and $((files - 2 * number)) files lie behind a gap"
+[ "$files" -eq $((2 * number)) ] || broken "$name" "the chain ends with record $number, and $((files - 2 * number)) files come after a gap"
 
 for kept in "$@"; do
   case $heads in

@@ -19,8 +19,8 @@ export const text = (description: string, more: JsonObject = {}): Schema<string>
 })
 
 /**
- * A name of somebody else's, in one line and without blanks at its ends. `without`: further characters that it never
- * holds, as in a class of a pattern.
+ * A foreign name, in one line and without blanks at its ends. `without`: further characters that it never holds, as in
+ * a character class of a pattern.
  */
 export const oneLine = (description: string, without = ''): Schema<string> =>
   text(description, { pattern: `^[^\\s${without}]([^\\n\\r\\t${without}]{0,253}[^\\s${without}])?$` })
@@ -67,7 +67,7 @@ const IMAGE = [
 export const imageName = (description: string, more: JsonObject = {}): Schema<string> =>
   text(description, { pattern: `^${IMAGE}$`, ...more })
 
-/** One version, not a range of them: another chart at the next deploy would be a change that nobody reviewed. */
+/** One version, not a range: a different chart at the next deploy would be a change without review. */
 export const exactVersion = (description: string): Schema<string> =>
   text(description, {
     pattern: '^v?[0-9]+[.][0-9]+[.][0-9]+(-[0-9A-Za-z.-]+)?([+][0-9A-Za-z.-]+)?$',
@@ -126,10 +126,10 @@ export const credentialReference: JsonObject = {
   ],
 }
 
-/** An S3 access key, as references, or the login of whoever asks. */
+/** An S3 access key, as references, or the login of the process. */
 export const keysOrLogin: JsonObject = {
   description:
-    'An S3 access key, as references; or { login: aws }: the AWS login of whoever asks, which ends and is renewed by itself.',
+    'An S3 access key, as references; or { login: aws }: the AWS login of the process, which ends and is renewed by itself.',
   type: 'object',
   oneOf: [
     {

@@ -1,15 +1,15 @@
 import { X509Certificate } from 'node:crypto'
 
-/** More than any authority and its predecessors need; a ConfigMap and a Secret have to hold it. */
+/** More than any authority and its predecessors need; must fit into a ConfigMap and a Secret. */
 const LARGEST = 64 * 1024
 
 export interface JudgedCertificates {
-  /** Why nobody could be known by it; null when it is sound. */
+  /** Why the text cannot authenticate a server; null when it is sound. */
   readonly refused: string | null
   readonly warnings: readonly string[]
 }
 
-/** Whether a text holds certificates in PEM, and nothing that belongs elsewhere. Pure. */
+/** Whether a text holds certificates in PEM, and no private key. Pure. */
 export function judgeCertificates(text: string, now: Date): JudgedCertificates {
   const refused = (why: string): JudgedCertificates => ({ refused: why, warnings: [] })
   if (text.length > LARGEST) return refused(`is larger than ${LARGEST / 1024} KiB`)

@@ -2,8 +2,8 @@ import { isObject, type Json, type JsonObject } from '../values/json.ts'
 import type { PlacedProblem } from './problems.ts'
 
 /**
- * What no schema can say of `approval`: demands that nobody could ever meet, and people who would count twice. Any
- * shape is bearable.
+ * The rules for `approval` that a schema cannot express: demands that can never be met, and people who would count
+ * twice. Accepts a value of any shape.
  */
 export function approvalProblems(declared: Json | undefined): PlacedProblem[] {
   if (!isObject(declared)) return []
@@ -43,7 +43,7 @@ function signatureProblems(signatures: JsonObject): PlacedProblem[] {
     ...duplicates(texts('key', (key) => key.split(' ')[1] ?? key)).map(
       (index): PlacedProblem => ({
         path: [...path, 'keys', index, 'key'],
-        what: 'stands here a second time: one key counts once',
+        what: 'is listed twice: one key counts once',
       }),
     ),
     ...duplicates(texts('name', (name) => name.toLowerCase())).map(
@@ -59,6 +59,6 @@ function signatureProblems(signatures: JsonObject): PlacedProblem[] {
     : problems
 }
 
-/** Places of what stands in the list before already. */
+/** The indices of entries that appear earlier in the list. */
 const duplicates = (texts: readonly string[]): number[] =>
   texts.flatMap((text, index) => (texts.indexOf(text) < index ? [index] : []))

@@ -10,8 +10,8 @@ import type { PlacedProblem } from './problems.ts'
 import type { WitnessKinds } from './schema.ts'
 
 /**
- * What no schema can say of names: sites and components that nobody declares, needs that go in circles. Any shape of
- * file is bearable.
+ * The rules for names that a schema cannot express: no undeclared sites and components, no circular needs. Accepts a
+ * file of any shape.
  */
 export function nameProblems(value: JsonObject, meanings: readonly Meant[]): PlacedProblem[] {
   const sites = isObject(value.sites) ? Object.keys(value.sites) : []
@@ -20,7 +20,7 @@ export function nameProblems(value: JsonObject, meanings: readonly Meant[]): Pla
 }
 
 function siteProblems({ meaning, path, value }: Meant, sites: readonly string[]): PlacedProblem[] {
-  // Of a file that declares no site, the missing declaration is the problem, not each mention.
+  // In a file without sites the missing declaration is the problem, not each mention.
   if (sites.length === 0) return []
   const unknown = (name: string, among: readonly string[]): Pick<PlacedProblem, 'what' | 'suggestion'> => ({
     what: `no site ${name} is declared; there are ${sites.join(', ')}`,
@@ -68,7 +68,7 @@ function unknownNeeds(needs: Needs): PlacedProblem[] {
   )
 }
 
-/** Each circle once, named from the component that stands first in the file. */
+/** Each circle once, named from the component that comes first in the file. */
 function circles(needs: Needs): PlacedProblem[] {
   const finished = new Set<string>()
   const found: PlacedProblem[] = []
@@ -89,7 +89,7 @@ function circles(needs: Needs): PlacedProblem[] {
   return found
 }
 
-/** A credential that was pasted where an address or a name belongs: files of a repository are read by many. */
+/** Refuses a credential in the place of an address or a name: many people read the files of a repository. */
 export function pastedCredentials(value: Json, path: readonly (string | number)[] = []): PlacedProblem[] {
   if (Array.isArray(value)) return value.flatMap((item: Json, index) => pastedCredentials(item, [...path, index]))
   if (isObject(value)) return Object.entries(value).flatMap(([key, part]) => pastedCredentials(part, [...path, key]))
@@ -112,7 +112,7 @@ const PASTED = [
   { name: 'a GitHub token', pattern: /^(gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,})$/ },
 ]
 
-/** What only drivers can judge; for a stack whose shape and names are right. */
+/** The checks of the drivers; for a stack whose shape and names are right. */
 export function driverProblems(
   stack: Stack,
   drivers: Readonly<Record<string, Driver>>,
@@ -174,8 +174,8 @@ function claimsOf(
 }
 
 /**
- * Two owners of one object undo each other's work. Of two folders of which one holds the other, each owner lists,
- * counts and removes what is the other's.
+ * Two owners of one object undo each other's work. If one folder contains the other, each owner lists, counts and
+ * removes objects of the other.
  */
 function sharedClaims(claims: readonly Claim[]): PlacedProblem[] {
   return claims.flatMap(({ key, below = '', path }, index): PlacedProblem[] => {
@@ -189,8 +189,8 @@ function sharedClaims(claims: readonly Claim[]): PlacedProblem[] {
   })
 }
 /**
- * In a folder of its own no object is shared; the store is, and where it stands in a site, a loss of that site takes
- * the witness along.
+ * Warns of a shared store. The witness has its own folder, so no object is shared; but if the store is in a site, the
+ * loss of that site also loses the witness.
  */
 function witnessInSite(claims: readonly Claim[]): PlacedProblem[] {
   const witness = claims.find(({ path }) => path[0] === 'witness')
@@ -198,13 +198,13 @@ function witnessInSite(claims: readonly Claim[]): PlacedProblem[] {
     (one) => one !== witness && one.key === witness?.key && !nested(one.below ?? '', witness?.below ?? ''),
   )
   if (witness === undefined || site === undefined) return []
-  const what = `is the store of ${site.path.join('.')} too: if that store is lost with its site, nobody can move; keep the witness outside all sites`
+  const what = `is the store of ${site.path.join('.')} too: if that store is lost with its site, no move is possible; keep the witness outside all sites`
   return [{ path: witness.path, what, severity: 'warning' }]
 }
 
 const nested = (one: string, other: string): boolean => one.startsWith(other) || other.startsWith(one)
 
-/** Components in an order in which each stands behind what it needs; the file's order otherwise. */
+/** Components in an order in which each comes after those that it needs; otherwise in the file's order. */
 export function sortedByNeeds(components: readonly Component[]): Component[] {
   const byName = new Map(components.map((component) => [component.name, component]))
   const sorted = new Set<Component>()

@@ -3,7 +3,7 @@ import { isObject, type Json, type JsonObject } from '../values/json.ts'
 import { nearest } from './nearest.ts'
 import type { PlacedProblem } from './problems.ts'
 
-/** What a value is against its schema: what is wrong with it, and which of its parts mean more than their shape. */
+/** The result of judging a value: its problems, and the parts with a meaning beyond their shape. */
 export interface Judgement {
   readonly problems: readonly PlacedProblem[]
   readonly meanings: readonly Meant[]
@@ -17,19 +17,19 @@ type Path = readonly (string | number)[]
 
 interface Place {
   readonly path: Path
-  /** Keys of the mapping around: where a key belongs that was moved by an indentation. */
+  /** Keys of the enclosing mapping: where a key with a wrong indentation may belong. */
   readonly around: readonly string[]
-  /** Inside a reference to a credential: somebody may have written the credential itself. */
+  /** Inside a reference to a credential: the author may have written the credential itself. */
   readonly concealed: boolean
 }
 
 /**
- * Judges a value by a schema, in words for the person who wrote it.
+ * Judges a value by a schema, with messages for the author of the file.
  *
- * We read the schema ourselves because a validator for all of JSON Schema says `must match exactly one schema in oneOf`
- * where a person wants to hear `did you mean env`; because it prints values that may be credentials; and because ajv
- * was 130 kB of the bundle and 60 ms of each start. The keywords below are all that our schemas use: another one
- * throws, and a test compares every verdict with ajv's.
+ * This is hand-written because a general validator says `must match exactly one schema in oneOf` instead of `did you
+ * mean env`; because it prints values that may be credentials; and because ajv was 130 kB of the bundle and 60 ms of
+ * each start. Our schemas use only the keywords below: another keyword throws, and a test compares every verdict with
+ * ajv's.
  */
 export function judge(schema: JsonObject, value: Json, path: Path): Judgement {
   return judgeAt(schema, value, { path, around: [], concealed: false })
@@ -138,7 +138,7 @@ function judgeItems(schema: JsonObject, value: Json, place: Place): Judgement {
         return {
           problems: [
             problem(at, {
-              what: `${shown(item, at, isObject(schema.items) ? schema.items : {})} stands here a second time`,
+              what: `${shown(item, at, isObject(schema.items) ? schema.items : {})} is listed twice`,
             }),
           ],
           meanings: [],
@@ -169,10 +169,10 @@ function wrongName(schema: JsonObject, key: string): string | null {
   const pattern = schema.propertyNames.pattern
   return typeof pattern !== 'string' || new RegExp(pattern, 'u').test(key)
     ? null
-    : `is no valid name here${hintOf(schema.propertyNames)}`
+    : `is not a valid name here${hintOf(schema.propertyNames)}`
 }
 
-/** Keys that nobody reads and keys that are missing; one that was mistyped is both, and is reported once. */
+/** Unknown keys and missing keys; a mistyped key is both, and is reported once. */
 function wrongKeys(schema: JsonObject, value: JsonObject, place: Place): PlacedProblem[] {
   const properties = isObject(schema.properties) ? schema.properties : {}
   const known = Object.keys(properties)
@@ -208,7 +208,7 @@ function strangerText(key: string, known: readonly string[], place: Place): stri
   return `unknown key; there may be ${known.join(', ')}`
 }
 
-/** Of several forms the one that was meant is judged: by the keys that it shares with the value. */
+/** Of several forms, judges the intended one: the one that shares keys with the value. */
 function judgeChoice(branches: readonly JsonObject[], value: JsonObject, place: Place, hint: string): Judgement {
   const judged = branches.map((branch) => ({ branch, ...judgeAt(branch, value, place) }))
   const fitting = judged.filter((one) => one.problems.length === 0)
@@ -254,8 +254,8 @@ function flow(value: Json): string {
 }
 
 /**
- * A value of a known key, as far as it can be no secret: no text where no text belongs, nothing that holds keys which
- * nobody knows, no address with a password, and nothing that is as long as a token.
+ * A value of a known key, shown only if it cannot be a secret: no text where no text belongs, no mapping with unknown
+ * keys, no address with a password, and no text as long as a token.
  */
 function shown(value: Json, place: Place, schema: JsonObject = {}): string {
   if (place.concealed) return 'the value'

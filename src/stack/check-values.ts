@@ -15,20 +15,19 @@ import { isObject, type Json, type JsonObject } from '../values/json.ts'
 import type { PlacedProblem } from './problems.ts'
 
 /**
- * Characters that no name, path or query needs, and that a terminal, a log or a key of an object takes for something
- * else.
+ * Characters that no name, path or query needs, and that a terminal, a log or an object key interprets.
  */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const CONTROL = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F\u200B-\u200F\u2028-\u202E\u2066-\u2069\uFEFF]/u
 
-/** Characters that are not seen, or turn round what is read. Any shape of file is bearable. */
+/** Finds characters that are invisible or change the reading direction. Accepts a file of any shape. */
 export function controlCharacters(value: Json, path: readonly (string | number)[] = []): PlacedProblem[] {
   if (Array.isArray(value)) return value.flatMap((item: Json, index) => controlCharacters(item, [...path, index]))
   if (isObject(value)) return Object.entries(value).flatMap(([key, part]) => controlCharacters(part, [...path, key]))
   const found = typeof value === 'string' ? CONTROL.exec(value)?.[0] : undefined
   if (found === undefined) return []
   const code = (found.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')
-  return [{ path, what: `holds a character that is not seen (U+${code}): write it without`, concealed: true }]
+  return [{ path, what: `holds an invisible character (U+${code}): remove it`, concealed: true }]
 }
 
 interface Bounds {
@@ -39,19 +38,19 @@ interface Bounds {
 }
 const DAY = hours(24)
 const BOUNDS: readonly Bounds[] = [
-  { path: ['approval', 'expiry'], least: minutes(1), most: 7 * DAY, why: 'people judge what is true now' },
+  { path: ['approval', 'expiry'], least: minutes(1), most: 7 * DAY, why: 'people judge the current state' },
   { path: ['objectives', 'backupAge'], least: minutes(1), most: 366 * DAY, why: 'a backup is judged by it' },
   { path: ['objectives', 'restoreTime'], least: minutes(1), most: 30 * DAY, why: 'a restore test is judged by it' },
 ]
 
-/** Times of the frame that cannot be meant. Any shape of file is bearable. */
+/** Finds durations outside of the core's keys that cannot be intended. Accepts a file of any shape. */
 export const timesOutOfBounds = (value: JsonObject): PlacedProblem[] =>
   BOUNDS.flatMap(({ path, ...bounds }) => {
     const declared = path.reduce<Json | undefined>((part, key) => (isObject(part) ? part[key] : undefined), value)
     return outOfBounds(declared, bounds).map((what) => ({ path, what }))
   })
 
-/** What is wrong with a declared time; nothing with one that is absent, or that its schema refuses. */
+/** The problem of a declared duration; none for one that is absent, or that its schema refuses. */
 export function outOfBounds(declared: Json | undefined, { least, most, why }: Omit<Bounds, 'path'>): string[] {
   if (typeof declared !== 'string' || !new RegExp(DURATION_PATTERN).test(declared)) return []
   const time = parseDuration(declared) ?? 0
@@ -61,20 +60,19 @@ export function outOfBounds(declared: Json | undefined, { least, most, why }: Om
 }
 
 /**
- * What the platforms of the sites say, and what can be used and should be known. Pure; for a stack whose shape and
- * names are right.
+ * The problems and warnings of the platforms of the sites. Pure; for a stack whose shape and names are right.
  */
 export function siteWarnings(stack: Stack, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] {
   return [...platformProblems(stack), ...missingPlatforms(stack, drivers), ...fenceOutOfReach(stack, drivers)]
 }
 
-/** What the platforms of the sites say, such as two sites on one cluster. Paths begin at `sites`. */
+/** The problems of the platforms, such as two sites on one cluster. Paths begin at `sites`. */
 const platformProblems = ({ sites }: Stack): PlacedProblem[] =>
   Object.values(platforms).flatMap((platform) =>
     platform.problems(sites).map(({ path, ...problem }) => ({ path: ['sites', ...path], ...problem })),
   )
 
-/** A component exists on every site: each must declare what it stands on. */
+/** A component exists on every site: each site must declare its platform. */
 const missingPlatforms = ({ sites, components }: Stack, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] =>
   components.flatMap(({ name, driver: kind }) => {
     const driver = drivers[kind]
@@ -86,7 +84,7 @@ const missingPlatforms = ({ sites, components }: Stack, drivers: Readonly<Record
     return [{ path: ['components', name, 'driver'], what }]
   })
 
-/** A fence that no component can shut refuses the first failover, at night. */
+/** Refuses a fence level that no component can shut: it would otherwise refuse the first failover. */
 function fenceOutOfReach(stack: Stack, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] {
   const within = stack.components.flatMap((component) => levelsOf(drivers[component.driver], component, stack))
   return (['switchover', 'failover'] as const).flatMap((mode): PlacedProblem[] => {

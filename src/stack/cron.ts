@@ -16,8 +16,8 @@ const FIVE: readonly Field[] = [
 ]
 
 /**
- * What is wrong with a schedule, in words; null: nothing. Six fields begin with the second. As robfig/cron reads them,
- * which takes neither 7 for Sunday nor the letters L, W and #. Pure.
+ * What is wrong with a schedule, as a message; null: nothing. Six fields begin with the second. Follows robfig/cron,
+ * which accepts neither 7 for Sunday nor the letters L, W and #. Pure.
  */
 export function scheduleProblem(text: string, fields: 5 | 6): string | null {
   const declared = fields === 5 ? FIVE : [SECOND, ...FIVE]
@@ -27,15 +27,15 @@ export function scheduleProblem(text: string, fields: 5 | 6): string | null {
     return `${text} has ${parts.length} ${parts.length === 1 ? 'field' : 'fields'}, and must have ${fields} (${order})`
   }
   const wrong = parts.findIndex((part, index) => !isRight(part, declared[index]))
-  if (wrong >= 0) return `${parts[wrong]} is no ${declared[wrong]?.name} of a schedule`
-  return comesEver(parts.slice(-3)) ? null : `${text} never comes: no such month has such a day`
+  if (wrong >= 0) return `${parts[wrong]} is not a valid ${declared[wrong]?.name} of a schedule`
+  return comesEver(parts.slice(-3)) ? null : `${text} never occurs: no such month has such a day`
 }
 
 /** Days of each month, in a year that has the most of them. */
 const LENGTHS = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const
 
 /**
- * Whether a day of that kind exists. One with a day of the week comes in each month: robfig/cron takes either of the
+ * Whether such a day exists. A schedule with a day of the week occurs in each month: robfig/cron matches either of the
  * two.
  */
 function comesEver([day = '', month = '', weekday = '']: readonly string[]): boolean {
@@ -45,7 +45,7 @@ function comesEver([day = '', month = '', weekday = '']: readonly string[]): boo
   return [...valuesOf(month, months)].some((one) => earliest <= (LENGTHS[one - 1] ?? 0))
 }
 
-/** Numbers of a field that is right. */
+/** The numbers of a valid field. */
 const valuesOf = (part: string, field: Field | undefined): number[] =>
   field === undefined ? [] : part.split(',').flatMap((item) => valuesOfItem(item, field))
 

@@ -31,7 +31,7 @@ export interface Kinds {
   readonly witnesses: WitnessKinds
 }
 
-/** The stack that a file declares, frozen. Throws all that is wrong with it at once. */
+/** The stack that a file declares, frozen. Throws all problems at once. */
 export async function loadStack(path: string, kinds: Kinds): Promise<Stack> {
   const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
     throw inputError('stack-not-found', `the stack file ${path} cannot be read (${error.code ?? error.message})`, {
@@ -48,14 +48,14 @@ export async function loadStack(path: string, kinds: Kinds): Promise<Stack> {
   return judged(stack, found, named.files, { text, path, yaml })
 }
 
-/** YAML is UTF-8 here: what an editor saved otherwise would be read with other letters, or as nothing at all. */
+/** The file must be UTF-8: another encoding would be read with wrong letters, or not at all. */
 function textOf(bytes: Buffer, path: string): string {
   if (isUtf8(bytes)) return bytes.toString('utf8')
   const place = lineOfNoUtf8(bytes)
   throw new StackInvalid(path, '', [
     {
       path: '',
-      what: 'the file is no UTF-8 text from this line on: save it as UTF-8',
+      what: 'the file is not UTF-8 text from this line on: save it as UTF-8',
       suggestion: null,
       line: place,
       column: 1,
@@ -75,8 +75,7 @@ function lineOfNoUtf8(bytes: Buffer): number {
 }
 
 /**
- * The stack that a text declares, frozen; pure, so the files that it names are neither looked for nor part of its
- * digest.
+ * The stack that a text declares, frozen. Pure: the files that it names are neither read nor part of its digest.
  */
 export function parseStack(text: string, path: string, kinds: Kinds): Stack {
   const { stack, problems, yaml } = examine(text, path, kinds)
@@ -89,7 +88,7 @@ interface StackText {
   readonly yaml: YamlText
 }
 
-/** The stack, with what is worth a word; all that is wrong is thrown at once, the warnings included. */
+/** The stack with its warnings; throws all problems at once, including the warnings. */
 function judged(
   stack: Stack | null,
   problems: readonly PlacedProblem[],
@@ -111,7 +110,7 @@ function judged(
 }
 
 interface Examined {
-  /** Null when the file has not the shape of a stack. */
+  /** Null when the file does not have the shape of a stack. */
   readonly stack: Stack | null
   readonly problems: readonly PlacedProblem[]
   readonly yaml: YamlText
@@ -130,7 +129,7 @@ function examine(text: string, path: string, kinds: Kinds): Examined {
     ...controlCharacters(value),
     ...timesOutOfBounds(value),
   ]
-  // What else is wrong with a credential in the wrong place would be said with its value.
+  // Other problems of a misplaced credential are dropped, because their messages contain its value.
   const problems = [
     ...others.filter(
       ({ path: at, concealed }) => concealed === true || !pasted.some((one) => one.path.join('.') === at.join('.')),
@@ -148,8 +147,8 @@ function examine(text: string, path: string, kinds: Kinds): Examined {
 }
 
 /**
- * Components and witness are judged by the schema of the driver that they name, so that errors speak about that driver
- * only.
+ * Components and witness are judged by the schema of the driver that they name, so that errors are only about that
+ * driver.
  */
 function judgeParts(value: JsonObject, kinds: Kinds): Judgement[] {
   const driverSchemas = new Map(Object.entries(kinds.drivers).map(([kind, driver]) => [kind, componentSchema(driver)]))
@@ -256,7 +255,7 @@ async function readAllNamed(stack: Stack, kinds: Kinds): Promise<AllNamed> {
   }
 }
 
-/** What drivers find wrong in the files that their components name. */
+/** The problems that drivers find in the files that their components name. */
 async function fileProblems(stack: Stack, kinds: Kinds): Promise<PlacedProblem[]> {
   const found = await Promise.all(
     stack.components.map(async (component) => {
@@ -267,7 +266,7 @@ async function fileProblems(stack: Stack, kinds: Kinds): Promise<PlacedProblem[]
   return found.flat()
 }
 
-/** Where a text stands in a value. */
+/** The path of a text in a value. */
 function pathOf(text: string | undefined, value: Json): (string | number)[] | null {
   if (value === text) return []
   if (typeof value !== 'object' || value === null) return null
@@ -278,7 +277,7 @@ function pathOf(text: string | undefined, value: Json): (string | number)[] | nu
   return null
 }
 
-/** In the order of the file; what two checks say with the same words is said once. */
+/** In the order of the file; equal messages of two checks are merged. */
 function invalid(path: string, text: string, yaml: YamlText, problems: readonly PlacedProblem[]): StackInvalid {
   const placed = problems.map(({ path: at, what, suggestion, atKey, concealed, severity }): Problem => {
     const place = yaml.placeOf(at, atKey ?? false)

@@ -23,8 +23,8 @@ export interface ReadNamed {
 }
 
 /**
- * The file, or all files of the folder, that a stack names; and what is wrong with it. Links are followed: what they
- * lead to is what is used.
+ * The file, or all files of the folder, that a stack names; or what is wrong with it. Follows links: their targets are
+ * used.
  */
 export async function readNamed(directory: string, { path: named, is }: NamedPath): Promise<ReadNamed> {
   const wrong = (what: string): ReadNamed => ({ files: [], problems: [{ what }] })
@@ -67,11 +67,11 @@ export async function readNamed(directory: string, { path: named, is }: NamedPat
 /** The text of a file that a loaded stack names. */
 export const readNamedFile = (stack: Stack, path: string): Promise<string> =>
   readFile(resolve(stack.source.directory, path), 'utf8')
-/** The same, for where a value is made without waiting: a few kilobytes that were judged when the stack was loaded. */
+/** The same, synchronous: for a few kilobytes that were judged when the stack was loaded. */
 export const readNamedFileNow = (stack: Stack, path: string): string =>
   readFileSync(resolve(stack.source.directory, path), 'utf8')
 
-/** A FIFO would be waited for without an end; a device has no end. */
+/** Refuses special files: a FIFO would block for ever, and a device has no end. */
 function kindOf(found: Stats): string {
   if (found.isFile()) return 'file'
   if (found.isDirectory()) return 'folder'
@@ -79,7 +79,7 @@ function kindOf(found: Stats): string {
   return found.isSocket() ? 'a socket' : 'a device'
 }
 
-/** All files below a folder, by the way that leads to them; through links too, and through no folder twice. */
+/** All files below a folder, by their paths; follows links, and visits no folder twice. */
 async function filesBelow(folder: string, within: readonly string[] = []): Promise<string[]> {
   const real = await realpath(folder)
   if (within.includes(real)) return []
@@ -96,18 +96,20 @@ async function filesBelow(folder: string, within: readonly string[] = []): Promi
   return found
 }
 
-/** What merges such files takes a mapping, or nothing. */
+/** The file must hold a mapping or be empty: the program that merges such files needs that. */
 function noMapping(text: string): string | null {
   const documents = parseAllDocuments(text, { logLevel: 'error' })
   const list = Array.isArray(documents) ? documents : []
   const [error] = list.flatMap(({ errors }) => errors)
-  if (error !== undefined) return `is no YAML (line ${error.linePos?.[0].line ?? 1})`
+  if (error !== undefined) return `is not YAML (line ${error.linePos?.[0].line ?? 1})`
   if (list.length > 1) return 'holds more than one document'
   const value = (list[0]?.toJS({ maxAliasCount: 100 }) ?? null) as Json
   return value === null || isObject(value) ? null : 'must hold a mapping'
 }
 
-/** What lies elsewhere is not reviewed with the stack file, and another checkout has another one. */
+/**
+ * Refuses a path outside of the folder: such a file is not reviewed with the stack file, and differs between checkouts.
+ */
 async function outside(directory: string, path: string, named: string): Promise<ReadNamed['problems']> {
   const [home, real] = await Promise.all([realpath(directory), realpath(path)])
   const isBelow = (place: string, at: string): boolean => at === place || at.startsWith(`${place}${sep}`)
@@ -115,15 +117,15 @@ async function outside(directory: string, path: string, named: string): Promise<
     ? []
     : [
         {
-          what: `${named} lies outside of the folder of the stack file: elsewhere it may be another one`,
+          what: `${named} is outside of the folder of the stack file: on another machine it may differ`,
           severity: 'warning',
         },
       ]
 }
 
 /**
- * SHA-256 of a stack file and of all that it names: what a plan binds to. The order of files and of their naming does
- * not matter.
+ * SHA-256 of a stack file and of all files that it names: a plan is bound to it. The order of files and of their naming
+ * does not matter.
  */
 export function digestOfStack(text: string, files: readonly NamedFile[]): string {
   const named = Object.fromEntries(files.map(({ name, sha256: content }) => [name, content]))

@@ -1,9 +1,9 @@
-/** The candidate that a person most likely meant; of equally near ones the first. Null when none is near. */
+/** The candidate that a person most likely meant; the first of equally near ones. Null when none is near. */
 export function nearest(word: string, candidates: readonly string[]): string | null {
   let best: { readonly candidate: string; readonly distance: number } | null = null
   for (const candidate of candidates) {
     const slips = tolerated(Math.min(word.length, candidate.length))
-    // A difference in length is at least as many slips: no need to count the others of a very long word.
+    // A difference in length is at least as many typing errors: the others of a very long word need not be counted.
     if (Math.abs(word.length - candidate.length) > slips) continue
     const found = distance(word.toLowerCase(), candidate.toLowerCase())
     if (found <= slips && (best === null || found < best.distance)) best = { candidate, distance: found }
@@ -11,10 +11,10 @@ export function nearest(word: string, candidates: readonly string[]): string | n
   return best?.candidate ?? candidates.find((candidate) => candidate.length >= 4 && word.startsWith(candidate)) ?? null
 }
 
-/** In short words two slips make any word of any other. */
+/** In short words two typing errors turn any word into any other. */
 const tolerated = (length: number): number => (length <= 3 ? 1 : Math.max(2, Math.floor(length / 3)))
 
-/** Damerau-Levenshtein (optimal string alignment): swapped neighbours are one slip. */
+/** Damerau-Levenshtein (optimal string alignment): two swapped neighbours are one error. */
 function distance(a: string, b: string): number {
   const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)]
   const at = (i: number, j: number): number => rows[i]?.[j] ?? Number.POSITIVE_INFINITY

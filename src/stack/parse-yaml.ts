@@ -14,17 +14,17 @@ import { isObject, type Json } from '../values/json.ts'
 import { type Problem, StackInvalid } from './problems.ts'
 
 /**
- * More than any stack file needs, less than what keeps the parser busy for a second: 50 components on 3 sites are 9,000
+ * More than any stack file needs, and fewer than the parser reads in a second: 50 components on 3 sites are 9,000
  * tokens.
  */
 const MOST_BYTES = 1024 * 1024
 const MOST_TOKENS = 20_000
 const DEEPEST = 32
 const MOST_ESCAPES = 1_000
-/** A broken line breaks those behind it: the first errors say what to mend. */
+/** A broken line breaks the lines after it: the first errors say what to mend. */
 const MOST_ERRORS = 20
 
-/** A parsed text that still knows where each value stands. */
+/** A parsed text that knows the place of each value. */
 export interface YamlText {
   readonly value: Json
   placeOf(path: readonly (string | number)[], atKey: boolean): Place
@@ -50,7 +50,7 @@ export function parseYaml(text: string, path: string): YamlText {
   }
   const excess = excessOf(text)
   if (excess !== null) return refuse(excess)
-  // Duplicate keys are looked for here: the parser compares each key of a mapping with every other one.
+  // Duplicate keys are found here, because the parser compares each key of a mapping with every other one.
   const options = {
     lineCounter: lines,
     uniqueKeys: false,
@@ -74,7 +74,7 @@ export function parseYaml(text: string, path: string): YamlText {
   return { value, placeOf: (at, atKey) => place(offsetAt(document, at, atKey)) }
 }
 
-/** What no stack file needs and the parser takes long for; found by its lexer, which does not. */
+/** Refuses texts that no stack file needs and that keep the parser busy; the lexer finds them quickly. */
 function excessOf(text: string): string | null {
   if (Buffer.byteLength(text) > MOST_BYTES) return 'the file is larger than 1 MiB'
   let [tokens, open, indicators] = [0, 0, 0]
@@ -84,7 +84,7 @@ function excessOf(text: string): string | null {
     if (token === ']' || token === '}') open--
     if (token === '-' || token === '?') indicators++
     else if (token.trim() !== '') indicators = 0
-    // A bracket too many is the parser's to tell, with its place.
+    // The parser reports a single surplus bracket with its place.
     if (open < -DEEPEST) return 'the file closes many brackets that it never opened'
     if (open > DEEPEST || indicators > DEEPEST) return 'the file is nested too deeply'
   }
@@ -94,7 +94,7 @@ function excessOf(text: string): string | null {
   return null
 }
 
-/** Null where the nesting exhausts the stack. */
+/** Null where the nesting exhausts the call stack. */
 function withinStack<T>(parse: () => T): T | null {
   try {
     return parse()
@@ -104,8 +104,8 @@ function withinStack<T>(parse: () => T): T | null {
   }
 }
 
-/** Words of our own: the parser quotes what it stumbles over, which may be a secret. */
-const wordsOf = ({ code }: { readonly code: string }): string => WORDS[code] ?? 'this is no valid YAML'
+/** Uses our own messages: the parser's messages quote the text, which may be a secret. */
+const wordsOf = ({ code }: { readonly code: string }): string => WORDS[code] ?? 'this is not valid YAML'
 const WORDS: Readonly<Record<string, string>> = {
   ALIAS_PROPS: 'an alias can have no properties',
   BAD_ALIAS: 'anchors and aliases are not allowed: write the value out',
@@ -113,17 +113,17 @@ const WORDS: Readonly<Record<string, string>> = {
   BAD_DQ_ESCAPE:
     'a backslash in double quotes begins an escape, and there is none like this; write \\\\ or use single quotes',
   BAD_INDENT:
-    'the indentation is wrong: keys of one mapping stand in one column; or a bracket or a quote before it is not closed',
-  BAD_PROP_ORDER: 'an anchor or a tag stands in the wrong place',
-  BAD_SCALAR_START: 'a value that begins with @ or ` must stand in quotes',
+    'the indentation is wrong: keys of one mapping start in one column; or a bracket or a quote before it is not closed',
+  BAD_PROP_ORDER: 'an anchor or a tag is in the wrong place',
+  BAD_SCALAR_START: 'a value that begins with @ or ` must be quoted',
   BLOCK_AS_IMPLICIT_KEY: 'a mapping or a list cannot begin on this line, after another key',
-  BLOCK_IN_FLOW: 'a block cannot stand within brackets',
-  DUPLICATE_KEY: 'the key stands here a second time',
-  IMPOSSIBLE: 'this is no valid YAML',
+  BLOCK_IN_FLOW: 'a block cannot be inside brackets',
+  DUPLICATE_KEY: 'the key is here twice',
+  IMPOSSIBLE: 'this is not valid YAML',
   KEY_OVER_1024_CHARS: 'a key is longer than 1,024 characters',
   MISSING_CHAR: 'a bracket, a quote, a comma or a colon is missing',
   MULTILINE_IMPLICIT_KEY:
-    'a key must stand on one line; most likely the colon is missing, or a value goes on without indentation',
+    'a key must be on one line; most likely the colon is missing, or a value goes on without indentation',
   MULTIPLE_ANCHORS: 'anchors and aliases are not allowed: write the value out',
   MULTIPLE_DOCS: 'the file holds more than one document',
   MULTIPLE_TAGS: 'a value has more than one tag',
@@ -131,7 +131,7 @@ const WORDS: Readonly<Record<string, string>> = {
   RESOURCE_EXHAUSTION: 'the file is nested too deeply',
   TAB_AS_INDENT: 'tabs do not indent in YAML: use spaces',
   TAG_RESOLVE_FAILED: 'a tag is not allowed',
-  UNEXPECTED_TOKEN: 'something stands here that YAML does not expect: a bracket, a quote or a value too many',
+  UNEXPECTED_TOKEN: 'YAML does not expect this here: one bracket, quote or value too many',
   BAD_COLLECTION_TYPE: 'a mapping or a list has the wrong form',
 }
 
@@ -145,7 +145,7 @@ function syntaxErrors(document: Document.Parsed): SyntaxError[] {
     what: wordsOf(error),
     offset: error.pos[0],
   }))
-  // A broken place breaks several rules, with the same words.
+  // One broken place may break several rules with the same message.
   if (found.length > 0)
     return found.filter(
       ({ what, offset }, index) => found.findIndex((one) => one.what === what && one.offset === offset) === index,
@@ -153,20 +153,19 @@ function syntaxErrors(document: Document.Parsed): SyntaxError[] {
   visit(document, {
     Node(_, node) {
       const offset = node.range?.[0]
-      // An alias multiplies what it points at: ten lines can become gigabytes. A stack file needs none.
+      // An alias multiplies its target: ten lines can become gigabytes. A stack file needs none.
       if (isAlias(node)) found.push({ what: 'anchors and aliases are not allowed: write the value out', offset })
       else if (node.tag !== undefined && !node.tag.startsWith('tag:yaml.org,2002:'))
         found.push({ what: `the tag ${node.tag} is not allowed`, offset })
       else if (isScalar(node) && typeof node.value === 'number' && !Number.isFinite(node.value))
-        found.push({ what: `${node.source ?? node.value} is no number that JSON knows`, offset })
+        found.push({ what: `${node.source ?? node.value} is not a number that JSON knows`, offset })
     },
     Map(_, map) {
       const keys = new Set<string>()
       for (const { key } of map.items) {
         const name = isScalar(key) ? String(key.value) : null
         if (name === null) found.push({ what: 'a key must be plain text', offset: offsetOf(key) ?? map.range?.[0] })
-        else if (keys.has(name))
-          found.push({ what: `the key ${name} stands here a second time`, offset: offsetOf(key) })
+        else if (keys.has(name)) found.push({ what: `the key ${name} is here twice`, offset: offsetOf(key) })
         else keys.add(name)
       }
     },
@@ -174,7 +173,7 @@ function syntaxErrors(document: Document.Parsed): SyntaxError[] {
   return found
 }
 
-/** Where a value or its key begins; for what is not there, the nearest that is. */
+/** The offset of a value or its key; for a missing one, that of the nearest enclosing value. */
 function offsetAt(document: Document.Parsed, path: readonly (string | number)[], atKey: boolean): number | undefined {
   let node: unknown = document.contents
   let offset = offsetOf(node)
@@ -184,7 +183,7 @@ function offsetAt(document: Document.Parsed, path: readonly (string | number)[],
       : undefined
     const isLast = index === path.length - 1
     if (isPair(pair)) {
-      // A mapping's own place is its first entry, far from the name that people look for.
+      // A mapping's own offset is that of its first entry, far from the name that people look for.
       node = pair.value
       offset = (isLast && !atKey && !isMap(node) ? offsetOf(node) : undefined) ?? offsetOf(pair.key)
     } else {

@@ -1,6 +1,6 @@
 import { StandbyError } from '../errors/standby-error.ts'
 
-/** One thing that is wrong with a stack file, and where. */
+/** One problem of a stack file, with its place. */
 export interface Problem {
   /** `components.database.sites.dc-a.name`; empty for the whole file. */
   readonly path: string
@@ -12,9 +12,9 @@ export interface Problem {
   readonly suggestion: string | null
   /** The text at this place may be a credential: the report does not repeat it. */
   readonly concealed?: boolean
-  /** Told, and no reason to refuse the file. */
+  /** A warning, which does not refuse the file. */
   readonly severity?: 'warning'
-  /** It is about a key: the report does not repeat what stands after it. */
+  /** The problem is about a key: the report does not repeat the value after it. */
   readonly atKey?: boolean
 }
 
@@ -29,11 +29,11 @@ export interface PlacedProblem {
   readonly severity?: 'warning'
 }
 
-/** More would hide the first ones; the rest is counted. */
+/** How many problems are listed: more would hide the first ones; the rest is counted. */
 const MOST_SHOWN = 50
 const WIDEST = 120
 
-/** All that is wrong with a stack file, at once, in the order of the file. */
+/** All problems of a stack file, in the order of the file. */
 export class StackInvalid extends StandbyError {
   readonly problems: readonly Problem[]
 
@@ -53,7 +53,7 @@ export class StackInvalid extends StandbyError {
   }
 }
 
-/** `components.database.replcas: unknown key; did you mean replicas?`, for an annotation or a line of its own. */
+/** `components.database.replcas: unknown key; did you mean replicas?`, for an annotation or a separate line. */
 export function problemText({ path, what, suggestion }: Pick<Problem, 'path' | 'what' | 'suggestion'>): string {
   return `${path === '' ? '' : `${path}: `}${what}${suggestion === null ? '' : `; did you mean ${suggestion}?`}`
 }
@@ -73,8 +73,8 @@ function rendered(path: string, lines: readonly string[], problem: Problem): str
 }
 
 /**
- * The lines of a text as far as no line can hold a secret: keys, and the one value that a problem is about, where the
- * schema says what it is.
+ * The lines of a text without possible secrets: keys, and the one value that a problem is about, where the schema
+ * describes it.
  */
 function readableLines(text: string, problems: readonly Problem[]): string[] {
   const lines = text.split(/\r\n|\n/)
@@ -85,7 +85,7 @@ function readableLines(text: string, problems: readonly Problem[]): string[] {
   return lines
 }
 
-/** Unknown keys, syntax errors and credentials hide what stands after the key. */
+/** For unknown keys, syntax errors and credentials, hides the value after the key. */
 const showsItsValue = ({ path, atKey, concealed }: Problem): boolean =>
   path !== '' && atKey !== true && concealed !== true
 
@@ -102,7 +102,7 @@ function readable(line: string, showValue: boolean): string {
 }
 
 /**
- * `{ env: …, fil: … }`: a mapping in one line without its values, each as wide as it was; `…` where that is not
+ * `{ env: …, fil: … }`: a mapping in one line, with each value replaced by spaces of its width; `…` where that is not
  * certain.
  */
 function keysOfFlow(value: string): string {
@@ -111,7 +111,7 @@ function keysOfFlow(value: string): string {
   return /^\{[{\s]*(?:[\w.-]+:\s+(?:…\s*)?[{}\s,]*)*$/.test(hidden) ? hidden.trimEnd() : '…'
 }
 
-/** The line with a caret below; of a long line the part around it. */
+/** The line with a caret below; for a long line the part around the caret. */
 function frame(line: string, problem: Problem): string {
   const column = (problem.column ?? 1) - 1
   const from = column < WIDEST ? 0 : column - WIDEST / 2

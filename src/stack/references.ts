@@ -1,7 +1,7 @@
 import type { CredentialReference } from '../domain/stack.ts'
 import { isObject, type Json } from '../values/json.ts'
 
-/** A reference to a credential, and where it stands. */
+/** A reference to a credential, with its path. */
 export interface PlacedReference {
   readonly path: readonly string[]
   readonly reference: CredentialReference
@@ -14,7 +14,7 @@ export function referencesIn(value: Json, path: readonly string[] = []): PlacedR
   return isObject(value) ? Object.entries(value).flatMap(([key, part]) => referencesIn(part, [...path, key])) : []
 }
 
-/** As the schema of a reference has it: one key, and nothing beside it. */
+/** As in the schema of a reference: exactly one key. */
 function isReference(value: Json): value is CredentialReference & Json {
   if (!isObject(value) || Object.keys(value).length !== 1) return false
   const { env, file, secret } = value

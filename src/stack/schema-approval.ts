@@ -2,10 +2,10 @@ import { duration, oneLine, text } from '../schema/parts.ts'
 import type { JsonObject } from '../values/json.ts'
 import { SSH_ED25519_PATTERN } from './ssh-key.ts'
 
-/** GitHub refuses these characters in it. */
+/** GitHub refuses these characters in the name of an environment. */
 const environment = oneLine('Name of the environment.', '\'"`,;\\\\')
 
-/** As `git check-ref-format --branch` takes it. */
+/** As `git check-ref-format --branch` accepts it. */
 const branch = text('The only branch that may be deployed from.', {
   pattern:
     '^(?!.*([.]{2}|//|/[.]|@[{]|[.]lock(/|$)))(?!@$)[^\\s/.~^:?*[\\\\-]([^\\s~^:?*[\\\\]{0,253}[^\\s/.~^:?*[\\\\])?$',
@@ -27,7 +27,7 @@ export const approvalSchema: JsonObject = {
         environment,
         environments: {
           description:
-            'Names of environments; each must be approved for the run, since GitHub is content with one reviewer per environment.',
+            'Names of environments; each must be approved for the run, because GitHub asks for one reviewer per environment only.',
           type: 'array',
           minItems: 1,
           uniqueItems: true,
@@ -43,7 +43,7 @@ export const approvalSchema: JsonObject = {
       oneOf: [{ required: ['environment'] }, { required: ['environments'] }],
     },
     signatures: {
-      description: 'Signatures that allow a move from the command line, for the day that GitHub cannot be asked.',
+      description: 'Signatures that allow a move from the command line, for the day when GitHub cannot be asked.',
       type: 'object',
       required: ['required', 'keys'],
       additionalProperties: false,
@@ -63,7 +63,7 @@ export const approvalSchema: JsonObject = {
             required: ['name', 'key'],
             additionalProperties: false,
             properties: {
-              name: text('Whose key it is; who asks for a move cannot sign for it under this name.', {
+              name: text('Whose key it is; the person who asks for a move cannot sign for it under this name.', {
                 pattern: '^[A-Za-z0-9][A-Za-z0-9._@+-]*$',
               }),
               key: {

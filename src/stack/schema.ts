@@ -6,13 +6,13 @@ import { duration, kubernetesName, MEANS, type Meaning, text } from '../schema/p
 import type { Json, JsonObject } from '../values/json.ts'
 import { approvalSchema } from './schema-approval.ts'
 
-/** Where the published schema is found; editors read it through the header comment of a stack file. */
+/** The address of the published schema; editors read it through the header comment of a stack file. */
 export const SCHEMA_ID = 'https://standby.dev/schema/stack.schema.json'
 
 /** What the loader knows of a storage that can be a witness. */
 export interface WitnessKind {
   readonly schema: JsonObject
-  /** What the witness holds alone, as a component's claims. Pure. */
+  /** The objects that the witness owns, as a component's claims. Pure. */
   claims(spec: JsonObject): Claim[]
   /** Files of the user that it reads, relative to the stack file; they are part of the stack's digest. Pure. */
   files?(spec: JsonObject): readonly NamedPath[]
@@ -49,7 +49,7 @@ export const frameSchema: JsonObject = {
         properties: Object.fromEntries(Object.values(platforms).map(({ name, schema }) => [name, schema])),
       },
     },
-    initialActive: text('The active site of the first deploy. Later the witness knows which site is active.', {
+    initialActive: text('The active site of the first deploy. Later the witness says which site is active.', {
       [MEANS]: 'site' satisfies Meaning,
     }),
     objectives: {
@@ -76,7 +76,7 @@ export const frameSchema: JsonObject = {
       properties: {
         switchover: fenceLevel('For a planned move. Default database.'),
         failover: fenceLevel(
-          'When the active site is lost: what can be shut without it. Default traffic. With application, database or archive (which demands the database as well) a failover from a site that nobody reaches waits until its guard must have shut it.',
+          'When the active site is lost: what can be shut without it. Default traffic. With application, database or archive (which demands the database as well) a failover from an unreachable site waits until its guard must have shut it.',
         ),
       },
     },
@@ -104,7 +104,7 @@ function fenceLevel(description: string): JsonObject {
 }
 
 const needs: JsonObject = {
-  description: 'Components that must stand before this one.',
+  description: 'Components that must be ready before this one.',
   type: 'array',
   items: text('Name of a component of this stack.'),
   uniqueItems: true,
@@ -137,7 +137,7 @@ export function publishedSchema(drivers: Readonly<Record<string, Driver>>, witne
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     $id: SCHEMA_ID,
     title: 'Standby stack file',
-    description: 'One application with all that it needs, and the sites that can carry it.',
+    description: 'One application with everything that it needs, and the sites that can carry it.',
     ...frameSchema,
     properties: {
       ...frame,
@@ -167,12 +167,12 @@ function chosenByDriver(schemas: readonly (readonly [string, JsonObject])[]): Js
       driver: {
         description: `One of ${kinds.join(', ')}.`,
         enum: kinds,
-        // Not of the standard: the texts that editors show beside each value.
+        // Not part of the standard: the texts that editors show beside each value.
         markdownEnumDescriptions: schemas.map(([kind, schema]) => String(schema.description ?? kind)),
       },
     },
     allOf: schemas.map(([kind, schema]) => ({
-      // Without `required` a component that names no driver would be judged by all of them.
+      // Without `required`, a component that names no driver would be judged by all drivers.
       if: { properties: { driver: { const: kind } }, required: ['driver'] },
       // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
       then: schema,
@@ -180,7 +180,7 @@ function chosenByDriver(schemas: readonly (readonly [string, JsonObject])[]): Js
   }
 }
 
-/** Our own annotations are for the loader, not for editors. */
+/** Removes our own annotations, which are for the loader and not for editors. */
 function withoutMeanings<T extends Json>(value: T): T {
   if (Array.isArray(value)) return value.map(withoutMeanings) as unknown as T
   if (typeof value !== 'object' || value === null) return value

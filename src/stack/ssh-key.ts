@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 export const SSH_ED25519_PATTERN = '^ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI[A-Za-z0-9+/]{43}( .*)?$'
 
 /**
- * The key in wire format (algorithm name and 32 bytes) without its comment: what makes two keys the same. Expects what
+ * The key in wire format (algorithm name and 32 bytes) without its comment, for comparing keys. Expects a text that
  * matches the pattern.
  */
 export const keyBlobOf = (key: string): Buffer => Buffer.from(key.split(' ')[1] ?? '', 'base64')

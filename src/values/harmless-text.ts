@@ -1,6 +1,6 @@
 /**
  * The one place that makes text of others harmless: names, messages and reasons come from clusters, stores, files and
- * people, and whoever writes them must not move the cursor of a terminal, turn the direction of writing, begin a line
+ * people, and their authors must not move the cursor of a terminal, turn the direction of writing, begin a line
  * of ours, command a runner or add markup.
  */
 

@@ -5,19 +5,19 @@ import { type ActiveRecord, activeDocument } from './documents.ts'
 import { ACTIVE } from './keys.ts'
 import { readDocument, type Versioned } from './read-document.ts'
 
-/** Throws `witness-damaged`: nothing is planned on a record that nobody can read, and nothing written over it. */
+/** Throws `witness-damaged`: an unreadable record is never planned on, and never overwritten. */
 export const readActive = (store: ConditionalStore): Promise<Versioned<ActiveRecord> | null> =>
   readDocument(store, activeDocument, ACTIVE)
 
 /**
- * Names the first active site of a stack that was never deployed. Fails with `witness-conflict` when there is one
+ * Names the first active site of a stack that was never deployed. Fails with `witness-conflict` when it is named
  * already.
  */
 export async function createActive(store: ConditionalStore, record: ActiveRecord): Promise<void> {
   await store.create(ACTIVE, asDocument(record))
 }
 
-/** Changes the active record, if it is still the version that was read. */
+/** Changes the active record, if its version is still the one that was read. */
 export async function replaceActive(
   store: ConditionalStore,
   record: ActiveRecord,

@@ -1,7 +1,8 @@
 import { StandbyError } from '../errors/standby-error.ts'
 
 /**
- * An object of the witness that is not what this tool writes: a value, so that nothing stops but what depends on it.
+ * An object of the witness that differs from what this tool writes. It is a value and not an error, so that only what
+ * depends on the object stops.
  */
 export interface Damage {
   readonly code: 'witness-damaged'
@@ -15,7 +16,7 @@ export interface Damage {
   readonly next: string
 }
 
-/** What lies there is no document at all, whatever its kind. `why` continues the name of the object: `is no JSON`. */
+/** The content is not a document of any kind. `why` continues the name of the object: `is no JSON`. */
 export class Unreadable {
   readonly why: string
   constructor(why: string) {

@@ -4,15 +4,15 @@ import { withoutWriteId } from './conditional-store.ts'
 import { type Damage, type Decoded, damagedError, Unreadable } from './damage.ts'
 import { defectOf } from './judge-document.ts'
 
-/** One kind of object in the witness. `T` is what a value is that the schema finds sound. */
+/** One kind of object in the witness. `T` is the type of a value that satisfies the schema. */
 export interface DocumentKind<T> {
-  /** `witness.schema.json#/$defs/active`, or what a driver declares for a record of its own. */
+  /** `witness.schema.json#/$defs/active`, or the schema that a driver declares for a record of its own. */
   readonly schema: string | JsonObject
   /** The way out when one of them is damaged. */
   readonly next: string
   /** The `schemaVersion` that is read; a later one has a text of its own. */
   readonly version: number
-  /** The type, and no value. */
+  /** Only for the type; has no value. */
   readonly type?: T
 }
 
@@ -23,8 +23,8 @@ export const documentKind = <T>(schema: string | JsonObject, next: string, versi
 })
 
 /**
- * What a value is that lies, or lay, in the witness: the record, without the id of its write, or what is wrong with it.
- * The one place where something of the witness gets its type. `stack`: the one that the witness is read for; null: any.
+ * Judges a value that was read from the witness: the record, without the id of its write, or its damage. The only place
+ * where content of the witness gets its type. `stack`: the stack that the witness is read for; null: any.
  */
 export function decode<T>(kind: DocumentKind<T>, key: string, value: unknown, stack: string | null): Decoded<T> {
   const defect =
@@ -33,7 +33,7 @@ export function decode<T>(kind: DocumentKind<T>, key: string, value: unknown, st
   return { kind: 'sound', record: (isObject(value) ? withoutWriteId(value) : value) as T }
 }
 
-/** The record; throws `witness-damaged`. For whatever depends on it. */
+/** The record; throws `witness-damaged`. For callers that depend on it. */
 export function soundOrThrow<T>(decoded: Decoded<T>): T {
   if (decoded.kind === 'damaged') throw damagedError(decoded)
   return decoded.record
@@ -54,7 +54,7 @@ type Wrong = Pick<Damage, 'path' | 'what'> & { readonly next?: string }
 
 const unread = (value: unknown): Wrong | null => (value instanceof Unreadable ? { path: '$', what: value.why } : null)
 
-/** Whoever reads a later format as if it were ours misreads it. */
+/** Refuses a later format, which this version would misread. */
 function fromTheFuture(ours: number, value: unknown): Wrong | null {
   const version = isObject(value) ? value.schemaVersion : undefined
   if (!Number.isSafeInteger(version) || Number(version) <= ours) return null

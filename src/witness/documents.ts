@@ -14,8 +14,8 @@ export interface ActiveRecord {
   readonly since: string
   readonly run: string
   /**
-   * The process of that run that may change it now: one that was taken over from, and wakes up late, is not it. Absent
-   * before the first move.
+   * The process of that run that may change it now. A process that another one took over from may not, even if it wakes
+   * up late. Absent before the first move.
    */
   readonly holder?: string
 }
@@ -50,12 +50,12 @@ export interface NonceRecord {
 }
 export const nonceDocument = documentKind<NonceRecord>(
   'witness.schema.json#/$defs/nonce',
-  'Nobody can say whether this plan was executed. Make a new plan.',
+  'Whether this plan was executed is unknown. Make a new plan.',
 )
 
 export const planDocument = documentKind<Plan>(
   'plan.schema.json',
-  `${RESTORE}: without its plan nobody can continue this run. Other operations go on.`,
+  `${RESTORE}: without its plan this run cannot be continued. Other operations go on.`,
 )
 
 export const approvalDocument = documentKind<Approval>(
@@ -63,7 +63,7 @@ export const approvalDocument = documentKind<Approval>(
   `${RESTORE}, or approve the end of this run anew. Other operations go on.`,
 )
 
-/** What a restore test found, as far as others rest on it. */
+/** The result of a restore test, as far as other operations use it. */
 export interface RestoreTestRecord extends JsonObject {
   readonly at: string
   readonly verdict: 'restorable' | 'degraded' | 'not-restorable' | 'inconclusive'

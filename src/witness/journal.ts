@@ -7,14 +7,14 @@ import { documentKind } from './decode.ts'
 import { journalFolder } from './keys.ts'
 import { readDocument } from './read-document.ts'
 
-/** What a run wrote down, in order. An intent without a result: the effect may have happened. */
+/** The entries of a run, in order. An intent without a result: the effect may have happened. */
 export type JournalEntry =
   | {
       readonly kind: 'begun'
       readonly at: string
       readonly planDigest: string
       readonly epoch: number
-      /** 1 for the process that began the run; each that continues it counts on. */
+      /** 1 for the process that began the run; each process that continues it has the next number. */
       readonly attempt: number
     }
   | { readonly kind: 'intent'; readonly at: string; readonly step: StepId }
@@ -32,7 +32,7 @@ export type JournalEntry =
       readonly code: string
       readonly what: string
     }
-  /** A fence that was not needed, and could not be shut: the run went on without it. */
+  /** An optional fence that could not be shut: the run went on without it. */
   | {
       readonly kind: 'given-up'
       readonly at: string
@@ -41,40 +41,41 @@ export type JournalEntry =
       readonly what: string
     }
   /**
-   * A fence that was on record was seen open. It is shut again, and the steps that rest on it (`rest`) are looked at
-   * again.
+   * A recorded fence was found open. It is shut again, and the steps that depend on it (`rest`) are checked again.
    */
   | { readonly kind: 'reopened'; readonly at: string; readonly step: StepId; readonly rest: readonly StepId[] }
-  /** From here on the run only goes back, unless the point of no return turns out to be behind it. */
+  /** From here on the run only goes back, unless it turns out that the point of no return was passed. */
   | ({ readonly kind: 'turned-back'; readonly at: string } & Partial<Asked>)
-  /** `proof`: that what was before is true again; journals of before 2026-11-27 have none. */
+  /** `proof`: that the earlier state is restored; journals from before 2026-11-27 have none. */
   | { readonly kind: 'undone'; readonly at: string; readonly step: StepId; readonly proof?: JsonObject }
   /** `done`: of a deploy or a backup. */
   | { readonly kind: 'ended'; readonly at: string; readonly verdict: Verdict | 'done'; readonly code: string | null }
 
-/** Who asked on a command line for a run to be taken back, and why; nobody has verified it. */
+/** Who asked on a command line to take a run back, and why; not verified. */
 export interface Asked {
   readonly by: string
   readonly reason: string | null
 }
 
-/** What `witness.schema.json` says of a journal is what {@link JournalEntry} is. */
+/** `witness.schema.json` and {@link JournalEntry} describe the same entries. */
 export const journalDocument = documentKind<{ readonly entry: JournalEntry }>(
   'witness.schema.json#/$defs/journal',
-  'Restore its earlier version (the bucket keeps them): without its journal nobody can continue this run. Other operations go on.',
+  'Restore its earlier version (the bucket keeps them): without its journal this run cannot be continued. Other operations go on.',
 )
 
 /** The append-only record of one run in the witness: one object per entry, so that two writers cannot both append. */
 export interface Journal {
   readonly entries: readonly JournalEntry[]
-  /** Throws `run-continued-elsewhere` when another process has appended in the meantime: it continues this run. */
+  /**
+   * Throws `run-continued-elsewhere` when another process has appended in the meantime: that process continues the run.
+   */
   append(entry: JournalEntry): Promise<void>
-  /** Throws `run-continued-elsewhere` when another process has: for one that waits, and writes nothing meanwhile. */
+  /** Throws `run-continued-elsewhere` when another process has appended: for a process that waits without writing. */
   refuseContinuedElsewhere(): Promise<void>
 }
 
 /**
- * The journal of a run, with all that was written to it so far. Throws `witness-damaged`, also when an entry is
+ * The journal of a run, with all its entries so far. Throws `witness-damaged`, also when an entry is
  * missing.
  */
 export async function openJournal(store: ConditionalStore, run: string): Promise<Journal> {
@@ -91,7 +92,7 @@ export async function openJournal(store: ConditionalStore, run: string): Promise
   return journalIn(store, folder, entries)
 }
 
-/** The journal of a run that begins now, in a folder of its own. */
+/** The journal of a run that begins now, in its own folder. */
 export const newJournal = (store: ConditionalStore, folder: string): Journal => journalIn(store, folder, [])
 
 const entryKey = (folder: string, place: number): string => `${folder}${String(place).padStart(6, '0')}.json`
@@ -99,7 +100,7 @@ const entryKey = (folder: string, place: number): string => `${folder}${String(p
 function journalIn(store: ConditionalStore, folder: string, entries: JournalEntry[]): Journal {
   const nextKey = (): string => entryKey(folder, entries.length + 1)
   let last: Promise<unknown> = Promise.resolve()
-  // One after another: steps that run beside each other share one order.
+  // One after another: steps that run in parallel share one order.
   const inTurn = (work: () => Promise<void>): Promise<void> => {
     const turn = last.then(work)
     last = turn.catch(() => undefined)
@@ -135,22 +136,22 @@ const continuedElsewhere = (folder: string, cause: unknown): StandbyError =>
   })
 
 /**
- * The number of the next process of this run. Never the one that the lock names, whoever wrote that: a process whose
- * entries are gone may sleep after it took the lock, and two processes of one name could not be told apart.
+ * The number of the next process of this run. Never the number in the lock, regardless of who wrote it: a process
+ * without entries may sleep after it took the lock, and two processes with one name could not be distinguished.
  */
 export function nextAttempt(entries: readonly JournalEntry[], inLock = 0): number {
   const next = Math.max(0, ...entries.map((entry) => (entry.kind === 'begun' ? entry.attempt : 0))) + 1
   return next === inLock ? next + 1 : next
 }
 
-/** What is on record of each step, by step; the later entry counts. */
+/** The recorded state of each step; a later entry replaces an earlier one. */
 export function stepsOnRecord(entries: readonly JournalEntry[]): Map<StepId, OnRecord> {
   const found = new Map<StepId, OnRecord>()
   for (const entry of entries) {
-    // An intent after a result is of a process that looked again: what was done stays done.
+    // An intent after a result is from a process that checked again: the step stays done.
     if (entry.kind === 'intent' && !isOver(found.get(entry.step))) found.set(entry.step, 'intent')
     if (entry.kind === 'result') found.set(entry.step, entry.outcome)
-    // From then on they are what an earlier process may be at: begun, and not seen to end.
+    // From then on an earlier process may be at work on them: begun, and not known to have ended.
     if (entry.kind === 'reopened') for (const id of [entry.step, ...entry.rest]) found.set(id, 'intent')
     if (entry.kind === 'given-up' || entry.kind === 'undone') found.set(entry.step, entry.kind)
   }
@@ -167,7 +168,7 @@ export function proofsOf(entries: readonly JournalEntry[]): Map<StepId, JsonObje
   const proofs = new Map<StepId, JsonObject>()
   for (const entry of entries) {
     if (entry.kind === 'result') proofs.set(entry.step, entry.proof)
-    // What was seen open after its result proves nothing any more.
+    // The proof of a fence that was found open after its result no longer counts.
     if (entry.kind === 'undone' || entry.kind === 'reopened') proofs.delete(entry.step)
   }
   return proofs
@@ -176,5 +177,5 @@ export function proofsOf(entries: readonly JournalEntry[]): Map<StepId, JsonObje
 /** Of a move. */
 export type Verdict = 'moved' | 'undone' | 'stopped'
 
-/** What a run's journal says of its steps. */
+/** The state of a run's steps, as its journal has it. */
 export type OnRecord = 'intent' | 'done' | 'was-done' | 'given-up' | 'undone'

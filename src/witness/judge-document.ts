@@ -10,7 +10,7 @@ export interface Defect {
   readonly what: string
 }
 
-/** The published schemas: what is checked at each reading is what everybody can read. */
+/** The published schemas: each read object is checked against the schemas that users can read. */
 const FILES: Readonly<Record<string, JsonObject>> = {
   'evidence.schema.json': evidence,
   'plan.schema.json': plan,
@@ -18,7 +18,7 @@ const FILES: Readonly<Record<string, JsonObject>> = {
   'witness.schema.json': witness,
 }
 
-/** Deeper than anything that is written here; what is deeper would exhaust the stack of whoever prints it. */
+/** Deeper than any document of this tool. A deeper value would exhaust the call stack of the code that prints it. */
 const DEEPEST = 64
 const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/
 
@@ -29,13 +29,13 @@ interface Place {
 }
 
 /**
- * The first defect of a value by a published schema, such as `witness.schema.json#/$defs/active`, or one of a driver;
- * null: it is sound.
+ * The first defect of a value against a published schema, such as `witness.schema.json#/$defs/active`, or against a
+ * driver's schema; null: it is sound.
  *
- * Keys that the schema does not name are tolerated, wherever it says `additionalProperties: false`: a later version of
- * this tool may have added them, and what must not be misread has another `schemaVersion`. Numbers are finite and whole
- * ones are exact, which JSON does not demand. Another keyword than those below throws: a contract test visits every
- * schema, and compares the verdicts with an independent validator's.
+ * Keys that the schema does not name are tolerated, even where it says `additionalProperties: false`: a later version
+ * of this tool may have added them, and a format that must not be misread has another `schemaVersion`. Numbers must be
+ * finite, and integers exact, which JSON does not demand. A keyword other than those below throws: a contract test
+ * visits every schema, and compares the verdicts with an independent validator's.
  */
 export function defectOf(schema: string | JsonObject, value: unknown): Defect | null {
   return beyondJson(value) ?? judge(typeof schema === 'string' ? placeOf(schema, '') : { schema, file: '' }, value, '$')
@@ -141,7 +141,7 @@ function judge(at: Place, value: unknown, path: string): Defect | null {
   })
 }
 
-/** Of several forms the one that was meant speaks: the one whose defect lies deepest. */
+/** Of several forms, reports the defect of the intended one: the one whose defect lies deepest. */
 function ofForms(
   part: Json,
   value: unknown,
@@ -159,7 +159,7 @@ function ofForms(
   return meant === undefined || fitting > 1 ? { path, what: 'is of several forms at once' } : meant
 }
 const depthOf = ({ path, what }: Defect): number => (what === 'is missing' ? -1 : 0) + path.split(/[.[]/).length
-/** A wrong kind says that another form was meant. */
+/** A wrong type means that another form was intended. */
 const isOfKind = ({ path }: Defect): boolean => path.endsWith('.kind')
 
 const TYPES: Readonly<Record<string, (value: unknown) => boolean>> = {
@@ -197,7 +197,7 @@ function patternOf(pattern: string): RegExp {
   return compiled
 }
 
-/** Of a document of strangers: short, and on one line. */
+/** A value of a foreign document, for a message: short, and on one line. */
 function shown(value: unknown): string {
   if (Array.isArray(value)) return 'a list'
   if (isObject(value)) return 'an object'
@@ -206,8 +206,8 @@ function shown(value: unknown): string {
 }
 
 /**
- * What a text can hold and no document of ours: an endless nesting, and 1e400, which is no number and would read as
- * null in a digest.
+ * Rejects values that JSON text can hold and no document of this tool has: nesting without end, and 1e400, which parses
+ * as Infinity and would become null in a digest.
  */
 function beyondJson(value: unknown): Defect | null {
   let level: unknown[] = [value]

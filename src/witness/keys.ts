@@ -1,4 +1,4 @@
-/** The names of objects in the witness. A name that others gave never leads out of its folder. */
+/** The names of objects in the witness. A name from outside never leads out of its folder. */
 
 const NAME = /^[0-9A-Za-z][0-9A-Za-z._-]{0,127}$/
 
@@ -18,7 +18,7 @@ export const journalFolder = (run: string): string => `${RUNS}${named(run)}/jour
 export const deployJournalFolder = (run: string): string => `deploys/${named(run)}/journal/`
 export const nonceKey = (nonce: string): string => `nonces/${named(nonce)}.json`
 
-/** Whoever takes a name from outside asks {@link isName} first: what comes here is our own defect. */
+/** A caller checks a name from outside with {@link isName} first, so a bad name here is a defect of Standby. */
 function named(text: string): string {
   if (isName(text)) return text
   throw new Error(`${JSON.stringify(text.slice(0, 60))} is no name of an object in the witness`)

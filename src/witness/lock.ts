@@ -10,25 +10,24 @@ import { isHeld } from './lock-holder.ts'
 import { readDocument, type Versioned } from './read-document.ts'
 
 /**
- * How long a lock lives without being renewed. A process that resumes a run whose runner died waits for it while users
- * are shut out, so it is short: nobody waits longer than 15 s for a holder that is gone, the start of their own process
- * and what it looks at again included. Nothing rests on it but who may begin: each effect looks at the lock for itself,
- * and a lock that expired while its holder lives, because the witness was slow, is renewed by it unless somebody has
- * taken it.
+ * How long a lock lives without being renewed. A process that resumes a run whose runner died waits for this time while
+ * users are shut out, so it is short: with the start of the process and its checks, the wait for a dead holder stays
+ * within 15 s. It decides only who may begin: each effect checks the lock itself. When a lock expired although its
+ * holder lives, because the witness was slow, the holder renews it unless another process has taken it.
  */
 export const LOCK_LIFETIME: Milliseconds = seconds(10)
 /** So that three renewals may fail, or be late, before it expires. */
 export const LOCK_RENEWAL: Milliseconds = seconds(2.5)
 /**
- * Of a holder that is far from its witness: one renewal asks three times, one after the other (4.5 s over 1.5 s), and a
- * lost packet costs it three round trips more, two in a row nine. The lock lives 30 s there, and so long is a holder
- * waited for that died.
+ * For a holder that is far from its witness. One renewal needs three requests in sequence (4.5 s at a round trip of 1.5
+ * s); a lost packet costs three more round trips, two lost in a row nine. The lock lives 30 s there, so the wait for a
+ * dead holder is as long.
  */
 const FAR_HOLDER: Trips = { trips: 16, most: seconds(45) }
-/** How long a lock that is written now lives. */
+/** The life of a lock that is written now. */
 const lifetimeOver = ({ way }: ConditionalStore): Milliseconds => overWay(way, LOCK_LIFETIME, FAR_HOLDER)
 
-/** Throws `witness-damaged`: nobody can say whether a run is at work. */
+/** Throws `witness-damaged`: whether a run is at work is unknown. */
 export const readLock = (store: ConditionalStore): Promise<Versioned<LockRecord> | null> =>
   readDocument(store, lockDocument, LOCK)
 
@@ -41,8 +40,8 @@ export interface LockRequest {
 }
 
 /**
- * Takes the lock, if nobody holds it: at most one of any number of runs gets it.
- * Throws `lock-held` with holder, purpose and expiry when somebody else does.
+ * Takes the lock, if it is free: at most one of any number of runs gets it. Throws `lock-held` with holder, purpose and
+ * expiry when another run holds it.
  */
 export async function takeLock(store: ConditionalStore, request: LockRequest): Promise<void> {
   const current = await readLock(store)
@@ -63,22 +62,22 @@ export async function takeLock(store: ConditionalStore, request: LockRequest): P
     else await store.replace(LOCK, asDocument(record), current.version)
   } catch (error) {
     const winner = asStandbyError(error).code === 'witness-conflict' ? await readLock(store) : null
-    // A renewal of this very process, between two tries.
+    // A renewal by this same process, between two attempts.
     if (winner !== null && winner.record.holder === request.holder && !winner.record.released) return
     throw winner === null ? error : lockHeld(winner.record)
   }
 }
 
-/** What became of a lock that its holder wanted to keep. */
+/** The result of an attempt to keep the lock. */
 export type Renewal =
   | { readonly is: 'renewed' }
   | { readonly is: 'released' }
   | { readonly is: 'taken'; readonly by: string }
 
 /**
- * Extends our lock, if it is ours still. Throws what kept it from asking. Nothing is written once `wanted` says no: it
- * is asked after each read, so that {@link endLock}, which follows that no, is the last to write. A renewal that was
- * sent before it is overwritten, or finds another version.
+ * Extends our lock, if we still hold it. Throws the error of a request that failed. Writes nothing after `wanted` says
+ * no. `wanted` is asked after each read, so that {@link endLock}, which follows that no, writes last. A renewal that
+ * was sent earlier is overwritten, or finds another version.
  */
 export async function renewLock(
   store: ConditionalStore,
@@ -103,8 +102,8 @@ export async function renewLock(
 const renewalOf = (found: Holding): Renewal => (found.is === 'ours' ? { is: 'renewed' } : found)
 
 /**
- * Ends the life of our lock, and does not release it: everybody sees that the run is unfinished, and nobody who
- * continues it has to wait. For a process that stops by itself, with nothing of it under way any more.
+ * Lets our lock expire now without releasing it: the run remains visible as unfinished, and a process that continues it
+ * does not wait. For a process that stops by itself, when none of its effects is under way.
  */
 export function endLock(store: ConditionalStore, holder: string, now: Date): Promise<void> {
   const ours = async (): Promise<Versioned<LockRecord> | null> => {
@@ -114,7 +113,7 @@ export function endLock(store: ConditionalStore, holder: string, now: Date): Pro
   return inTurn(store, () => changeLock(store, ours, (record) => ({ ...record, expiresAt: now.toISOString() })))
 }
 
-/** Gives our lock back; nothing happens when it is not ours any more. */
+/** Releases our lock; does nothing when we no longer hold it. */
 export function releaseLock(store: ConditionalStore, holder: string): Promise<void> {
   const ours = async (): Promise<Versioned<LockRecord> | null> => {
     const current = await readLock(store)
@@ -124,8 +123,8 @@ export function releaseLock(store: ConditionalStore, holder: string): Promise<vo
 }
 
 /**
- * A holder is one process: whoever changed the record while it is still ours was a write of our own, and the change is
- * made again on top of it.
+ * A holder is one process: if the record changed while we hold the lock, the change was our own write, and this change
+ * is applied on top of it.
  */
 async function changeLock(
   store: ConditionalStore,
@@ -144,10 +143,10 @@ async function changeLock(
   }
 }
 const TRIES = 5
-/** Of two instants in ISO 8601, UTC. */
+/** The later of two instants in ISO 8601, UTC. */
 const latest = (one: string, other: string): string => (one > other ? one : other)
 
-/** Steps that run side by side, the timer and the end of a run change the lock one after another. */
+/** Parallel steps, the timer and the end of a run change the lock one after another. */
 function inTurn(store: ConditionalStore, work: () => Promise<void>): Promise<void> {
   const turn = (turns.get(store) ?? Promise.resolve()).then(work)
   turns.set(
@@ -159,9 +158,9 @@ function inTurn(store: ConditionalStore, work: () => Promise<void>): Promise<voi
 const turns = new WeakMap<ConditionalStore, Promise<void>>()
 
 /**
- * Asserts, in front of an effect, that this run still holds the lock and that no later epoch has begun. A lock that
- * expired or is about to, because the witness was silent, is renewed, if nobody has taken it: whoever takes it changes
- * the record, and our compare-and-set fails.
+ * Asserts, before an effect, that this run still holds the lock and that no later epoch has begun. A lock that expired
+ * or is about to, because the witness was silent, is renewed unless another process has taken it: taking it changes the
+ * record, and our compare-and-set fails.
  */
 export async function assertStillOurs(
   store: ConditionalStore,
@@ -179,7 +178,7 @@ export async function assertStillOurs(
     throw lockLostError(holder, `epoch ${active.record.epoch} has begun, this run belongs to epoch ${epoch}`)
 }
 
-/** Whose the lock is, as seen by one that took it. */
+/** The holder of the lock, as its holder sees it. */
 type Holding =
   | { readonly is: 'ours'; readonly lock: Versioned<LockRecord> }
   | { readonly is: 'released' }
@@ -201,7 +200,7 @@ function lockHeld(lock: LockRecord): StandbyError {
   })
 }
 
-/** The failure of a process that wanted to keep its lock. */
+/** The error of a process that could not keep its lock. */
 export const lockLost = (holder: string, found: Exclude<Renewal, { readonly is: 'renewed' }>): StandbyError =>
   lockLostError(holder, found.is === 'taken' ? `${found.by} holds it now` : 'it was released')
 

@@ -9,28 +9,28 @@ import { tryUntil } from '../waiting/try-until.ts'
 import type { ConditionalStore } from './conditional-store.ts'
 
 /**
- * How long a run that has begun waits for a witness that does not answer. It stands still meanwhile: nothing
- * irreversible happens without the witness, and going back needs it as much as going on.
+ * How long a run that has begun waits for a witness that does not answer. The run stands still meanwhile: without the
+ * witness nothing irreversible happens, and taking the run back needs the witness too.
  */
 export const WITNESS_PATIENCE: Milliseconds = minutes(5)
 
 export interface Patience {
   readonly clock: Clock
   readonly log: Log
-  /** Ends the waiting: a cancelled run leaves at once. */
+  /** Ends the wait: a cancelled run leaves at once. */
   readonly signal: AbortSignal
   readonly patience?: Milliseconds
 }
 
 /**
- * A witness whose outages are waited out. Every write carries an id, so that one whose answer was lost is recognised
- * when it is tried again.
+ * A witness that waits until an outage is over. Every write carries an id, so that a write whose answer was lost is
+ * recognised at the next attempt.
  */
 export function patientStore(
   store: ConditionalStore,
   { clock, log, signal, patience = WITNESS_PATIENCE }: Patience,
 ): ConditionalStore {
-  /** `inDoubt`: an earlier try may have arrived. */
+  /** `inDoubt`: an earlier attempt may have arrived. */
   async function waitOut<T>(call: (inDoubt: boolean) => Promise<T>): Promise<T> {
     let last: unknown
     const attempt = (tries: number): Promise<T> =>
@@ -46,7 +46,7 @@ export function patientStore(
     try {
       return await tryUntil(attempt, { what: 'witness', clock, signal, deadline: patienceOf(patience, clock), waiting })
     } catch {
-      // Cancelled or over: what the witness said last is the reason.
+      // Cancelled or timed out: the last error of the witness is the reason.
       throw last
     }
   }
@@ -69,7 +69,7 @@ export function patientStore(
     create: (key, body) => write(key, body, (identified) => store.create(key, identified)),
     replace: (key, body, version) => write(key, body, (identified) => store.replace(key, identified, version)),
     getText: (key) => waitOut(() => store.getText(key)),
-    // Its content says by itself whether it arrived.
+    // Its content shows whether it arrived.
     createText: (key, text) => waitOut(() => store.createText(key, text)),
     list: (prefix) => waitOut(() => store.list(prefix)),
     time: () => store.time(),

@@ -19,7 +19,7 @@ export async function readDocument<T>(
     : { record: soundOrThrow(decode(kind, key, found.body, store.stack)), version: found.version }
 }
 
-/** The same for whoever can go on without it: a damaged one is a value. */
+/** The same for a caller that can do without the object: damage is a value. */
 export async function tryDocument<T>(
   store: ConditionalStore,
   kind: DocumentKind<T>,

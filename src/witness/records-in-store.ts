@@ -7,9 +7,9 @@ import type { RecordKind, Records } from './records.ts'
 
 /**
  * Records in the witness: `records/backups/<name>.json`. The last part of a name is its time; a record is written once.
- * One that is damaged is passed over, with a warning: the one before it is known as well; where there is no sound one,
- * nobody hears that there is none. Not so a fork that decides: to pass one over would be to restore a history that was
- * cut off.
+ * A damaged record is skipped with a warning, and the one before it is used; if no sound one is left, the damage is an
+ * error, so that "none" is never reported falsely. A damaged fork record that decides is never skipped: a history that
+ * was cut off could be restored.
  */
 export function recordsIn(store: ConditionalStore, log: Pick<Log, 'warning'>): Records {
   const folder = (kind: RecordKind): string => `records/${kind}/`
@@ -19,7 +19,7 @@ export function recordsIn(store: ConditionalStore, log: Pick<Log, 'warning'>): R
       try {
         await store.create(`${folder(kind)}${name}.json`, record)
       } catch (error) {
-        // The same step of the same run may write twice: the first record stands.
+        // The same step of the same run may write twice: the first record stays.
         if (asStandbyError(error).code !== 'witness-conflict') throw error
       }
     },
@@ -36,7 +36,7 @@ export function recordsIn(store: ConditionalStore, log: Pick<Log, 'warning'>): R
         }
         if (kind === 'forks' && decides(name)) throw damagedError(decoded)
         if (kind !== 'forks') damaged ??= damagedError(decoded)
-        log.warning(`${damageText(decoded)}; it is passed over`)
+        log.warning(`${damageText(decoded)}; it is skipped`)
       }
       if (damaged !== null) throw damaged
       return null
@@ -44,10 +44,10 @@ export function recordsIn(store: ConditionalStore, log: Pick<Log, 'warning'>): R
   }
 }
 
-/** Whoever waits for an answer does not read a history of years. */
+/** Limits the search, so that a caller does not wait for years of history. */
 const LOOKED_AT = 30
 
-/** Under a prefix of several folders the names of the folders are no times. */
+/** Under a prefix with several folders, the names of the folders are not times. */
 const byTime = (one: string, other: string): number => {
   const [left, right] = [one, other].map((key) => key.slice(key.lastIndexOf('/') + 1)) as [string, string]
   if (left !== right) return left < right ? -1 : 1

@@ -7,12 +7,12 @@ import type { DocumentKind } from './decode.ts'
  * failover cut off.
  */
 export interface Records {
-  /** How long the way to them is, so far as it is known. */
+  /** The delay of the network to the records, as far as it is known. */
   readonly way?: Way | undefined
   write(kind: RecordKind, name: string, record: JsonObject): Promise<void>
   /**
-   * The newest record whose name starts with `prefix`, that is sound, and that is `meant`, if it is among the newest
-   * 30. The last part of a name is the time. A damaged fork throws, unless its name is one that does not decide.
+   * The newest sound record whose name starts with `prefix` and that is `meant`; searches the newest 30. The last part
+   * of a name is the time. A damaged fork throws, unless its name shows that it does not decide.
    */
   newest<T>(
     kind: RecordKind,

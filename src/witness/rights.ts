@@ -1,20 +1,20 @@
 import type { Identity } from '../domain/identities.ts'
 
-/** What an identity may do with some of the objects of the witness. Nobody may delete anything. */
+/** What an identity may do with some objects of the witness. No identity may delete an object. */
 export interface WitnessRight {
   /** A key, or a folder that ends with `/`. */
   readonly keys: string
   /** May create and replace. */
   readonly write: readonly Identity[]
-  /** May create what is not there yet, and nothing more. */
+  /** May create objects, but not replace them. */
   readonly create?: readonly Identity[]
   readonly because: string
 }
 
 /**
- * Who may write what: printed by `standby rbac`, and the policy of the lab. What decides about a move is written by the
- * mover alone. A deploy writes two things that a move reads: its lock, which can make a move wait and never makes one
- * begin, and the very first `active.json`. Its journal decides nothing.
+ * Who may write what: printed by `standby rbac`, and the policy of the lab. Only the mover writes the objects that
+ * decide about a move. A deploy writes two objects that a move reads: its lock, which can delay a move and never starts
+ * one, and the first `active.json`. Its journal decides nothing.
  */
 export const WITNESS_RIGHTS: readonly WitnessRight[] = [
   {
@@ -42,11 +42,11 @@ export const WITNESS_RIGHTS: readonly WitnessRight[] = [
   },
 ]
 
-/** What an identity reads: a guard the active record alone, everybody else all of it. */
+/** What an identity reads: a guard only the active record, every other identity all objects. */
 export const readsOf = (identity: Identity): 'active.json' | 'everything' =>
   identity === 'guard' ? 'active.json' : 'everything'
 
-/** How an identity may write, as patterns of keys: a folder with `*` at its end. */
+/** The keys that an identity may write, as patterns: a folder with `*` at its end. */
 export function writesOf(identity: Identity): {
   readonly write: readonly string[]
   readonly create: readonly string[]

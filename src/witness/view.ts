@@ -10,14 +10,14 @@ export type WitnessView =
       readonly kind: 'answering'
       readonly active: ActiveRecord | null
       readonly lock: LockRecord | null
-      /** Nobody can say whether a run is at work; `lock` is null then. */
+      /** Whether a run is at work is unknown; `lock` is null then. */
       readonly damagedLock?: Damage
     }
-  /** It answers, and nobody can read which site is active. */
+  /** The witness answers, but which site is active cannot be read. */
   | { readonly kind: 'damaged'; readonly damage: Damage }
   | { readonly kind: 'silent'; readonly why: string }
 
-/** What the witness says now; a silent one is a value, and so is a damaged one. */
+/** What the witness says now; silence and damage are values. */
 export async function readWitness(store: ConditionalStore): Promise<WitnessView> {
   try {
     const [active, lock] = await Promise.all([

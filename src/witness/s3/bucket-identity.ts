@@ -12,7 +12,7 @@ export interface DeclaredPlace {
 export const certificatesOf = ({ endpointCA }: DeclaredPlace): NamedPath[] =>
   endpointCA === undefined ? [] : [{ path: endpointCA, is: 'certificates' }]
 
-/** Authorities of an address that shows no certificate would say nothing. */
+/** Refuses certificate authorities for an endpoint without TLS, where they have no effect. */
 export const certificatesWithoutTls = (
   { endpoint, endpointCA }: DeclaredPlace,
   path: readonly string[],
@@ -21,7 +21,7 @@ export const certificatesWithoutTls = (
     ? []
     : [{ path, what: `${endpoint} shows no certificate: begin it with https://, or leave this out` }]
 
-/** The whole folder is claimed: neither another store nor the witness may lie in it, or hold it. */
+/** Claims the whole folder: no other store, nor the witness, may be inside or above it. */
 export const placeClaim = (place: DeclaredPlace, path: readonly string[]): Claim => ({
   key: `s3 ${bucketIdentity(place)}/`,
   below: place.prefix ?? '',
@@ -29,9 +29,9 @@ export const placeClaim = (place: DeclaredPlace, path: readonly string[]): Claim
 })
 
 /**
- * One text for one bucket, however its endpoint is written: letter case, the scheme's own port, a slash or a dot at the
- * end. Amazon's buckets have one name world-wide, so its endpoints (of a region, dual-stack, FIPS) are one. Pure: what
- * DNS says is not looked at.
+ * One text for one bucket, regardless of how its endpoint is written: letter case, the scheme's default port, a slash
+ * or a dot at the end. A bucket name of Amazon is unique worldwide, so all its endpoints (regional, dual-stack, FIPS)
+ * count as one. Pure: does not ask DNS.
  */
 export function bucketIdentity({ endpoint, bucket }: DeclaredPlace): string {
   const url = URL.canParse(endpoint) ? new URL(endpoint) : null
@@ -42,20 +42,20 @@ export function bucketIdentity({ endpoint, bucket }: DeclaredPlace): string {
 }
 const portOf = (protocol: string): string => (protocol === 'https:' ? '443' : '80')
 
-/** Backups and keys of the store in clear text are worth a word, unless they stay in a private network. */
+/** Warns of backups and keys that are sent in clear text, unless they stay in a private network. */
 export function unencrypted({ endpoint }: DeclaredPlace, path: readonly string[]): SpecProblem[] {
   const url = URL.canParse(endpoint) ? new URL(endpoint) : null
   if (url?.protocol !== 'http:' || isPrivate(url.hostname)) return []
   return [
     {
       path,
-      what: `${endpoint} is not encrypted: whoever is on the way reads what is stored there`,
+      what: `${endpoint} is not encrypted: anyone on the network path reads what is stored there`,
       severity: 'warning',
     },
   ]
 }
 
-/** Loopback, private addresses (RFC 1918, RFC 4193), names without a dot, and names that no public server has. */
+/** Loopback, private addresses (RFC 1918, RFC 4193), names without a dot, and names under non-public domains. */
 const isPrivate = (host: string): boolean =>
   /^(127\.|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|\[::1\]|\[f[cd])/i.test(host) ||
   !/[.:]/.test(host) ||

@@ -1,6 +1,6 @@
 import { bucketName, endpoint, folder, text } from '../../schema/parts.ts'
 
-/** The fields of a bucket and its service, for the schemas of all that are kept in one. */
+/** The fields of a bucket and its service, for the schema of every kind that is stored in one. */
 export const place = {
   endpoint: endpoint('URL of the S3 service, as sites and runners reach it: scheme, name and perhaps a port.', {
     examples: ['https://s3.dc-a.example.com'],

@@ -8,7 +8,7 @@ export interface Policy {
 }
 
 /**
- * The S3 policy of each identity, as a document that services take as it is: `aws iam put-user-policy
+ * The S3 policy of each identity, as a document that services accept unchanged: `aws iam put-user-policy
  * --policy-document`.
  */
 export function bucketPolicies(

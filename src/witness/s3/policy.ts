@@ -10,7 +10,7 @@ export interface PolicyStatement {
   readonly Condition?: Readonly<Record<string, Readonly<Record<string, string>>>>
 }
 
-/** What an identity may do in the witness, and nothing else: no statement allows to delete. */
+/** Exactly what an identity may do in the witness: no statement allows a delete. */
 export function witnessStatements(identity: Identity, bucket: string, prefix: string): PolicyStatement[] {
   const objects = (keys: readonly string[]): string[] => keys.map((key) => `arn:aws:s3:::${bucket}/${prefix}${key}`)
   if (readsOf(identity) === 'active.json')
@@ -30,7 +30,7 @@ export function witnessStatements(identity: Identity, bucket: string, prefix: st
             Effect: 'Allow',
             Action: ['s3:PutObject'],
             Resource: objects(create),
-            // Only what is not there yet: a write without If-None-Match is refused by S3 itself.
+            // Only new objects: S3 itself refuses a write without If-None-Match.
             Condition: { Null: { 's3:if-none-match': 'false' } },
           } as const,
         ]),

@@ -10,34 +10,34 @@ import { noPreconditions, refused } from './refused.ts'
 const KEY = 'probe.json'
 const ROUNDS = 5
 const RACERS = 4
-/** How long a store that limits requests is waited for in all. */
+/** The longest total wait for a store that limits requests. */
 const PATIENCE = seconds(30)
-/** A store that limits requests, or is far away, runs no further race after that. */
+/** No further race begins after this time with a store that limits requests or is far away. */
 const RACING = seconds(4)
-/** Of a racer's write: 45 packets, of which a far way that is bad loses several (55 s over 1.5 s). */
+/** Of a racer's write: 45 packets, several of which are lost on a long and bad path (55 s at a round trip of 1.5 s). */
 const UPLOAD: Trips = { trips: 40, most: seconds(60) }
-/** Over a longer way each race takes many seconds, and a run waits for the end of the probe. */
+/** On a longer path each race takes many seconds, and a run waits for the end of the probe. */
 const FAR: Milliseconds = seconds(0.5)
 const LEAST_PAUSE = seconds(1)
 const DEADLINE = seconds(10)
-/** Long enough that a store which checks first and stores later has time to be overtaken in between. */
+/** Long enough for another writer to come between the check and the write of a store that separates the two. */
 const BODY_BYTES = 65_536
-/** The ETag of no object that we write: the MD5 of other bytes. */
+/** An ETag that no object of ours has: the MD5 of other bytes. */
 const NO_VERSION = '"00000000000000000000000000000000"'
 
 /**
- * Tries whether the store can be a witness: it must refuse a write whose precondition does not hold, and of several
- * writers that replace one version at the same moment it must let in one.
+ * Tests whether the store can be a witness: it must refuse a write whose precondition does not hold, and of several
+ * writers that replace one version at the same moment it must accept exactly one.
  *
- * Stores fail the second without failing the first: they check, then store, and are overtaken in between (versitygw
- * before 1.8.0, https://github.com/versity/versitygw/pull/2288; RustFS behind several endpoints,
- * https://github.com/rustfs/rustfs/issues/1659). One probe finds such a store by chance only, in about every second
- * process against versitygw 1.7.0; it never refuses a sound one.
+ * Some stores pass the first test and fail the second: they check, then write, and another writer comes in between
+ * (versitygw before 1.8.0, https://github.com/versity/versitygw/pull/2288; RustFS with several endpoints,
+ * https://github.com/rustfs/rustfs/issues/1659). One probe finds such a store only with some probability, about one in
+ * two against versitygw 1.7.0; it never refuses a sound store.
  *
- * A store that limits writes (Cloudflare R2: one a second to a key, else 429) is neither weak nor strong by that: each
- * writer is asked about again until it was let in or refused. Such a store, and one that is far away, gets as many
- * races as fit in {@link RACING}, and one at least: a lock that waits for the end of the probe must not grow old
- * meanwhile. Errors: `witness-weak`; what the store said last, where it limits for longer than `patience`.
+ * A store that limits writes (Cloudflare R2: one a second to a key, else 429) is neither weak nor strong because of
+ * that: each write is repeated until it is accepted or refused. Such a store, and one that is far away, gets as many
+ * races as fit in {@link RACING}, and at least one: a lock that waits for the end of the probe must not expire
+ * meanwhile. Errors: `witness-weak`; the last error of the store, where it limits requests for longer than `patience`.
  */
 export async function probePreconditions(
   store: ObjectStoreClient,
@@ -93,8 +93,7 @@ export async function probePreconditions(
 }
 
 /**
- * The answer to a call that the store puts off, asked for again until `ends`; what it said last where it puts it off
- * for longer.
+ * The answer to a call, repeated until `ends` while the store limits requests; then throws the last error.
  */
 async function waitedOut<T>(
   ask: () => Promise<T>,
@@ -113,7 +112,9 @@ async function waitedOut<T>(
   }
 }
 
-/** How many of the writes succeeded. That another process won them all is fine; any other failure is thrown. */
+/**
+ * How many of the writes succeeded. Zero is allowed, because another process may have won; any other failure is thrown.
+ */
 async function successesOf(writes: readonly Promise<string>[]): Promise<number> {
   const ended = await Promise.allSettled(writes)
   const failed = ended.find(

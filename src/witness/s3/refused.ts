@@ -11,13 +11,13 @@ export async function refused(write: () => Promise<unknown>): Promise<boolean> {
   }
 }
 
-/** What a store may say of a header that it does not know, and of much else. */
+/** Statuses with which a store may refuse an unknown header, among other things. */
 const PERHAPS_UNKNOWN: ReadonlySet<string> = new Set(['object-store-refused', 'object-store-rules'])
 
 /**
- * Why a store takes no write with a precondition, by what it answered to one; null where something else is the matter.
- * Some say so (501). Others answer 400 or 405, as they do to much else: what they take `without` the header, the header
- * keeps out.
+ * Why a store accepts no write with a precondition, by its answer to one; null when the cause is another. Some stores
+ * say so (501). Others answer 400 or 405, as for other faults: if the same write succeeds `without` the header, the
+ * header is the cause.
  */
 export async function noPreconditions(answered: unknown, without: () => Promise<unknown>): Promise<string | null> {
   const reason = asStandbyError(answered)

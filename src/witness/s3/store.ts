@@ -15,7 +15,7 @@ import type { S3WitnessSpec } from './spec.ts'
 
 const CALL_DEADLINE = seconds(5)
 const ASKED_FOR_TIME = 'active.json'
-/** Bytes. Many times the largest record that is ever written; a guard reads and judges one within its round. */
+/** Bytes. Many times the largest record that this tool writes; small enough for a guard to judge within its round. */
 const LARGEST_OBJECT = 8 * 1024 * 1024
 
 /** The witness's storage on S3. Nothing is contacted before the first call. */
@@ -45,7 +45,7 @@ export function conditionalStore(
 ): ConditionalStore {
   const options = { deadline, signal }
   let honest: Promise<void> | null = null
-  /** Once per process, before the first write: a store that ignores preconditions would let two runs in. */
+  /** Once per process, before the first write: a store that ignores preconditions would give the lock to two runs. */
   const assertHonest = (): Promise<void> => {
     honest ??= readable(probePreconditions(store, options)).catch((error: unknown) => {
       honest = null
@@ -82,7 +82,7 @@ export function conditionalStore(
           throw new StandbyError({
             code: 'witness-conflict',
             mustAct: 'approval',
-            what: `${key} was written by somebody else in the meantime`,
+            what: `another writer has written ${key} in the meantime`,
             where: `witness ${key}`,
             next: 'Look at what the other one does: standby status. Then try again.',
             cause: reason,
@@ -92,7 +92,7 @@ export function conditionalStore(
     }
   }
   const write = (key: string, body: JsonObject, condition: PutCondition): Promise<string> => {
-    // Every document carries an id of its write: after a lost answer its content says whether it was ours that arrived.
+    // Every document carries the id of its write: after a lost answer the content shows whether our write arrived.
     const writeId = typeof body.writeId === 'string' ? body.writeId : randomUUID()
     return writeText(key, JSON.stringify({ ...body, writeId }), condition, (found) => writeIdIn(found) === writeId)
   }
@@ -116,12 +116,11 @@ export function conditionalStore(
     async createText(key, text) {
       await writeText(key, text, { ifAbsent: true }, (found) => found === text)
     },
-    // Consoles and file managers leave an empty object for a folder that somebody has looked at: it is none of what
-    // lies there.
+    // Consoles and file managers leave an empty object for a folder that a person has opened: it is not an entry.
     list: async (prefix) =>
       (await readable(store.list(prefix, options))).map(({ key }) => key).filter((key) => !key.endsWith('/')),
     async time() {
-      // Any answer says it, a refusal as well; one that does not come says nothing.
+      // Any answer has the time, even a refusal; silence has none.
       if (time.now() === null) await store.get(ASKED_FOR_TIME, options).catch(() => null)
       return time.now()
     },
@@ -130,13 +129,13 @@ export function conditionalStore(
 
 const RESTORE = 'Restore an earlier version of the object (the bucket keeps them): docs/witness.md, "Damage".'
 
-/** Whose write it was; undefined where it is none of ours. */
+/** The id of the write; undefined where this tool did not write the object. */
 function writeIdIn(text: string): unknown {
   const document = documentIn(text)
   return isObject(document) ? document.writeId : undefined
 }
 
-/** The answer of the store, or its failure in the words of the witness. */
+/** The answer of the store, or its failure as an error of the witness. */
 async function readable<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer

@@ -125,7 +125,7 @@ describe('a rejoin that has found what only its site had', () => {
     ]) {
       expect(text).toContain(`failover ${failover?.run}`)
       expect(text).toContain('up to 30.0 s of writes (0 B to 4.1 kB): the archive is 30 s old')
-      expect(text).toContain('up to 40.0 s of writes, nobody knows how many bytes: the old primary is silent')
+      expect(text).toContain('up to 40.0 s of writes, an unknown number of bytes: the old primary is silent')
       expect(text).toContain('only on dc-a')
       expect(text).toContain(
         '9 rows in 3 commits (users: 6 inserted, 2 deleted; secrets: 1 updated), 7.0 s to 9.0 s of writes, 160 B of WAL',
@@ -136,7 +136,7 @@ describe('a rejoin that has found what only its site had', () => {
       '| loss predicted | nothing: dc-b stays active; what exists only on dc-a is kept as evidence |',
       `| follows | failover ${failover?.run} |`,
       '| predicted then | up to 30.0 s of writes (0 B to 4.1 kB): the archive is 30 s old |',
-      '| counted then | up to 40.0 s of writes, nobody knows how many bytes: the old primary is silent |',
+      '| counted then | up to 40.0 s of writes, an unknown number of bytes: the old primary is silent |',
       '| only on dc-a | 9 rows in 3 commits (users: 6 inserted, 2 deleted; secrets: 1 updated), 7.0 s to 9.0 s of writes, 160 B of WAL: counted in its WAL; kept in evidence/pg-dc-a-g1/ |',
     ])
   })
@@ -217,7 +217,7 @@ describe('a failover of which nothing can be found or read holds up no rejoin', 
           getText: async (key) => (await store.getText(key))?.replaceAll('"predicted"', '"foretold"') ?? null,
         }),
       },
-      /^evidence\/\d+\.json in the witness is damaged: \$\.loss\.predicted is missing; nobody knows what was recorded before it$/,
+      /^evidence\/\d+\.json in the witness is damaged: \$\.loss\.predicted is missing; what was recorded before it is unknown$/,
     ],
   ])('%s', async (_, around, why) => {
     const { rejoin } = await rejoined(around)
@@ -332,7 +332,7 @@ describe('what is counted', () => {
       why: 'could not be decoded',
     })
     expect(nothing.seconds).toEqual([0, null])
-    expect(text(nothing)).toBe('nobody knows how many rows: could not be decoded')
+    expect(text(nothing)).toBe('an unknown number of rows: could not be decoded')
   })
 
   test('of several databases is added up, each by the last commit of its own that was saved', () => {

@@ -60,7 +60,7 @@ describe('the summary of a move', () => {
     expect(first({ verdict: 'undone', failure, mode: 'switchover' })).toBe(
       '## ❌ infisical: taken back: dc-a serves as before',
     )
-    expect(first({ verdict: 'stopped', failure })).toBe('## ❌ infisical: stopped half way: a person has to look')
+    expect(first({ verdict: 'stopped', failure })).toBe('## ❌ infisical: stopped half way: a person must look')
   })
 
   test('says mode, fence, loss predicted and counted, where the time went, and the head to keep', () => {
@@ -116,9 +116,9 @@ describe('the summary of a move', () => {
     const loss = (bytes: Loss['bytes'], seconds: Loss['seconds']): string => lossText({ bytes, seconds, why: 'x' })
     expect(loss([0, 16_777_216], [0, 12])).toBe('up to 12.0 s of writes (0 B to 16.8 MB): x')
     expect(loss([160, 160], [0, 3])).toBe('up to 3.0 s of writes (160 B): x')
-    expect(loss([0, null], [0, 12])).toBe('up to 12.0 s of writes, nobody knows how many bytes: x')
-    expect(loss([4_096, null], [0, 12])).toBe('up to 12.0 s of writes (at least 4.1 kB, nobody knows how much more): x')
-    expect(loss([0, null], [0, null])).toBe('nobody knows how much: x')
+    expect(loss([0, null], [0, 12])).toBe('up to 12.0 s of writes, an unknown number of bytes: x')
+    expect(loss([4_096, null], [0, 12])).toBe('up to 12.0 s of writes (at least 4.1 kB, possibly more): x')
+    expect(loss([0, null], [0, null])).toBe('an unknown amount: x')
     const undone = report({
       verdict: 'undone',
       loss: { predicted: { bytes: [0, 0], seconds: [0, 0], why: 'x' }, counted: null },

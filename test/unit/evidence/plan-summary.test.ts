@@ -143,7 +143,7 @@ describe('whoever reviews a plan, on a page or on a terminal', () => {
   test('sees which steps act on a lost site that answers: what shuts it, and nothing else', async () => {
     const { toy, store } = await deployedToy()
     for (const text of texts(await planFailover(toyWorld(toy, store), REQUESTS.failover)))
-      expect(text).toContain('what shuts it, because it answers: database.demote@dc-a')
+      expect(text).toContain('the steps that shut it, because it answers: database.demote@dc-a')
   })
 
   test('sees of each step when it begins and how long it takes, the point of no return once, and what else cannot be undone', async () => {

@@ -43,17 +43,17 @@ describe.each(moves)('the runbook of a %s', (mode, intent) => {
     expect(runbook).not.toContain('dc-b must not be able to accept a write')
   })
 
-  test('says for each step what to type and when it is done, or that there is no short way by hand', async () => {
+  test('says for each step what to type and when it is done, or that there is no short manual procedure', async () => {
     const stack = await theStack()
     const runbook = exampleRunbook(stack, intent)
     const sections = runbook.split(/^### /m).slice(1)
     const without = sections
-      .filter((section) => section.includes('no short way by hand'))
+      .filter((section) => section.includes('no short manual procedure'))
       .map((section) => /`(.+?)@/.exec(section)?.[1])
     expect(without).toEqual(
       mode === 'rejoin' ? ['database.publish-server-name', 'database.clone', 'database.refresh-streaming'] : [],
     )
-    for (const section of sections) expect(section).toMatch(/\*\*Done when:\*\*|no short way by hand/)
+    for (const section of sections) expect(section).toMatch(/\*\*Done when:\*\*|no short manual procedure/)
   })
 
   test('holds lines that a shell can read', async () => {

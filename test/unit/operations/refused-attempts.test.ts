@@ -168,9 +168,7 @@ describe('whoever is refused on a terminal leaves a record', () => {
       run(CLI, ['--stack', stack.path, 'evidence', ...args], { STORE_KEY: 'root', STORE_SECRET: 'root-secret' })
     const name = records[0]?.run ?? ''
     expect((await evidence('list')).said).toMatch(
-      new RegExp(
-        `${name}  execute  switchover  dc-a → dc-b  refused  asked by sam, allowed by nobody  approval-missing`,
-      ),
+      new RegExp(`${name}  execute  switchover  dc-a → dc-b  refused  asked by sam, not approved  approval-missing`),
     )
     const shown = await evidence('show', name)
     expect(shown.said).toContain('refused: approval-missing')

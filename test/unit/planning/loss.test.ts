@@ -40,7 +40,7 @@ describe('what a plan says of the loss', () => {
   ])('of a switchover of %s does not claim that nothing is lost, and does not refuse it', (_what, components) => {
     const predicted = loss('switchover', ...components)
     expect(lossText(predicted)).toMatch(
-      /^nobody knows how much.*no component of .* carries data over: what dc-a stores itself stays there/,
+      /^an unknown amount.*no component of .* carries data over: what dc-a stores itself stays there/,
     )
     expect(lossFindings(predicted, intent('switchover'))).toEqual([])
   })

@@ -199,7 +199,7 @@ describe('the plan of a failover', () => {
     }
     const planned = plan(lost, failover, hour)
     expect(lossText(planned.predictions.loss)).toBe(
-      'up to 1 h 0 min of writes, likely at most 1 min, nobody knows how many bytes: it ships every minute',
+      'up to 1 h 0 min of writes, likely at most 1 min, an unknown number of bytes: it ships every minute',
     )
     expect(blockersOf(planned)).toEqual(['loss-above-bound'])
     expect(blockersOf(plan(lost, { ...failover, acceptLoss: 3_600_000 }, hour))).toEqual([])

@@ -88,7 +88,7 @@ describe('the part approval', () => {
     [
       'one key under two names',
       `{ signatures: { required: 2, keys: [{ name: rita, key: ${RITA} }, { name: omar, key: ${RITA} again }] } }`,
-      /^approval.signatures.keys.1.key: stands here a second time/,
+      /^approval.signatures.keys.1.key: is listed twice/,
     ],
     [
       'one name for two keys',

@@ -93,11 +93,14 @@ test('a file of authorities is judged when the stack is loaded, at the place tha
 test.each<[string, Buffer, number]>([
   ['UTF-16', Buffer.from(`\uFEFF${stack}`, 'utf16le'), 1],
   ['Latin-1', Buffer.from(stack.replace('name: shop', 'name: shop # für uns'), 'latin1'), 3],
-])('a stack file in %s is told as no UTF-8, with its line, and not read with other letters', async (_, bytes, line) => {
-  const directory = mkdtempSync(join(tmpdir(), 'standby-files-'))
-  writeFileSync(join(directory, 'standby.yaml'), bytes)
-  await expect(loadStack(join(directory, 'standby.yaml'), { drivers, witnesses })).rejects.toMatchObject({
-    code: 'stack-invalid',
-    problems: [{ line, what: expect.stringContaining('UTF-8') }],
-  })
-})
+])(
+  'a stack file in %s is refused as not UTF-8, with its line, and never read with wrong letters',
+  async (_, bytes, line) => {
+    const directory = mkdtempSync(join(tmpdir(), 'standby-files-'))
+    writeFileSync(join(directory, 'standby.yaml'), bytes)
+    await expect(loadStack(join(directory, 'standby.yaml'), { drivers, witnesses })).rejects.toMatchObject({
+      code: 'stack-invalid',
+      problems: [{ line, what: expect.stringContaining('UTF-8') }],
+    })
+  },
+)

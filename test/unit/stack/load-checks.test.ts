@@ -179,7 +179,7 @@ describe('at load is refused', () => {
       'components.application.chart.name',
     ],
     ['backups that end at once', 'retention: 7d', 'retention: 1ms', 'components.cache.backup.retention'],
-    ['a schedule that never comes', 'schedule: 0 * * * *', 'schedule: 0 0 31 2 *', 'components.cache.backup.schedule'],
+    ['a schedule that never occurs', 'schedule: 0 * * * *', 'schedule: 0 0 31 2 *', 'components.cache.backup.schedule'],
     [
       'an option in place of a host',
       'host: lb-1.example.com',
@@ -271,17 +271,17 @@ test.each<[string, 5 | 6, string | null]>([
   ['0 0 31 1-2 *', 5, null],
   ['0 0 31 2 */2', 5, null],
   ['0 0 20/5 2 *', 5, null],
-  ['0 0 0 31 4,6,9,11 *', 6, 'never comes'],
-  ['0 0 30-31 FEB ?', 5, 'never comes'],
+  ['0 0 0 31 4,6,9,11 *', 6, 'never occurs'],
+  ['0 0 30-31 FEB ?', 5, 'never occurs'],
   ['@hourly', 5, 'has 1 field'],
   ['0 0 * * * *', 5, 'has 6 fields'],
-  ['60 * * * *', 5, '60 is no minute'],
-  ['0 * * * 7', 5, '7 is no weekday'],
-  ['0 * 0 * *', 5, '0 is no day'],
-  ['5-1 * * * *', 5, '5-1 is no minute'],
-  ['*/0 * * * *', 5, 'is no minute'],
-  ['0 * L * *', 5, 'L is no day'],
-  ['0 * * * MO', 5, 'MO is no weekday'],
+  ['60 * * * *', 5, '60 is not a valid minute'],
+  ['0 * * * 7', 5, '7 is not a valid weekday'],
+  ['0 * 0 * *', 5, '0 is not a valid day'],
+  ['5-1 * * * *', 5, '5-1 is not a valid minute'],
+  ['*/0 * * * *', 5, 'is not a valid minute'],
+  ['0 * L * *', 5, 'L is not a valid day'],
+  ['0 * * * MO', 5, 'MO is not a valid weekday'],
 ])('the schedule %s of %d fields: %s', (schedule, fields, problem) => {
   if (problem === null) expect(scheduleProblem(schedule, fields)).toBeNull()
   else expect(scheduleProblem(schedule, fields)).toContain(problem)
@@ -311,7 +311,7 @@ describe('a file that the stack names', () => {
   test.each<[string, string, () => Promise<unknown>]>([
     ['is a folder', 'is folder', () => mkdir(values())],
     ['is a pipe that nobody writes to', 'is a pipe', async () => execFileSync('mkfifo', [values()])],
-    ['is no YAML', 'is no YAML (line 2', () => writeFile(values(), 'a: 1\nb: [')],
+    ['is not YAML', 'is not YAML (line 2', () => writeFile(values(), 'a: 1\nb: [')],
     ['is a list', 'must hold a mapping', () => writeFile(values(), '- a\n')],
     ['holds two documents', 'holds more than one document', () => writeFile(values(), 'a: 1\n---\nb: 2\n')],
   ])('%s: it is refused at load', async (_, what, make) => {
@@ -333,12 +333,12 @@ describe('a file that the stack names', () => {
     expect(await problems()).toEqual([expect.stringContaining('values/database.yaml is larger than 8 MiB')])
   })
 
-  test('lies outside of the folder, by its name or by a link: it is told', async () => {
+  test('outside of the folder, by its name or by a link, is reported', async () => {
     await writeFile(join(folder, 'elsewhere.yaml'), 'instances: 3\n')
     await unlink(values())
     await symlink(join(folder, 'elsewhere.yaml'), values())
     expect((await load()).warnings).toMatchObject([
-      { what: expect.stringContaining('lies outside of the folder of the stack file') },
+      { what: expect.stringContaining('is outside of the folder of the stack file') },
     ])
     const named = replaced(infisical, 'file: values/database.yaml', 'file: ../elsewhere.yaml')
     await writeFile(join(home, 'standby.yaml'), named)

@@ -136,13 +136,7 @@ ${String(line).padStart(5)} |       clusterid: …
       'no component archives is declared',
       'archive',
     ],
-    [
-      'a second component with one name',
-      '  cache:\n',
-      '  database:\n',
-      'the key database stands here a second time',
-      null,
-    ],
+    ['a second component with one name', '  cache:\n', '  database:\n', 'the key database is here twice', null],
     [
       'a number where text belongs',
       '      user: standby',

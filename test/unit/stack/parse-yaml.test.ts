@@ -55,12 +55,12 @@ describe('a file that would keep a parser busy', () => {
 
 describe('YAML that means something else than it seems', () => {
   test.each([
-    ['a duplicate key', 'name: a\nname: b\n', 'the key name stands here a second time', 2, 1],
+    ['a duplicate key', 'name: a\nname: b\n', 'the key name is here twice', 2, 1],
     ['a second document', 'name: a\n---\nname: b\n', 'the file holds more than one document', 2, 1],
     ['a tag of its own', 'name: !secret a\n', 'a tag is not allowed', 1, 7],
     ['an alias', 'a: &x 1\nb: *x\n', 'anchors and aliases are not allowed', 2, 4],
     ['a key that is no text', '? [a]\n: b\n', 'a key must be plain text', 1, 3],
-    ['not a number', 'a: .nan\n', '.nan is no number that JSON knows', 1, 4],
+    ['not a number', 'a: .nan\n', '.nan is not a number that JSON knows', 1, 4],
     ['a list', '- a\n', 'the file must be a mapping', 1, 1],
     ['a bracket too many', 'a: [1]]\nb: 1\n', 'YAML does not expect', 1, 7],
     ['a tab for indentation', 'a:\n\tb: 1\n', 'tabs do not indent', 2, 1],
