@@ -1,11 +1,13 @@
 import type { Fixture } from './fixture.ts'
 import { commandFixture } from './fixtures/command.ts'
+import { guardFixture } from './fixtures/guard.ts'
 import { haproxyFixture } from './fixtures/haproxy.ts'
 import { nginxFixture } from './fixtures/nginx.ts'
 import { patroniFixture } from './fixtures/patroni.ts'
 import { postgresFixture } from './fixtures/postgres.ts'
 import { publishedFixture } from './fixtures/published.ts'
 import { redisSentinelFixture } from './fixtures/redis-sentinel.ts'
+import { redisFixture } from './fixtures/redis.ts'
 import { s3Fixture } from './fixtures/s3.ts'
 import { webhookFixture } from './fixtures/webhook.ts'
 
@@ -16,14 +18,14 @@ export const fixtures: Readonly<Record<string, Fixture>> = {
     testedIn: 'test/unit/drivers/cloudnative-pg',
   }),
   command: commandFixture,
-  guard: publishedFixture('guard', { spec: { closeAfter: '2m' }, testedIn: 'test/unit/drivers/guard' }),
+  guard: guardFixture,
   haproxy: haproxyFixture,
   'helm-release': publishedFixture('helm-release', { testedIn: 'test/unit/drivers/helm-release' }),
   nginx: nginxFixture,
   patroni: patroniFixture,
   postgres: postgresFixture,
-  redis: publishedFixture('redis', { lostState: { dumping: true }, testedIn: 'test/unit/drivers/redis' }),
   'redis-sentinel': redisSentinelFixture,
+  redis: redisFixture,
   s3: s3Fixture,
   webhook: webhookFixture,
 }

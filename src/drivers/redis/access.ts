@@ -58,8 +58,8 @@ export function accessOf(component: Cache, stack: Stack): AccessRule[] {
     const rule = ruleAt(site.name, namespace)
     return [
       ...OPERATING.flatMap((identity) => [
-        rule(identity, ['apps'], ['statefulsets'], ['get', 'list', 'watch'], `to see ${name}`),
-        rule(identity, [''], ['pods'], ['get', 'list', 'watch'], `to see ${name}`),
+        rule(identity, ['apps'], ['statefulsets'], ['get'], `to see ${name}`, [name]),
+        rule(identity, [''], ['pods'], ['get'], `to see ${name}`, [podOf(component)]),
         rule(identity, ['batch'], ['cronjobs'], ['get'], 'to see whether its dumps are taken', [backupJob(component)]),
       ]),
       rule('guard', ['apps'], ['statefulsets'], ['get'], `to see ${name}`, [name]),
@@ -89,6 +89,7 @@ export function accessOf(component: Cache, stack: Stack): AccessRule[] {
         backupJob(component),
       ]),
       rule('mover', ['batch'], ['jobs'], ['get', 'list', 'watch', 'create'], 'to take the last dump'),
+      rule('mover', [''], ['pods'], ['list', 'watch'], 'to see the pod of a dump, and when the server starts again'),
       rule('mover', [''], ['pods/log'], ['get'], 'to see why a dump failed'),
       rule('mover', [''], ['events'], ['list'], 'to see why the pod of a dump is refused'),
       rule('mover', [''], ['secrets'], ['create'], 'to ask the new site to load a dump'),
