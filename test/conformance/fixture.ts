@@ -23,8 +23,13 @@ export interface Fixture {
   /** Where its steps are tested, when there is no world. */
   readonly testedIn?: string
   /**
+   * Rights that an identity lacks on purpose, each with the reason: what it asks for all the same, and goes without.
+   * `observer create pods/exec`.
+   */
+  readonly goesWithout?: Reasons
+  /**
    * Rights that no call of the world needs, each with the reason: what a step, a look or a deploy needs in a situation
-   * that the world does not make. `mover get pods`, `deployer create,patch secrets`.
+   * that the world does not make. `mover get pods/log`.
    */
   readonly unaskedRights?: Reasons
 }

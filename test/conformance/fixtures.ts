@@ -2,6 +2,7 @@ import type { Fixture } from './fixture.ts'
 import { commandFixture } from './fixtures/command.ts'
 import { guardFixture } from './fixtures/guard.ts'
 import { haproxyFixture } from './fixtures/haproxy.ts'
+import { helmReleaseFixture } from './fixtures/helm-release.ts'
 import { nginxFixture } from './fixtures/nginx.ts'
 import { patroniFixture } from './fixtures/patroni.ts'
 import { postgresFixture } from './fixtures/postgres.ts'
@@ -20,7 +21,7 @@ export const fixtures: Readonly<Record<string, Fixture>> = {
   command: commandFixture,
   guard: guardFixture,
   haproxy: haproxyFixture,
-  'helm-release': publishedFixture('helm-release', { testedIn: 'test/unit/drivers/helm-release' }),
+  'helm-release': helmReleaseFixture,
   nginx: nginxFixture,
   patroni: patroniFixture,
   postgres: postgresFixture,

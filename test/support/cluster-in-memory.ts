@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type {
   ExecResult,
   KubernetesClient,
@@ -96,7 +97,8 @@ export function clusterInMemory(world: ClusterWorld): ClusterInMemory {
     find: (plural, name) => controlled.all(plural).find(({ metadata }) => metadata.name === name) ?? null,
     write: (object) => {
       const before = objects.get(keyOf(object))
-      if (before === undefined || !same(before, object)) store(object, before)
+      const after = { ...object, metadata: { ...before?.metadata, ...object.metadata } }
+      if (before === undefined || !same(before, after)) store(after, before)
     },
     delete: (plural, name) => {
       const found = controlled.find(plural, name)
@@ -224,7 +226,8 @@ export function clusterInMemory(world: ClusterWorld): ClusterInMemory {
     refused,
     controlled,
     read() {
-      for (let before = -1; before !== version; ) {
+      for (let before = -1, passes = 0; before !== version; passes++) {
+        if (passes > 100) throw new Error(`the controllers of ${site} never come to rest`)
         before = version
         reconcile()
       }
@@ -255,7 +258,7 @@ const keyOfReference = ({ apiVersion, plural, namespace, name }: ObjectReference
   `${groupOf(apiVersion)}/${plural}/${namespace ?? ''}/${name}`
 const keyOf = (object: KubernetesObject): string => keyOfReference(referenceTo(object))
 
-const same = (one: unknown, other: unknown): boolean => JSON.stringify(one) === JSON.stringify(other)
+const same = (one: unknown, other: unknown): boolean => isDeepStrictEqual(one, other)
 const sameSpec = (one: KubernetesObject, other: KubernetesObject): boolean => same(one.spec, other.spec)
 
 /** RFC 7396: a null removes, a list replaces. */
@@ -344,12 +347,16 @@ const isSelectedByField = (object: KubernetesObject, selector: string): boolean 
       return String(valueAt(object, path.split('.')) ?? '') === value
     })
 
-/** What each write changes by itself, and says nothing about what was asked for. */
+/**
+ * What each write changes by itself, and says nothing about what was asked for. A pod that starts again is another one.
+ */
 function withoutVersions(object: KubernetesObject): unknown {
   const { resourceVersion: _v, generation: _g, managedFields: _m, creationTimestamp: _c, ...metadata } = object.metadata
+  const { uid, ...unborn } = metadata
   const { [TOUCHED]: _t, ...annotations } = metadata.annotations ?? {}
   const { observedGeneration: _o, ...status } = (object.status ?? {}) as { readonly observedGeneration?: number }
-  return { ...object, metadata: { ...metadata, annotations }, status }
+  const lasting = object.kind === 'Pod' ? unborn : { ...unborn, uid }
+  return { ...object, metadata: { ...lasting, annotations }, status }
 }
 
 const untilAborted = (signal: AbortSignal): Promise<void> =>

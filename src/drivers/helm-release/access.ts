@@ -66,14 +66,17 @@ export function accessOf(component: Application, stack: Stack): AccessRule[] {
     const secrets = mustMatch.map(({ secret }) => secret)
     return [
       ...OPERATING.flatMap((identity) => [
-        rule(identity, ['apps'], [plural], ['get', 'list', 'watch'], 'to see the application'),
-        rule(identity, [''], ['pods'], ['get', 'list', 'watch'], 'to see its pods'),
+        rule(identity, ['apps'], [plural], ['get'], 'to see the application', [component.spec.workload.name]),
+        rule(identity, [''], ['pods'], ['list'], 'to see its pods'),
         rule(identity, ['apps'], ['deployments', 'statefulsets'], ['list'], 'to name what else its release runs'),
         rule(identity, ['batch'], ['cronjobs'], ['list'], 'to name what else its release runs'),
-        ...(plural === 'deployments'
-          ? [rule(identity, ['apps'], ['replicasets'], ['list'], 'to distinguish its new pods from its old ones')]
-          : []),
       ]),
+      ...(plural === 'deployments'
+        ? (['deployer', 'mover'] as const).map((identity) =>
+            rule(identity, ['apps'], ['replicasets'], ['list'], 'to distinguish its new pods from its old ones'),
+          )
+        : []),
+      rule('mover', [''], ['pods'], ['watch'], 'to see when its pods come and go'),
       ...(secrets.length === 0
         ? []
         : (['deployer', 'mover'] as const).map((identity) =>
@@ -117,15 +120,20 @@ export function accessOf(component: Application, stack: Stack): AccessRule[] {
           'to install what the chart renders',
         ),
         rule(identity, [''], ['pods/log'], ['get'], 'to see why a rollout failed'),
+        rule(identity, [''], ['events'], ['list'], 'to see why its pods are refused'),
       ]),
-      rule('guard', ['apps'], [plural], ['get', 'list', 'watch'], 'to see the application, and when it changes', [
-        component.spec.workload.name,
-      ]),
-      rule('guard', [''], ['pods'], ['list'], 'to see that none of its pods is left'),
+      rule('guard', ['apps'], [plural], ['get'], 'to see the application', [component.spec.workload.name]),
+      rule(
+        'guard',
+        [''],
+        ['pods'],
+        ['list', 'watch'],
+        'to see that none of its pods is left, and when the last one goes',
+      ),
       rule('guard', ['apps'], [`${plural}/scale`], ['patch'], 'to stop the application on a site that is not active', [
         component.spec.workload.name,
       ]),
-      rule('mover', ['apps'], [`${plural}/scale`], ['get', 'patch'], 'to stop and to start the application'),
+      rule('mover', ['apps'], [`${plural}/scale`], ['patch'], 'to stop and to start the application'),
       rule('mover', [''], ['pods'], ['delete'], 'to let pods that crashed before a start make way for new ones'),
       rule('mover', [''], ['pods/exec'], ['create', 'get'], 'to read the canary secret from inside the application'),
       ...(restoreTest === undefined

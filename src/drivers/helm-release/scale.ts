@@ -257,8 +257,15 @@ async function sleeping(run: ScaleRun, planned: number | null): Promise<Seen<nev
  */
 export async function declaredReplicas(run: ReleaseRun): Promise<number> {
   const context = { ...run.context, signal: run.signal }
+  const ask = (): Promise<number> =>
+    withHelm(siteOf(run), context, (helm) => replicasOfRole(helm, run.component, 'active', context))
   try {
-    return await withHelm(siteOf(run), context, (helm) => replicasOfRole(helm, run.component, 'active', context))
+    return await ask().catch((error: unknown) => {
+      run.signal.throwIfAborted()
+      // Users wait: what may be over in a moment is asked once more, and not until the deadline.
+      if (asStandbyError(error).retry === 'never') throw error
+      return ask()
+    })
   } catch (error) {
     run.signal.throwIfAborted()
     context.log.warning(
