@@ -26,6 +26,7 @@ export const codes = declareCodes('Redis by Sentinel', {
   'sentinel-versions-differ': 'The sites run different versions of Redis.',
   'sentinel-left-closed': 'A Redis refuses writes, because an earlier move left it closed.',
   'sentinel-former-master': 'The former active site still has a master: a rejoin demotes it.',
+  'sentinel-moved-by-itself': 'Sentinel promoted another Redis amid a move.',
   'sentinel-another-ahead': 'Another passive site holds more of the lost one than the site that takes over.',
   'sentinel-command-failed': 'A command to Redis or Sentinel failed.',
 })

@@ -1,9 +1,12 @@
 import type { SiteDriver } from '../../driver/capabilities.ts'
 import { HOSTS } from '../../platform/hosts/client.ts'
+import { actions } from './actions.ts'
 import { assessment } from './assess/assess.ts'
 import { codes } from './codes.ts'
 import { livenessSignalsOf } from './liveness-signals.ts'
 import { anotherAhead, lossOf } from './loss.ts'
+import { fenceSteps } from './move/close.ts'
+import { moves } from './move/moves.ts'
 import { type GroupState, observeGroup } from './observe.ts'
 import {
   addressesOf,
@@ -28,7 +31,9 @@ export const redisSentinel: SiteDriver<RedisSentinelSpec, GroupState> = {
   addresses: addressesOf,
   observe: observeGroup,
   assess: assessment,
+  moves,
+  fences: { levels: () => ['application'], steps: fenceSteps },
   liveness: { signals: livenessSignalsOf },
   losses: { loss: lossOf, ahead: anotherAhead },
-  actions: [],
+  actions,
 }

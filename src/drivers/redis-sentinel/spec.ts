@@ -112,9 +112,9 @@ export const redisSentinelSchema: JsonObject = fieldsOf<RedisSentinelSpec>()({
                 ...PLACE,
                 priority: {
                   description:
-                    'replica-priority while its site is active; the lowest wins. While its site is passive it is 0, unless `automatic` is set. Default 100.',
+                    'replica-priority while its site is active; the lowest wins. While its site is passive it is 0, unless `automatic` is set. A move uses 1 for itself. Default 100.',
                   type: 'integer',
-                  minimum: 1,
+                  minimum: 2,
                   maximum: 1_000,
                 },
                 minReplicasToWrite: {

@@ -6,7 +6,7 @@ import { livenessSignalsOf } from '../../../../src/drivers/redis-sentinel/livene
 import { type GroupState, observeGroup } from '../../../../src/drivers/redis-sentinel/observe.ts'
 import { ask } from '../../../../src/drivers/redis-sentinel/wire.ts'
 import { type SentinelWorld, startSentinels } from '../../../support/sentinel.ts'
-import { A, B, C, contextOf, groupOf } from './world.ts'
+import { A, B, C, contextOf, groupOf, observeAll } from './world.ts'
 
 let world: SentinelWorld
 beforeAll(async () => {
@@ -14,12 +14,6 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => world?.stop())
 
-async function observeAll(cut: ReadonlySet<string> = new Set()): Promise<Record<string, Observed<GroupState>>> {
-  const seen = await Promise.all(
-    [A, B, C].map(async (site) => [site, await observeGroup(groupOf(world), site, contextOf(world, cut))] as const),
-  )
-  return Object.fromEntries(seen)
-}
 const found = (states: Record<string, Observed<GroupState>>): string[] =>
   [A, B, C].flatMap((site) =>
     [
@@ -30,7 +24,7 @@ const found = (states: Record<string, Observed<GroupState>>): string[] =>
 
 describe('the observation of a real group of Redis with Sentinels over three sites', () => {
   test('sees the master, its replicas and what every Sentinel says, and finds nothing wrong', async () => {
-    const states = await observeAll()
+    const states = await observeAll(world)
     expect(Object.values(states).map((seen) => (seen.kind === 'answering' ? seen.text : seen.why))).toEqual([
       'master cache-a1, 2/2 Redis, 1/1 Sentinels',
       'follows cache-a1, 1/1 Redis, 1/1 Sentinels',
@@ -65,7 +59,7 @@ describe('the observation of a real group of Redis with Sentinels over three sit
   test('finds a priority that lets a passive site win, and a Redis that was left closed', async () => {
     await world.node('cache-b1').command('CONFIG', 'SET', 'replica-priority', '5')
     await world.node('cache-a1').command('CONFIG', 'SET', 'min-replicas-to-write', '1000')
-    const codes = found(await observeAll()).map((line) => line.split(':')[0])
+    const codes = found(await observeAll(world)).map((line) => line.split(':')[0])
     await world.node('cache-b1').command('CONFIG', 'SET', 'replica-priority', '0')
     await world.node('cache-a1').command('CONFIG', 'SET', 'min-replicas-to-write', '0')
     expect(codes).toEqual(['sentinel-left-closed', 'sentinel-passive-may-win'])
@@ -75,7 +69,7 @@ describe('the observation of a real group of Redis with Sentinels over three sit
     await world.node('sentinel-b').kill()
     await world.node('sentinel-c').kill()
     await world.node('cache-c1').command('REPLICAOF', 'NO', 'ONE')
-    const states = await observeAll()
+    const states = await observeAll(world)
     const lines = found(states)
     expect(lines).toContainEqual(expect.stringMatching(/^sentinel-passive-master: cache-c1 of dc-c accepts writes/))
     expect(lines).toContainEqual(expect.stringMatching(/^sentinel-silent: no Sentinel of dc-b answers/))

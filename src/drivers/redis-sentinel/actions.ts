@@ -1,0 +1,21 @@
+import type { AnyAction } from '../../driver/action.ts'
+import { aim } from './move/aim.ts'
+import { catchUp } from './move/catch-up.ts'
+import { close, fence, shut } from './move/close.ts'
+import { follow } from './move/follow.ts'
+import { promote, promoteLost } from './move/promote.ts'
+import { settle } from './move/settle.ts'
+import type { RedisSentinelSpec } from './spec.ts'
+
+/** Each kind of step of this driver. */
+export const actions: readonly AnyAction<RedisSentinelSpec>[] = [
+  aim,
+  close,
+  catchUp,
+  promote,
+  promoteLost,
+  follow,
+  settle,
+  fence,
+  shut,
+]

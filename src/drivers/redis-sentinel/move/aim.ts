@@ -1,0 +1,119 @@
+import type { Intent } from '../../../domain/plan.ts'
+import { type Action, type DriverStep, planStep } from '../../../driver/action.ts'
+import type { Seen } from '../../../driver/behaviour.ts'
+import { listOf, parametersOf, TEXT } from '../../../driver/parameters.ts'
+import type { Proof } from '../../../driver/proofs.ts'
+import { minutes, seconds } from '../../../values/duration.ts'
+import { answeringIn } from '../observe.ts'
+import { type GroupRun, redisAtSite, sentinelOfRun, setSetting, siteOf } from '../run.ts'
+import { atServer } from '../runbook.ts'
+import { type Group, priorityIn, type RedisSentinelSpec, redisOf } from '../spec.ts'
+
+/**
+ * `SENTINEL FAILOVER` takes no target: Sentinel chooses by replica-priority, of which it knows what INFO said up to
+ * 10 s ago. `sites`: those whose servers are asked, without a lost one.
+ */
+export const aimStep = (
+  component: Group,
+  intent: Intent,
+  chosen: string,
+  sites: readonly string[],
+): DriverStep<Aimed> =>
+  planStep(aim, intent.to, {
+    phase: 'PREPARE',
+    title: `Gives ${chosen} of ${intent.to} the only replica-priority that Sentinel may choose in ${component.spec.group}, and waits until a Sentinel of ${intent.to} knows it`,
+    deadline: minutes(2),
+    expected: seconds(10),
+    parameters: { chosen, sites, before: intent.from },
+  })
+
+export type Aimed = {
+  /** The Redis that is promoted. */
+  readonly chosen: string
+  readonly sites: readonly string[]
+  /** The site that is active before the move. */
+  readonly before: string
+}
+interface Aim extends Proof {
+  readonly sentinel: string
+}
+type Run = GroupRun<Aimed>
+
+/** It wins over each declared priority, which is 2 or more. */
+const FIRST = 1
+
+export const aim: Action<RedisSentinelSpec, Aimed, Aim> = {
+  name: 'aim',
+  parameters: parametersOf<Aimed>({ chosen: TEXT, sites: listOf(TEXT), before: TEXT }),
+  behaviour: {
+    is: 'plain',
+    async done(run: Run): Promise<Seen<Aim, never>> {
+      const { chosen } = run.step.parameters
+      const site = siteOf(run)
+      const wrong = (await serversOf(run)).filter(({ wanted, priority }) => wanted !== priority)
+      if (wrong.length > 0)
+        return { is: 'pending', waitingFor: `the priority of ${wrong.map(({ name }) => name).join(', ')}` }
+      const [name, sentinel] = await sentinelOfRun(run, site)
+      const { address } = redisOf(run.component, site, chosen)
+      if (sentinel.master === address) return { is: 'done', proof: { sentinel: name } }
+      const known = sentinel.replicas.find((replica) => replica.address === address)
+      const others = sentinel.replicas.filter(
+        (replica) => replica.address !== address && !replica.flags.includes('s_down'),
+      )
+      // What Sentinel remembers of the others may be older: the lowest that is not 0 wins.
+      if (known?.priority === FIRST && others.every(({ priority }) => priority === 0 || priority > FIRST))
+        return { is: 'done', proof: { sentinel: name } }
+      return { is: 'pending', waitingFor: `${name} to learn the priority of ${chosen}: it asks every 10 s` }
+    },
+    async apply(run: Run) {
+      for (const { site, name, wanted, priority } of await serversOf(run))
+        if (wanted !== priority) await setSetting(run, site, name, PRIORITY, wanted)
+    },
+    back: {
+      async undo(run: Run) {
+        for (const { site, name, declared, priority } of await serversOf(run))
+          if (declared !== priority) await setSetting(run, site, name, PRIORITY, declared)
+      },
+      async undone(run: Run) {
+        const wrong = (await serversOf(run)).filter(({ declared, priority }) => declared !== priority)
+        return wrong.length === 0
+          ? { is: 'done', proof: {} }
+          : { is: 'pending', waitingFor: `the priority of ${wrong.map(({ name }) => name).join(', ')}` }
+      },
+    },
+  },
+  byHand: {
+    say: (component, step) => ({
+      commands: step.parameters.sites.flatMap((site) =>
+        Object.keys(component.spec.sites[site]?.redis ?? {}).map((name) =>
+          atServer(component, { kind: 'redis', site, name }, [
+            'CONFIG',
+            'SET',
+            PRIORITY,
+            String(name === step.parameters.chosen ? FIRST : 0),
+          ]),
+        ),
+      ),
+      expect: `After 10 s SENTINEL REPLICAS ${component.spec.group} shows slave-priority ${FIRST} for ${step.parameters.chosen} alone, and 0 for all others.`,
+    }),
+  },
+}
+
+const PRIORITY = 'replica-priority'
+
+/** Every Redis that answers, with the priority that it should have in the move and before it. */
+async function serversOf(run: Run) {
+  const { chosen, sites, before } = run.step.parameters
+  const all = await Promise.all(
+    sites.map(async (site) =>
+      answeringIn({ redis: await redisAtSite(run, site) }).map(([name, { priority }]) => ({
+        site,
+        name,
+        priority,
+        wanted: name === chosen ? FIRST : 0,
+        declared: priorityIn(run.component, site, name, before),
+      })),
+    ),
+  )
+  return all.flat()
+}

@@ -1,0 +1,150 @@
+import type { Intent } from '../../../domain/plan.ts'
+import { type Action, type DriverStep, planStep } from '../../../driver/action.ts'
+import type { Plain, Seen } from '../../../driver/behaviour.ts'
+import type { StatesPerSite } from '../../../driver/capabilities.ts'
+import { parametersOf } from '../../../driver/parameters.ts'
+import type { Proof } from '../../../driver/proofs.ts'
+import { minutes, seconds } from '../../../values/duration.ts'
+import { answeringIn, type GroupState, mastersIn } from '../observe.ts'
+import { CLOSED, type GroupRun, isClosed, redisAtSite, setSetting, siteOf } from '../run.ts'
+import { atEachRedis } from '../runbook.ts'
+import { type Group, groupNamed, minReplicasOf, type RedisSentinelSpec } from '../spec.ts'
+
+/**
+ * Every Redis of a site refuses writes, whichever of them is or becomes the master. By `min-replicas-to-write`, and not
+ * by CLIENT PAUSE WRITE: a paused master does not answer the PUBLISH of the Sentinels, which take it for down after
+ * down-after-milliseconds and begin a failover of their own (measured: after 9 s with 5 s). A refused write is never
+ * acknowledged, and the refusal ends with no time.
+ */
+export const closeStep = (component: Group, { from }: Intent): DriverStep<Nothing> =>
+  planStep(close, from, {
+    ...SHORT,
+    phase: 'FENCE',
+    title: `Has every Redis of ${groupNamed(component, from)} refuse writes (min-replicas-to-write ${CLOSED})`,
+    fence: 'application',
+    parameters: {},
+  })
+
+/** A former active site that still answers. Nothing where no Redis of it is a master. Pure. */
+export function fenceSteps(component: Group, states: StatesPerSite<GroupState>, { from }: Intent): DriverStep[] {
+  const seen = states[from]
+  return seen?.kind === 'answering' && mastersIn(seen.state).length > 0
+    ? [
+        planStep(fence, from, {
+          ...SHORT,
+          phase: 'FENCE',
+          title: `Has every Redis of ${groupNamed(component, from)} refuse writes (min-replicas-to-write ${CLOSED})`,
+          fence: 'application',
+          parameters: {},
+        }),
+      ]
+    : []
+}
+
+/** A master that came back beside the active one: before it follows, it takes nothing more. Pure. */
+export function shutSteps(component: Group, states: StatesPerSite<GroupState>, { to }: Intent): DriverStep[] {
+  const seen = states[to]
+  return seen?.kind === 'answering' && mastersIn(seen.state).length > 0
+    ? [
+        planStep(shut, to, {
+          ...SHORT,
+          phase: 'PREPARE',
+          title: `Has every Redis of ${groupNamed(component, to)} refuse writes: it is a master beside the active one`,
+          parameters: {},
+        }),
+      ]
+    : []
+}
+
+const SHORT = { deadline: minutes(1), expected: seconds(0.5) }
+
+// biome-ignore lint/complexity/noBannedTypes: parameters that have no field
+type Nothing = {}
+export interface ClosedSite extends Proof {
+  /** null: no Redis of the site was a master. */
+  readonly master: string | null
+  /** Where its history ends: bytes. */
+  readonly offset: number | null
+  readonly history: string | null
+  /** ISO 8601. */
+  readonly closedAt: string
+}
+type Run = GroupRun<Nothing>
+
+const behaviour: Plain<RedisSentinelSpec, Nothing, ClosedSite, unknown> = {
+  is: 'plain',
+  async done(run: Run): Promise<Seen<ClosedSite, never>> {
+    const redis = await redisAtSite(run, siteOf(run))
+    const answering = answeringIn({ redis })
+    const open = answering.filter(([, server]) => !isClosed(server))
+    if (open.length > 0)
+      return { is: 'pending', waitingFor: `${open.map(([name]) => name).join(', ')} to refuse writes` }
+    const [first, ...more] = mastersIn({ redis })
+    if (answering.length === 0) return { is: 'unknown', why: `no Redis of ${siteOf(run)} answers` }
+    if (more.length > 0) return { is: 'pending', waitingFor: `Sentinel to leave one master on ${siteOf(run)}` }
+    // Sentinel may be about to promote one of the others.
+    const silent = Object.entries(redis).flatMap(([name, { is }]) => (is === 'silent' ? [name] : []))
+    if (first === undefined && silent.length > 0)
+      return {
+        is: 'pending',
+        waitingFor: `${silent.join(', ')} to answer: no other Redis of ${siteOf(run)} is the master`,
+      }
+    return {
+      is: 'done',
+      proof: {
+        master: first?.[0] ?? null,
+        offset: first?.[1].offset ?? null,
+        history: first?.[1].history ?? null,
+        closedAt: run.context.clock.now().toISOString(),
+      },
+    }
+  },
+  async apply(run: Run) {
+    for (const [name, server] of answeringIn({ redis: await redisAtSite(run, siteOf(run)) }))
+      if (!isClosed(server)) await setSetting(run, siteOf(run), name, SETTING, CLOSED)
+  },
+  back: {
+    async undo(run: Run) {
+      for (const [name, server] of answeringIn({ redis: await redisAtSite(run, siteOf(run)) }))
+        if (isClosed(server))
+          await setSetting(run, siteOf(run), name, SETTING, minReplicasOf(run.component, siteOf(run), name))
+    },
+    async undone(run: Run) {
+      const closed = answeringIn({ redis: await redisAtSite(run, siteOf(run)) }).filter(([, server]) =>
+        isClosed(server),
+      )
+      return closed.length === 0
+        ? { is: 'done', proof: {} }
+        : { is: 'pending', waitingFor: `${closed.map(([name]) => name).join(', ')} to accept writes again` }
+    },
+  },
+}
+const SETTING = 'min-replicas-to-write'
+
+export const close: Action<RedisSentinelSpec, Nothing, ClosedSite> = {
+  name: 'close',
+  parameters: parametersOf<Nothing>({}),
+  behaviour,
+  byHand: {
+    say: (component, step) => ({
+      commands: atEachRedis(component, step.site, ['CONFIG', 'SET', SETTING, String(CLOSED)]),
+      expect: 'SET on the master answers NOREPLICAS.',
+      never:
+        'Use CLIENT PAUSE in its place: Sentinel takes a paused master for down, and begins a failover of its own.',
+    }),
+  },
+}
+/** The same on a lost site that still answers. */
+export const fence: Action<RedisSentinelSpec, Nothing, ClosedSite> = { ...close, name: 'fence' }
+/** The same on a site that came back: taken back, it would accept writes beside the active one. */
+export const shut: Action<RedisSentinelSpec, Nothing, ClosedSite> = {
+  ...close,
+  name: 'shut',
+  behaviour: {
+    ...behaviour,
+    back: {
+      is: 'leaves-nothing',
+      because: 'a site that is not active must accept no write, whether or not it follows',
+    },
+  },
+}

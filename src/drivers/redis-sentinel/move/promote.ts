@@ -1,0 +1,191 @@
+import type { Intent } from '../../../domain/plan.ts'
+import { type Action, type ByHand, type DriverStep, planStep, stepOf } from '../../../driver/action.ts'
+import type { Seen, StepReference } from '../../../driver/behaviour.ts'
+import { NUMBER, orNull, parametersOf, TEXT } from '../../../driver/parameters.ts'
+import type { MeasuredLoss, Proof } from '../../../driver/proofs.ts'
+import { minutes, seconds } from '../../../values/duration.ts'
+import { codes } from '../codes.ts'
+import { answeringIn, mastersIn } from '../observe.ts'
+import {
+  askingOf,
+  CLOSED,
+  type GroupRun,
+  isClosed,
+  redisAtSite,
+  redisOfRun,
+  sentinelOfRun,
+  setSetting,
+  siteOf,
+} from '../run.ts'
+import { atEachSentinel, atServer } from '../runbook.ts'
+import type { Group, RedisSentinelSpec } from '../spec.ts'
+import type { RedisServer } from '../views.ts'
+import { tell } from '../wire.ts'
+import { type ClosedSite, fence } from './close.ts'
+
+/** Sentinel promotes the chosen Redis, and leads all others to it. */
+export const promoteStep = (component: Group, { from, to }: Intent, chosen: string): DriverStep<OfPromotion> =>
+  planStep(promote, to, {
+    phase: 'PROMOTE',
+    irreversible: true,
+    title: `Asks Sentinel of ${to} for a failover: ${chosen} becomes the master of ${component.spec.group}`,
+    deadline: minutes(2),
+    expected: seconds(1),
+    parameters: { chosen, former: from },
+  })
+
+/** The same without the lost site. Sentinels in the minority carry it out when they are asked. */
+export const promoteLostStep = (
+  component: Group,
+  { from, to }: Intent,
+  chosen: string,
+  silentFor: number | null,
+): DriverStep<OfLostPromotion> =>
+  planStep(promoteLost, to, {
+    phase: 'PROMOTE',
+    irreversible: true,
+    title: `Asks Sentinel of ${to} for a failover without ${from}: ${chosen} becomes the master of ${component.spec.group}, and what was lost is said`,
+    deadline: minutes(2),
+    expected: seconds(1),
+    parameters: { chosen, fenced: stepOf(component, fence, from).id, silentFor },
+  })
+
+type OfPromotion = {
+  readonly chosen: string
+  /** The site that hands over. */
+  readonly former: string
+}
+type OfLostPromotion = {
+  readonly chosen: string
+  /** Id of the step that fenced the lost site; a plan need not have it. */
+  readonly fenced: string
+  /** Seconds since the chosen Redis heard of its master, when the plan was made; null: not known. */
+  readonly silentFor: number | null
+}
+interface Promoted extends Proof {
+  readonly master: string
+  /** Where its own history begins: bytes. */
+  readonly offset: number
+}
+
+export const promote: Action<RedisSentinelSpec, OfPromotion, Promoted> = {
+  name: 'promote',
+  parameters: parametersOf<OfPromotion>({ chosen: TEXT, former: TEXT }),
+  behaviour: {
+    is: 'plain',
+    done: (run: GroupRun<OfPromotion>) => promotionSeen(run),
+    apply: (run: GroupRun<OfPromotion>) => handOver(run),
+    // Sentinel gives up by itself after failover-timeout, and then needs to be asked again.
+    nudge: { every: seconds(5), send: (run: GroupRun<OfPromotion>) => handOver(run) },
+    back: { is: 'irreversible' },
+  },
+  byHand: promotingByHand(),
+}
+
+/** Signs of life of the lost master come and go. */
+const anyNumber = (): boolean => true
+
+export const promoteLost: Action<RedisSentinelSpec, OfLostPromotion, Promoted & { readonly loss: MeasuredLoss }> = {
+  name: 'promote-lost',
+  parameters: parametersOf<OfLostPromotion>({ chosen: TEXT, fenced: TEXT, silentFor: orNull(NUMBER) }),
+  varies: { silentFor: anyNumber },
+  behaviour: {
+    is: 'plain',
+    async done(run: GroupRun<OfLostPromotion>) {
+      const seen = await promotionSeen(run)
+      return seen.is === 'done' ? { is: 'done', proof: { ...seen.proof, loss: lossOf(run, seen.proof) } } : seen
+    },
+    apply: (run: GroupRun<OfLostPromotion>) => askForFailover(run),
+    nudge: { every: seconds(5), send: (run: GroupRun<OfLostPromotion>) => askForFailover(run) },
+    back: { is: 'irreversible' },
+  },
+  byHand: promotingByHand(),
+}
+
+function promotingByHand<Parameters extends OfPromotion | OfLostPromotion>(): ByHand<RedisSentinelSpec, Parameters> {
+  return {
+    say: (component, step) => ({
+      commands: [
+        ...atEachSentinel(component, step.site, ['SENTINEL', 'FAILOVER', component.spec.group]).slice(0, 1),
+        ...(step.site === null
+          ? []
+          : [atServer(component, { kind: 'redis', site: step.site, name: step.parameters.chosen }, ['ROLE'])]),
+      ],
+      expect: `Within 2 s ${step.parameters.chosen} answers master. NOGOODSLAVE: its priority is 0, or it was cut off for too long; INPROG: a failover runs.`,
+      never:
+        'Leave the old master open: it stays a master for about 10 s after the others have moved on, and what it acknowledges is lost.',
+    }),
+  }
+}
+
+async function promotionSeen(run: GroupRun<OfPromotion> | GroupRun<OfLostPromotion>): Promise<Seen<Promoted, never>> {
+  const { chosen } = run.step.parameters
+  const server = await redisOfRun(run, siteOf(run), chosen)
+  if (server.role !== 'master') return { is: 'pending', waitingFor: `Sentinel to promote ${chosen}` }
+  return { is: 'done', proof: { master: chosen, offset: server.offset } }
+}
+
+/**
+ * Once more, and immediately before: every Redis of the old site refuses writes, and the chosen one has received all.
+ * A master that was restarted since is open again.
+ */
+async function handOver(run: GroupRun<OfPromotion>): Promise<void> {
+  const { chosen, former } = run.step.parameters
+  for (const [name, server] of answeringIn({ redis: await redisAtSite(run, former) }))
+    if (!isClosed(server)) await setSetting(run, former, name, 'min-replicas-to-write', CLOSED)
+  const [master] = mastersIn({ redis: await redisAtSite(run, former) })
+  if (master !== undefined) await sameAs(run, master, chosen)
+  await askForFailover(run)
+}
+
+/** Throws `sentinel-too-far-behind` (transient): the step tries again. */
+async function sameAs(
+  run: GroupRun<OfPromotion>,
+  [name, master]: readonly [string, RedisServer],
+  chosen: string,
+): Promise<void> {
+  const replica = await redisOfRun(run, siteOf(run), chosen)
+  if (replica.role === 'master' || (replica.history === master.history && replica.offset >= master.offset)) return
+  throw codes.error('sentinel-too-far-behind', `${chosen} has not received all of ${name}`, {
+    retry: 'transient',
+    where: siteOf(run),
+    next: `Look at the link between ${chosen} and ${name}.`,
+  })
+}
+
+async function askForFailover(run: GroupRun<OfPromotion> | GroupRun<OfLostPromotion>): Promise<void> {
+  const site = siteOf(run)
+  const [name, sentinel] = await sentinelOfRun(run, site)
+  if (sentinel.flags.includes('failover_in_progress')) return
+  await tell(
+    run.component,
+    { kind: 'sentinel', site, name },
+    [['SENTINEL', 'FAILOVER', run.component.spec.group]],
+    askingOf(run),
+    ['INPROG'],
+  )
+}
+
+/** Exact where the old master was closed first, and is seen; else from its last sign of life. */
+function lossOf(run: GroupRun<OfLostPromotion>, { offset }: Promoted): MeasuredLoss {
+  const { chosen, fenced, silentFor } = run.step.parameters
+  const reference: StepReference<ClosedSite> = { id: fenced }
+  const closed = run.proofOf(reference)
+  if (closed?.offset != null) {
+    const bytes = Math.max(0, closed.offset - offset)
+    return {
+      of: 'cache',
+      bytes: [bytes, bytes],
+      seconds: bytes === 0 ? [0, 0] : [0, silentFor],
+      lastCommitAt: null,
+      why: `${closed.master} was closed at the offset ${closed.offset}, and ${chosen} goes on from ${offset}`,
+    }
+  }
+  return {
+    of: 'cache',
+    bytes: [0, null],
+    seconds: [0, silentFor],
+    lastCommitAt: null,
+    why: `the lost master is silent: what it acknowledged after ${chosen} last heard of it is not known; ${chosen} goes on from the offset ${offset}`,
+  }
+}

@@ -1,0 +1,125 @@
+import type { SiteName } from '../../domain/stack.ts'
+import type { StepRun } from '../../driver/behaviour.ts'
+import { asStandbyError } from '../../errors/standby-error.ts'
+import type { JsonObject } from '../../values/json.ts'
+import { codes } from './codes.ts'
+import { askAllRedis, askRedis, askSentinel, type GroupState } from './observe.ts'
+import { type Group, minReplicasOf, priorityIn, type RedisSentinelSpec, redisOf, sentinelNamesOf } from './spec.ts'
+import type { RedisServer, Sentinel } from './views.ts'
+import { type Asking, hostAndPort, tell } from './wire.ts'
+
+/** A running step of this driver. */
+export type GroupRun<Parameters extends JsonObject = JsonObject> = StepRun<RedisSentinelSpec, Parameters, unknown>
+
+/** The site on which the step acts. A step of this kind without a site is a defect of its plan. */
+export function siteOf({ site, step }: GroupRun): SiteName {
+  if (site === null) throw new Error(`${step.id} names no site`)
+  return site
+}
+
+export const askingOf = ({ context, signal }: Pick<GroupRun, 'context' | 'signal'>): Asking => ({ context, signal })
+
+export const redisAtSite = (run: GroupRun, site: string): Promise<GroupState['redis']> =>
+  askAllRedis(run.component, site, askingOf(run))
+
+/** One Redis that must answer. Throws `sentinel-command-failed`. */
+export async function redisOfRun(run: GroupRun, site: string, name: string): Promise<RedisServer> {
+  const view = await askRedis(run.component, site, name, askingOf(run))
+  if (view.is === 'answering') return view
+  throw codes.error('sentinel-command-failed', view.why, { retry: 'transient', where: site, unanswered: true })
+}
+
+/** The first Sentinel of a site that answers. Throws `sentinel-silent`. */
+export async function sentinelOfRun(run: GroupRun, site: string): Promise<readonly [name: string, sentinel: Sentinel]> {
+  const silent: string[] = []
+  for (const name of sentinelNamesOf(run.component, site)) {
+    try {
+      const view = await askSentinel(run.component, site, name, askingOf(run))
+      if (view.is === 'answering') return [name, view]
+      silent.push(view.why)
+    } catch (error) {
+      run.signal.throwIfAborted()
+      silent.push(asStandbyError(error).message)
+    }
+  }
+  throw codes.error('sentinel-silent', `no Sentinel of ${site} answers: ${silent.join('; ') || 'none is declared'}`, {
+    retry: 'transient',
+    where: site,
+    next: `Look at the Sentinels of ${site}.`,
+    unanswered: true,
+  })
+}
+
+/** Sets one setting of the running server; what its file says stays. */
+export async function setSetting(
+  run: GroupRun,
+  site: string,
+  name: string,
+  setting: string,
+  value: number,
+): Promise<void> {
+  await tell(run.component, { kind: 'redis', site, name }, [['CONFIG', 'SET', setting, String(value)]], askingOf(run))
+}
+
+/** More replicas than anybody has: every write is refused with NOREPLICAS. */
+export const CLOSED = 1_000
+
+export const isClosed = ({ minReplicasToWrite }: RedisServer): boolean => minReplicasToWrite >= CLOSED
+
+/** Where a Redis differs from what its file should say while `activeSite` is active; empty: nowhere. Pure. */
+export function differencesOf(
+  component: Group,
+  site: string,
+  name: string,
+  { priority, minReplicasToWrite }: RedisServer,
+  activeSite: string,
+): readonly (readonly [setting: string, value: number])[] {
+  const declared = [
+    ['replica-priority', priorityIn(component, site, name, activeSite), priority],
+    ['min-replicas-to-write', minReplicasOf(component, site, name), minReplicasToWrite],
+  ] as const
+  return declared.flatMap(([setting, wanted, found]) => (wanted === found ? [] : [[setting, wanted] as const]))
+}
+
+/**
+ * Sets what differs from the declaration, and writes it to the configuration file: Sentinel writes the file of each
+ * server that it demotes, with whatever a move has set for a moment.
+ */
+export async function setAsDeclared(
+  run: GroupRun,
+  site: string,
+  name: string,
+  server: RedisServer,
+  activeSite: string,
+) {
+  const differences = differencesOf(run.component, site, name, server, activeSite)
+  if (differences.length === 0) return
+  await tell(
+    run.component,
+    { kind: 'redis', site, name },
+    [...differences.map(([setting, value]) => ['CONFIG', 'SET', setting, String(value)]), ['CONFIG', 'REWRITE']],
+    askingOf(run),
+    // A server that was started without a file.
+    ['ERR The server is running without a config file'],
+  )
+}
+
+/** Leads a Redis to another one, and writes that to its configuration file: it comes back as a replica. */
+export async function leadTo(
+  run: GroupRun,
+  site: string,
+  name: string,
+  master: { readonly site: string; readonly name: string },
+) {
+  const [host, port] = hostAndPort(redisOf(run.component, master.site, master.name))
+  await tell(
+    run.component,
+    { kind: 'redis', site, name },
+    [
+      ['REPLICAOF', host, port],
+      ['CONFIG', 'REWRITE'],
+    ],
+    askingOf(run),
+    ['ERR The server is running without a config file'],
+  )
+}
