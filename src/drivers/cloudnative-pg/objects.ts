@@ -236,11 +236,20 @@ export async function runSql(
     .map((line) => line.split(SEPARATOR))
 }
 
-/** A pod that is gone since its name was read answers as little as a PostgreSQL that is down. */
+/**
+ * A pod that is gone since its name was read answers as little as a PostgreSQL that is down: its successor is waited
+ * for.
+ */
 function asUnansweredWherePodIsGone(error: unknown): StandbyError {
   const { message: what, ...of } = asStandbyError(error)
   return of.code === 'kubernetes-not-found'
-    ? siteError(of.code, what, { where: of.where, next: of.next, unseen: of.unseen, retry: of.retry, unanswered: true })
+    ? siteError(of.code, what, {
+        where: of.where,
+        next: of.next,
+        unseen: of.unseen,
+        retry: 'transient',
+        unanswered: true,
+      })
     : asStandbyError(error)
 }
 

@@ -78,6 +78,22 @@ describe('before an approved plan is refused', () => {
     expect(await executed(look)).toMatchObject({ ...moved, looks: 2 })
   })
 
+  test('a component whose object is absent for a moment is looked at once more: the facts that it had are missing', async () => {
+    const absentAt = (site: SiteName): Look => ({
+      seen: (really) => ({
+        ...really,
+        components: {
+          ...really.components,
+          database: { ...really.components.database, [site]: { kind: 'absent', why: 'there is no such object' } },
+        },
+      }),
+      // As the drivers of a cache and of an application say it: it answered, so it is not called unanswered.
+      blocker: 'database-not-answering',
+    })
+    expect(await executed(absentAt(B))).toMatchObject({ ...moved, looks: 2 })
+    expect(await executed(absentAt(B), absentAt(B))).toMatchObject({ verdict: 'refused', looks: 2, moved: false })
+  })
+
   test('whoever stays silent is not asked a third time', async () => {
     expect(await executed(silentAt(B), silentAt(B))).toMatchObject({
       verdict: 'refused',

@@ -29,6 +29,8 @@ interface Replica {
   readonly forbidden?: boolean
   /** PostgreSQL does not take the setting. */
   readonly settingRefused?: boolean
+  /** Its pod goes away just before the effect. */
+  readonly goes?: boolean
 }
 
 /** The cluster of dc-b, and what one step of a switchover to it sends. */
@@ -57,6 +59,8 @@ function around(action: string, of: Replica) {
         const [inRecovery, ahead] = [of.says?.isPrimary !== true, of.ahead === true].map((is) => (is ? 't' : 'f'))
         return { code: 0, stdout: `${[inRecovery, of.mode, ahead].join('\u001f')}\n`, stderr: '' }
       }
+      if (of.goes === true && sql.includes('SYSTEM SET'))
+        throw siteError('kubernetes-not-found', 'pods "pg-dc-b-1" not found')
       if (of.settingRefused === true && sql.includes('SYSTEM SET'))
         return { code: WRONG_SQL, stdout: '', stderr: 'permission denied' }
       sent.push(sql)
@@ -121,6 +125,13 @@ describe('a replica that is to be promoted', () => {
     const { look, sent } = around('restart-ahead', state)
     expect(await look()).toMatchObject({ is: 'pending' })
     expect(sent).toEqual([])
+  })
+  test('is waited for where its pod goes away just before its restart, which stays ahead of the promotion', async () => {
+    const { look, sent, warnings } = around('restart-ahead', { mode: 'always', goes: true })
+    for (const _ of ['at first', 'and again'])
+      await expect(look()).rejects.toMatchObject({ code: 'kubernetes-not-found', retry: 'transient' })
+    expect(sent).toEqual([])
+    expect(warnings).toEqual([])
   })
   test('is not restarted a second time while it is at it', async () => {
     const { look, sent } = around('restart-ahead', { mode: 'always', ahead: true, phase: RESTARTING_IN_PLACE })
