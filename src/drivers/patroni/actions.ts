@@ -7,6 +7,10 @@ import { demote } from './move/demote.ts'
 import { follow } from './move/follow.ts'
 import { promote } from './move/promote.ts'
 import { redirect } from './move/redirect.ts'
+import { enroll } from './rejoin/enroll.ts'
+import { keepEvidence } from './rejoin/keep-evidence.ts'
+import { start } from './rejoin/start.ts'
+import { wipe } from './rejoin/wipe.ts'
 import type { PatroniSpec } from './spec.ts'
 
 /** Each kind of step of this driver. */
@@ -19,4 +23,8 @@ export const actions: readonly AnyAction<PatroniSpec>[] = [
   redirect,
   fence,
   promoteLost,
+  keepEvidence,
+  enroll,
+  wipe,
+  start,
 ]

@@ -34,5 +34,7 @@ export const codes = declareCodes('Database by Patroni', {
   'patroni-refused': 'The REST API of Patroni refuses the login of a move.',
   'patroni-config-missing': 'The store holds no configuration of the Patroni cluster, or one that cannot be read.',
   'patroni-command-failed': 'A command on a host of the Patroni cluster failed.',
+  'patroni-evidence-unreadable': 'What only the former active site has cannot be read.',
+  'patroni-not-stopped': 'PostgreSQL or Patroni runs where its data would be removed.',
   'patroni-former-primary': 'The former active site is still a primary, or would become one: a rejoin stops it first.',
 })

@@ -14,6 +14,7 @@ import { livenessSignalsOf } from './liveness-signals.ts'
 import { followerSteps } from './move/redirect.ts'
 import { keptData, switchoverSteps } from './move/switchover.ts'
 import { askMembers, observePatroni, type PatroniState, writerIn } from './observe.ts'
+import { rejoinSteps } from './rejoin/rejoin.ts'
 import {
   addressesOf,
   claimsOf,
@@ -46,6 +47,7 @@ export const patroni: SiteDriver<PatroniSpec, PatroniState> = {
   moves: {
     switchover: switchoverSteps,
     failover: failoverSteps,
+    rejoin: rejoinSteps,
     follow: followerSteps,
     keeps: keptData,
   },

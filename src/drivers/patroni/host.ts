@@ -12,6 +12,8 @@ export interface MemberHost {
   readonly where: string
   /** Runs a script as the user of PostgreSQL, with PGDATA; `$0`, `$1`, … are the arguments. */
   readonly shell: ServerShell
+  /** Writes a file as the user of PostgreSQL, with its folder. Throws `patroni-command-failed`. */
+  write(path: string, content: string): Promise<void>
   /** Rows of SQL that the superuser runs over the Unix socket. Throws `patroni-command-failed`. */
   sql(database: string, query: string, within?: Milliseconds): Promise<SqlRows>
   /**
@@ -79,6 +81,11 @@ export function hostOf(
   return {
     where,
     shell: (script, args, deadline) => run(asOwner(['sh', '-c', script, ...args]), deadline),
+    async write(path, content) {
+      const script = 'umask 077 && mkdir -p "$(dirname "$0")" && cat >"$0.part" && mv "$0.part" "$0"'
+      const answer = await run(asOwner(['sh', '-c', script, path]), seconds(60), content)
+      if (answer.code !== 0) throw failed(path, answer.stderr)
+    },
     async sql(database, query, within = seconds(30)) {
       const argv = ['psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-F', SEPARATOR, '-h', socket, '-p', port, '-d', database]
       const answer = await run(asOwner([...argv, '-f', '-']), within, query)

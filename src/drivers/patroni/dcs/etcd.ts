@@ -115,7 +115,10 @@ export function etcdStore(
         [{ request_put: { key: encoded(configKey), value: encoded(JSON.stringify(value)) } }],
       ),
     forgetDatabase: (revision) =>
-      transaction([unchanged(revision)], [{ request_delete_range: { key: encoded(`${below}initialize`) } }]),
+      transaction(
+        [unchanged(revision)],
+        ['initialize', 'history'].map((key) => ({ request_delete_range: { key: encoded(`${below}${key}`) } })),
+      ),
   }
 }
 
