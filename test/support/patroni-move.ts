@@ -1,6 +1,6 @@
 import { askOverHttp } from '../../src/clients/http-question.ts'
 import type { SshAccess, SshRunner } from '../../src/clients/ssh.ts'
-import { systemClock } from '../../src/composition/connect.ts'
+import { systemClock, type World } from '../../src/composition/connect.ts'
 import type { Intent } from '../../src/domain/plan.ts'
 import type { SiteName, Stack } from '../../src/domain/stack.ts'
 import { type DriverStep, idOfStep } from '../../src/driver/action.ts'
@@ -8,13 +8,19 @@ import type { StatesPerSite } from '../../src/driver/capabilities.ts'
 import type { DriverContext } from '../../src/driver/context.ts'
 import type { EngineBehaviour, SeenByEngine } from '../../src/driver/engine.ts'
 import { actions } from '../../src/drivers/patroni/actions.ts'
+import { patroni } from '../../src/drivers/patroni/driver.ts'
 import { observePatroni, type PatroniState } from '../../src/drivers/patroni/observe.ts'
 import type { Database, PatroniSpec } from '../../src/drivers/patroni/spec.ts'
 import { type StepPerformer, stepPerformer } from '../../src/execution/perform-step.ts'
+import { observe } from '../../src/observation/observe.ts'
+import { findingsOf } from '../../src/planning/findings.ts'
 import { type HostsClient, openHosts } from '../../src/platform/hosts/client.ts'
 import { onceByKey } from '../../src/runtime/once.ts'
 import type { JsonObject } from '../../src/values/json.ts'
 import { deadlineAfter } from '../../src/waiting/deadline.ts'
+import { createActive } from '../../src/witness/active.ts'
+import { recordsIn } from '../../src/witness/records-in-store.ts'
+import { type MemoryStore, memoryStore } from './memory-store.ts'
 import { LOGIN, type PatroniWorld, SCOPE } from './patroni.ts'
 import { PROGRAMS } from './postgres.ts'
 
@@ -29,6 +35,8 @@ export interface PatroniStack {
   takeBack(step: DriverStep, intent: Intent): Promise<JsonObject>
   performer(step: DriverStep, intent: Intent, pastReturn?: boolean): StepPerformer
   versioned(step: DriverStep, intent: Intent): VersionedParts
+  /** All that an operation works with, whose witness is in memory. A new one names the first site. */
+  world(witness?: MemoryStore): Promise<World & { die(): void }>
   readonly proofs: Map<string, JsonObject>
 }
 
@@ -114,7 +122,7 @@ export function patroniStack(world: PatroniWorld): PatroniStack {
       stack,
       signal,
       clock: systemClock,
-      log: { info: () => undefined, warning: () => undefined, debug: () => undefined },
+      log: silent,
       platform: (_key: unknown, site: SiteName) => hostsAt(site),
       credential: async (reference: { readonly env: string }) => credentials[reference.env] ?? '',
       http: (request: Parameters<typeof askOverHttp>[0]) => askOverHttp(request, [signal]),
@@ -185,6 +193,35 @@ export function patroniStack(world: PatroniWorld): PatroniStack {
       )
       return Object.fromEntries(seen)
     },
+    async world(witness) {
+      const signal = new AbortController().signal
+      const store = witness ?? memoryStore()
+      const isNew = witness === undefined
+      if (isNew)
+        await createActive(store, {
+          schemaVersion: 1,
+          stack: stack.name,
+          epoch: 1,
+          activeSite: stack.initialActive,
+          since: new Date().toISOString(),
+          run: 'deploy',
+        })
+      const context = { ...contextUntil(signal), records: recordsIn(store, silent) }
+      const drivers = { patroni } as unknown as World['drivers']
+      return mortal({
+        stack,
+        drivers,
+        context,
+        store,
+        clock: systemClock,
+        log: silent,
+        signal,
+        listener: () => undefined,
+        observe: () => observe(context, store, drivers),
+        findings: (observation, intent) => findingsOf(stack, observation, intent, drivers),
+        close: async () => undefined,
+      })
+    },
     async perform(step, intent) {
       const one = performer(step, intent)
       try {
@@ -200,6 +237,39 @@ export function patroniStack(world: PatroniWorld): PatroniStack {
     async takeBack(step, intent) {
       const one = performer(step, intent)
       return one.takeBack().finally(() => one.close())
+    },
+  }
+}
+
+const silent = { info: () => undefined, warning: () => undefined, debug: () => undefined }
+
+/** A process that can die: from then on none of its calls is sent, and none of its questions is answered. */
+function mortal(world: World): World & { die(): void } {
+  let isDead = false
+  const never = new Promise<never>(() => undefined)
+  const living =
+    <Args extends readonly unknown[], T>(call: (...args: Args) => Promise<T>) =>
+    async (...args: Args): Promise<T> => {
+      if (isDead) return never
+      const answer = await call(...args)
+      return isDead ? never : answer
+    }
+  const { store } = world
+  return {
+    ...world,
+    die: () => {
+      isDead = true
+    },
+    context: { ...world.context, http: living(world.context.http) },
+    store: {
+      stack: store.stack,
+      get: living(store.get),
+      create: living(store.create),
+      replace: living(store.replace),
+      getText: living(store.getText),
+      createText: living(store.createText),
+      list: living(store.list),
+      time: living(store.time),
     },
   }
 }

@@ -81,6 +81,8 @@ export async function startPatroni(
   const patroni = await ensurePatroni()
   const folder = mkdtempSync(join(tmpdir(), 'pat-'))
   await chmod(folder, 0o755)
+  mkdirSync(join(folder, 'evidence'))
+  execFileSync('chown', ['postgres:postgres', join(folder, 'evidence')])
   const names = Object.keys(wanted)
   const all = Object.values(wanted).flat()
   const ports = await freePorts(names.length * 2 + all.length * 2)
@@ -247,7 +249,8 @@ export async function startPatroni(
             resolve({ code: typeof code === 'number' ? code : 255, stdout, stderr })
           },
         )
-        child.stdin?.end(stdin)
+        // A command that reads nothing may have ended before.
+        child.stdin?.on('error', () => undefined).end(stdin)
       }),
     async stop() {
       killAll()

@@ -26,8 +26,9 @@ export interface PatroniStore {
   /** Replaces the configuration if it is still that of this revision; false: it is not. Throws as `read` does. */
   replaceConfig(value: JsonObject, revision: string): Promise<boolean>
   /**
-   * Forgets that the database was made, and how it came to its timeline, if the configuration is still that of this revision: the next member that
-   * starts makes it anew, as the configuration says. False: it is not. Throws as `read` does.
+   * Forgets that the database was made, and how it came to its timeline, if the configuration is still that of this
+   * revision: the next member that starts makes it anew, as the configuration says. False: it is not. Throws as `read`
+   * does.
    */
   forgetDatabase(revision: string): Promise<boolean>
 }

@@ -4,7 +4,8 @@ import type { Seen } from '../../../driver/behaviour.ts'
 import type { StatesPerSite } from '../../../driver/capabilities.ts'
 import { parametersOf } from '../../../driver/parameters.ts'
 import type { Proof } from '../../../driver/proofs.ts'
-import { endOf } from '../../../systems/postgres/control-data.ts'
+import { type ControlData, endOf } from '../../../systems/postgres/control-data.ts'
+import { parseLsn } from '../../../systems/postgres/wal.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
 import { controlDataOf, hostsOf, type MemberHost } from '../host.ts'
 import { type PatroniState, standbyLeaderIn, writerIn } from '../observe.ts'
@@ -111,18 +112,21 @@ export const hostNamesOf = (component: Database, site: string | null): string[] 
   site === null ? [] : Object.values(siteSpecOf(component, site).members).map(({ host }) => host)
 
 /**
- * The stopped server that was the primary: by its control file, it was in production or shut down as one. Null where
- * none was, or none can be read.
+ * The stopped server that was the primary: by its control file, it was in production or shut down as one. Where none
+ * was, and `orFarthest`: the one that is the farthest, for a former primary may have been made a standby with its rows.
+ * Null where there is none, or none can be read.
  */
-export async function formerPrimary(hosts: ReadonlyMap<string, MemberHost>) {
+export async function formerPrimary(hosts: ReadonlyMap<string, MemberHost>, { orFarthest = false } = {}) {
   const read = await Promise.all(
     [...hosts].map(async ([name, host]) => ({ name, host, control: await controlDataOf(host) })),
   )
-  const primaries = read.flatMap(({ name, host, control }) =>
-    control !== null && AS_PRIMARY.includes(control.state) ? [{ name, host, control }] : [],
-  )
-  return primaries.sort((a, b) => b.control.timeline - a.control.timeline)[0] ?? null
+  const known = read.flatMap(({ name, host, control }) => (control === null ? [] : [{ name, host, control }]))
+  const primaries = known.filter(({ control }) => AS_PRIMARY.includes(control.state))
+  const candidates = primaries.length > 0 || !orFarthest ? primaries : known
+  return candidates.sort((a, b) => farther(a.control, b.control))[0] ?? null
 }
+const farther = (one: ControlData, other: ControlData): number =>
+  other.timeline - one.timeline || Number((parseLsn(other.checkpoint) ?? 0n) - (parseLsn(one.checkpoint) ?? 0n))
 
 /** DBState of pg_control.h: what a standby has says "in recovery". */
 const AS_PRIMARY = ['in production', 'shut down', 'shutting down', 'in crash recovery', 'starting up']

@@ -2,7 +2,7 @@ import type { Intent } from '../../../domain/plan.ts'
 import { type Action, type DriverStep, planStep, stepOf } from '../../../driver/action.ts'
 import type { Plain, Seen } from '../../../driver/behaviour.ts'
 import { quoted } from '../../../driver/manual.ts'
-import { parametersOf, TEXT } from '../../../driver/parameters.ts'
+import { FLAG, parametersOf, TEXT } from '../../../driver/parameters.ts'
 import type { Proof } from '../../../driver/proofs.ts'
 import { changedRows, ROWS_FILE } from '../../../systems/postgres/changed-rows.ts'
 import { endOf } from '../../../systems/postgres/control-data.ts'
@@ -24,20 +24,22 @@ import { type DatabaseRun, membersAt, readStoreOf, siteOf } from '../run.ts'
 import { clusterNamed, type Database, type PatroniSpec } from '../spec.ts'
 
 /** What exists only on the former active site is kept, and named, before it is rewound or made anew. */
-export function keepEvidenceStep(component: Database, { from, to }: Intent): DriverStep<KeepEvidence> {
+export function keepEvidenceStep(component: Database, { from, to }: Intent, parted: boolean): DriverStep<KeepEvidence> {
   return planStep(keepEvidence, to, {
     phase: 'FINAL_SYNC',
     needs: [stepOf(component, fence, to)],
     title: `Copies the WAL that only ${clusterNamed(component, to)} has into ${evidenceOf(component)} on its host, and counts the committed rows in it per table`,
     deadline: minutes(15),
     expected: seconds(5),
-    parameters: { active: from },
+    parameters: { active: from, parted },
   })
 }
 
 type KeepEvidence = {
   /** The site that took over. */
   readonly active: string
+  /** Its history parted from the active one, or may have: also a server that is a standby by now may hold such rows. */
+  readonly parted: boolean
 }
 /** The description in `evidence.json`, field by field, and these. */
 interface Kept extends Proof {
@@ -104,7 +106,7 @@ const behaviour: Plain<PatroniSpec, KeepEvidence, Kept> = {
 
 export const keepEvidence: Action<PatroniSpec, KeepEvidence, Kept> = {
   name: 'keep-evidence',
-  parameters: parametersOf<KeepEvidence>({ active: TEXT }),
+  parameters: parametersOf<KeepEvidence>({ active: TEXT, parted: FLAG }),
   behaviour,
   byHand: {
     say: (component, step) => ({
@@ -137,7 +139,10 @@ const NOTHING: Kept = {
 const folderOf = (run: Run): string =>
   `${evidenceOf(run.component)}/${run.component.spec.scope}-${siteOf(run)}-${run.begunAt.replaceAll(/[:.]/g, '-')}`
 
-const formerOf = (run: Run) => formerPrimary(hostsOf(run.component, siteOf(run), run.context, run.signal))
+const formerOf = (run: Run) =>
+  formerPrimary(hostsOf(run.component, siteOf(run), run.context, run.signal), {
+    orFarthest: run.step.parameters.parted,
+  })
 
 /** `$0`: the folder; the names of the files follow. */
 const COPY = 'umask 077 && mkdir -p "$0" && for one in "$@"; do cp -- "$PGDATA/pg_wal/$one" "$0/" || exit 1; done'

@@ -16,8 +16,8 @@ import { wipe, wipeStep } from './wipe.ts'
 
 /**
  * The former active site becomes a passive one: it is stopped, what only it has is kept, its configuration is written
- * before it starts, and it is rewound or copied anew. A site that follows already, or was only left behind by a move, is
- * not stopped. Pure.
+ * before it starts, and it is rewound or copied anew. A site that follows already, or was only left behind by a move,
+ * is not stopped. Pure.
  */
 export function rejoinSteps(component: Database, states: StatesPerSite<PatroniState>, intent: Intent): DriverStep[] {
   const { from, to } = intent
@@ -37,7 +37,7 @@ export function rejoinSteps(component: Database, states: StatesPerSite<PatroniSt
   const before = way === 'clone' ? stepOf(component, wipe, to) : stepOf(component, enroll, to)
   return [
     fenceStep(component, to),
-    keepEvidenceStep(component, intent),
+    keepEvidenceStep(component, intent, way === 'clone'),
     enrollStep(component, intent),
     ...(way === 'clone' ? [wipeStep(component, intent)] : []),
     startStep(component, to, from, [before]),

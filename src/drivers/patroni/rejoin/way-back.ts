@@ -11,8 +11,8 @@ export type WayBack = 'follows' | 'redirect' | 'rewind' | 'clone'
 
 /**
  * Chosen by histories, and never by the roles of members. Patroni rewinds a server only if the number of its timeline
- * is not that of the primary (`_check_timeline_and_lsn` in rewind.py): a site that promoted itself to the same number is
- * never rewound, runs as a standby leader, and keeps its rows. Pure.
+ * is not that of the primary (`_check_timeline_and_lsn` in rewind.py): a site that promoted itself to the same number
+ * is never rewound, runs as a standby leader, and keeps its rows. Pure.
  */
 export function wayBack(active: PatroniState, former: PatroniState, activeSite: string): WayBack {
   const writer = writerIn(active)
