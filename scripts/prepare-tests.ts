@@ -3,6 +3,7 @@ import { ensureCachedParts } from '../lab/cached-parts.ts'
 import { storeIsCached } from '../lab/images/store.ts'
 import { startProgress } from '../lab/progress.ts'
 import { installMissing, installPackages, missingPrograms } from '../lab/requirements.ts'
+import { ensurePatroni } from '../test/support/patroni-programs.ts'
 
 /** What tests run for real outside the lab, and the Debian package that brings it. */
 const servers: Readonly<Record<string, string>> = {
@@ -12,6 +13,8 @@ const servers: Readonly<Record<string, string>> = {
   '/usr/sbin/named': 'bind9',
   '/usr/sbin/nginx': 'nginx-light',
   '/usr/bin/nsupdate': 'bind9-dnsutils',
+  '/usr/bin/etcd': 'etcd-server',
+  '/usr/lib/python3.11/ensurepip': 'python3-venv',
 }
 
 /**
@@ -26,6 +29,7 @@ try {
   if (programs.length > 0) await progress.step('apt packages', () => installMissing(programs, show, signal))
   const packages = Object.keys(servers).flatMap((path) => (existsSync(path) ? [] : [servers[path] ?? '']))
   if (packages.length > 0) await progress.step('apt packages', () => installPackages(packages, show, signal))
+  await progress.step('Patroni', () => ensurePatroni())
   await ensureCachedParts(progress, signal)
 } finally {
   progress.end()

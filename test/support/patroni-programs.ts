@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -7,8 +8,10 @@ import { cached } from '../../lab/topology.ts'
 
 const run = promisify(execFile)
 
-export const PATRONI_VERSION = '4.1.4'
-const home = cached(`patroni-${PATRONI_VERSION}`)
+/** The same that the machines of the lab have, with the digests of all packages. */
+const requirements = join(import.meta.dirname, '..', '..', 'lab', 'machines', 'patroni-requirements.txt')
+const key = createHash('sha256').update(readFileSync(requirements)).digest('hex').slice(0, 16)
+const home = cached(`patroni-${key}`)
 
 /**
  * Python with Patroni from PyPI, in a virtual environment of its own in the lab's cache; made when there is none (30 s,
@@ -19,7 +22,7 @@ export async function ensurePatroni(): Promise<readonly [program: string, ...arg
   if (existsSync(home)) return command
   const unfinished = `${home}.${process.pid}`
   await mkdir(dirname(home), { recursive: true })
-  const packages = [`patroni[etcd3]==${PATRONI_VERSION}`, 'psycopg[binary]']
+  const packages = ['--no-deps', '--require-hashes', '--no-build-isolation', '--requirement', requirements]
   try {
     await run('python3', ['-m', 'venv', unfinished], { timeout: 120_000 })
     // `python3 -m pip`: what pip installs is found by the interpreter, wherever the folder is moved to.
