@@ -9,7 +9,7 @@ import { type BySite, EVERYWHERE, type Gap, type Observed } from '../domain/obse
 import type { ComponentLoss, Finding, Intent, KeptData, PlannedStep } from '../domain/plan.ts'
 import type { Sandbox } from '../domain/restore-test.ts'
 import type { Component, SiteName, Stack } from '../domain/stack.ts'
-import type { Json, JsonObject } from '../values/json.ts'
+import type { JsonObject } from '../values/json.ts'
 import { type AnyAction, type DriverStep, idOfStep } from './action.ts'
 import type { Assessment, SelfFencing } from './assessment.ts'
 import type { Assesses, Driver, Moves, SeesLiveness, SiteDriver } from './capabilities.ts'
@@ -261,11 +261,7 @@ export async function restoreTestOf(
   sandbox: Sandbox,
   context: DriverContext,
 ): Promise<RestoreTestReport | null> {
-  const report = await ofSites(driver)?.backups?.restoreTest(component, source, sandbox, context)
-  if (report === undefined) return null
-  const { endpoint, ...rest } = report
-  // A sandbox hands endpoints on as data; who needs one reads its kind.
-  return endpoint === undefined ? rest : { ...rest, endpoint: endpoint as Json as JsonObject }
+  return (await ofSites(driver)?.backups?.restoreTest(component, source, sandbox, context)) ?? null
 }
 
 /** Read-only SQL on a component; null: it is no database. */

@@ -5,7 +5,7 @@ import type { AccessRule, CredentialUse, Identity } from '../domain/identities.t
 import type { LivenessSignal } from '../domain/liveness.ts'
 import type { Gap, Observed } from '../domain/observed.ts'
 import type { ComponentLoss, Intent, KeptData, Mode } from '../domain/plan.ts'
-import type { Check, Sandbox } from '../domain/restore-test.ts'
+import type { Sandbox } from '../domain/restore-test.ts'
 import type { Component, SiteName, Stack } from '../domain/stack.ts'
 import type { Milliseconds } from '../values/duration.ts'
 import type { JsonObject } from '../values/json.ts'
@@ -14,7 +14,7 @@ import type { Assessment, LocationOf } from './assessment.ts'
 import type { CodeTable, DeclaredCodes, DriverFinding } from './codes.ts'
 import type { DriverContext } from './context.ts'
 import type { Deployment, DeployUnit } from './deployment.ts'
-import type { RestoreEndpoint } from './proofs.ts'
+import type { RestoreTestReport } from './restore-test.ts'
 
 /** Offline: what the stack file declares for this kind. All of it is pure but `fileProblems`. Every driver has it. */
 export interface Declares<Spec> {
@@ -130,13 +130,7 @@ export interface BacksUp<Spec, States> {
     source: SiteName,
     sandbox: Sandbox,
     context: DriverContext,
-  ): Promise<KitRestoreTest>
-}
-export interface KitRestoreTest {
-  readonly backup: { readonly id: string; readonly takenAt: string; readonly bytes: number | null }
-  readonly checks: readonly Check[]
-  readonly restoreDuration: Milliseconds
-  readonly endpoint?: RestoreEndpoint
+  ): Promise<RestoreTestReport>
 }
 
 export interface IsDatabase<Spec> {

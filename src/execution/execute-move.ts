@@ -31,7 +31,7 @@ import { recorderTo } from './recorder.ts'
 import type { Course, RunState } from './run-state.ts'
 import { runSteps } from './run-steps.ts'
 import type { StepReport } from './step-report.ts'
-import { touchWhatWasLeft } from './take-over.ts'
+import { invalidateWhatWasLeft } from './take-over.ts'
 import { advance, beginRun, mayTurnBack } from './transition.ts'
 import { waysTo } from './ways-to.ts'
 import { type WitnessRun, witnessBehaviours } from './witness-actions.ts'
@@ -219,7 +219,7 @@ function performing(move: MoveRun, { journal, holder, lockTaken }: Holding, step
           plan: move.plan,
           clock: move.clock,
           lockTaken,
-          touchLeft: (run, signal) => touchWhatWasLeft(move, journal.entries, run, signal),
+          invalidateLeft: (run, signal) => invalidateWhatWasLeft(move, journal.entries, run, signal),
         })[step.action]
       : behaviourOf(move.drivers[componentOf(move.context.stack, step.component).driver], step.action)
   if (behaviour === undefined) throw new Error(`no driver performs ${step.action} of ${step.id}`)

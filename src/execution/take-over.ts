@@ -35,7 +35,7 @@ interface Left {
  * then fail their precondition. That process read the version before it asserted the lock, and the lock is ours by now.
  * Throws what prevented an invalidation; may be repeated.
  */
-export async function touchWhatWasLeft(
+export async function invalidateWhatWasLeft(
   by: TakeOver,
   own: readonly JournalEntry[],
   run: string,
@@ -50,7 +50,7 @@ export async function touchWhatWasLeft(
   await Promise.all(
     reached.map(async (step) => {
       try {
-        await touch(by, left.intent, step, signal)
+        await invalidate(by, left.intent, step, signal)
       } catch (error) {
         // What may still arrive on a third site says which site it follows, and makes no site a writer: its silence
         // delays no move.
@@ -108,7 +108,7 @@ export function mayStillChange(
   })
 }
 
-async function touch(by: TakeOver, intent: Intent, step: PlannedStep, signal: AbortSignal): Promise<void> {
+async function invalidate(by: TakeOver, intent: Intent, step: PlannedStep, signal: AbortSignal): Promise<void> {
   // The core's own steps have no component: their records name the process that may change them.
   const component = by.context.stack.components.find(({ name }) => name === step.component)
   const behaviour = component === undefined ? undefined : behaviourOf(by.drivers[component.driver], step.action)

@@ -27,7 +27,7 @@ export interface WitnessRun {
   readonly plan: Plan
   readonly clock: Clock
   /** Invalidates what earlier processes of a run may still change on the sites: see `take-over.ts`. */
-  readonly touchLeft: (run: string, signal: AbortSignal) => Promise<void>
+  readonly invalidateLeft: (run: string, signal: AbortSignal) => Promise<void>
   /** Called when the lock is taken, before the rest of the step: from then on the lock is renewed. */
   readonly lockTaken: () => void
 }
@@ -95,7 +95,7 @@ function lockBehaviour(of: WitnessRun): WitnessBehaviour {
       }
       // Comes before the record names this process: if it dies now, the process that continues finds the same run, and
       // repeats this.
-      for (const left of new Set([run, record.run])) await of.touchLeft(left, step.signal)
+      for (const left of new Set([run, record.run])) await of.invalidateLeft(left, step.signal)
       // A process that continues the run also takes over the record: a process that fell asleep after its last check of
       // the lock can then not activate any more.
       const since = ours ? record.since : (await witnessTime(store, clock)).toISOString()

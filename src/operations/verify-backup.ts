@@ -10,7 +10,7 @@ import type { RestoreTestOutcome } from '../evidence/reports.ts'
 import type { Platform } from '../platform/platform.ts'
 import { platforms, platformsOf } from '../platform/registry.ts'
 import { type Milliseconds, minutes } from '../values/duration.ts'
-import type { JsonObject } from '../values/json.ts'
+import type { Json, JsonObject } from '../values/json.ts'
 import { stampOf } from '../values/stamp.ts'
 import { verdictOf } from '../verification/judge-restore.ts'
 import { patientStore } from '../witness/patient-store.ts'
@@ -184,7 +184,8 @@ async function restoreAll(
     namespace: nameFor(world.stack.name),
     labels: labels(world.stack.name, id),
     deadline: world.stack.objectives.restoreTime * 2,
-    endpointOf: (component): JsonObject | null => reports.get(component)?.endpoint ?? null,
+    // As data: a component that needs an endpoint reads its kind.
+    endpointOf: (component) => (reports.get(component)?.endpoint as Json | undefined as JsonObject | undefined) ?? null,
   })
   const tests = new Map<ComponentName, Promise<void>>()
   const test = async (component: Component, sandbox: Sandbox): Promise<void> => {

@@ -1,11 +1,13 @@
-import type { Progress } from '../../src/domain/progress.ts'
-import type { Behaviour, FlatRun } from './flat/behaviour.ts'
+import type { Behaviour, FlatProgress, FlatRun } from './flat/behaviour.ts'
 
 /**
  * One look, and the effect if one is due on what was seen: as a run does it, without the lock in between. Returns what
  * was seen.
  */
-export async function applyAsSeen<Spec>(behaviour: Behaviour<Spec> | undefined, run: FlatRun<Spec>): Promise<Progress> {
+export async function applyAsSeen<Spec>(
+  behaviour: Behaviour<Spec> | undefined,
+  run: FlatRun<Spec>,
+): Promise<FlatProgress> {
   if (behaviour === undefined) throw new Error(`no behaviour for ${run.step.id}`)
   const seen = await behaviour.done(run)
   if (seen.is === 'pending' && seen.restsOn !== undefined) await behaviour.apply?.({ ...run, restsOn: seen.restsOn })
@@ -13,7 +15,7 @@ export async function applyAsSeen<Spec>(behaviour: Behaviour<Spec> | undefined, 
 }
 
 /** The same for taking back. */
-export async function undoAsSeen<Spec>(behaviour: Behaviour<Spec>, run: FlatRun<Spec>): Promise<Progress> {
+export async function undoAsSeen<Spec>(behaviour: Behaviour<Spec>, run: FlatRun<Spec>): Promise<FlatProgress> {
   const seen = (await behaviour.undone?.(run)) ?? { is: 'done', proof: {} }
   if (seen.is === 'pending' && seen.restsOn !== undefined) await behaviour.undo?.({ ...run, restsOn: seen.restsOn })
   return seen

@@ -3,8 +3,8 @@ import type { KubernetesObject, PodReference } from '../../clients/kubernetes-cl
 import type { Progress } from '../../domain/progress.ts'
 import type { Check, Sandbox } from '../../domain/restore-test.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { KitRestoreTest } from '../../driver/capabilities.ts'
 import type { DriverContext } from '../../driver/context.ts'
+import type { RestoreTestReport } from '../../driver/restore-test.ts'
 import { asStandbyError, siteError } from '../../errors/standby-error.ts'
 import { isReady } from '../../platform/kubernetes/client/conditions.ts'
 import { KUBERNETES } from '../../platform/kubernetes/key.ts'
@@ -25,7 +25,7 @@ export async function testRestored(
   source: SiteName,
   sandbox: Sandbox,
   context: DriverContext,
-): Promise<KitRestoreTest> {
+): Promise<RestoreTestReport> {
   const begun = context.clock.now()
   const expected = await readIdentity(component, source, context).catch((error: unknown) => {
     // The active site may be what was lost: then only emptiness can be judged.

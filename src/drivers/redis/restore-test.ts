@@ -3,8 +3,8 @@ import type { ObjectStoreClient } from '../../clients/object-store-client.ts'
 import type { Progress } from '../../domain/progress.ts'
 import type { Check, Sandbox } from '../../domain/restore-test.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { KitRestoreTest } from '../../driver/capabilities.ts'
 import type { DriverContext } from '../../driver/context.ts'
+import type { RestoreTestReport } from '../../driver/restore-test.ts'
 import { asStandbyError } from '../../errors/standby-error.ts'
 import { isReady } from '../../platform/kubernetes/client/conditions.ts'
 import { KUBERNETES } from '../../platform/kubernetes/key.ts'
@@ -26,7 +26,7 @@ export async function testRestore(
   source: SiteName,
   sandbox: Sandbox,
   context: DriverContext,
-): Promise<KitRestoreTest> {
+): Promise<RestoreTestReport> {
   const { location, open } = context.objectStore(component.spec.backup.store, source)
   const store = await open('read')
   const dump = await newestOrDamage(store, backupFolder(component), context.signal)

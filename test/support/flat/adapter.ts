@@ -129,8 +129,7 @@ export function adaptedSiteDriver<Spec, State>(
                   (backups.backup?.(c, states, site, stack) ?? []).map((step) => asPlanned(c, step)),
               }),
           async restoreTest(c, source, sandbox, context) {
-            const { endpoint, ...report } = await backups.restoreTest(c, source, sandbox, around(context))
-            return endpoint === undefined ? report : { ...report, endpoint: endpoint as unknown as JsonObject }
+            return backups.restoreTest(c, source, sandbox, around(context))
           },
         }),
     ...(database === undefined ? {} : { sql: (c, at, query, context) => database.sql(c, at, query, around(context)) }),

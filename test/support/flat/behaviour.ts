@@ -1,9 +1,21 @@
 import type { Intent, PlannedStep, StepId } from '../../../src/domain/plan.ts'
-import type { Progress, RestsOn } from '../../../src/domain/progress.ts'
+import type { Progress } from '../../../src/domain/progress.ts'
 import type { Component } from '../../../src/domain/stack.ts'
 import type { Milliseconds } from '../../../src/values/duration.ts'
 import type { JsonObject } from '../../../src/values/json.ts'
 import type { FlatContext } from './context.ts'
+
+/**
+ * What a flat behaviour says of a step: `restsOn` is the precondition of a due effect, `takenBackBy` who reverted it.
+ */
+export type FlatProgress =
+  | Exclude<Progress, { readonly is: 'pending' }>
+  | {
+      readonly is: 'pending'
+      readonly waitingFor: string
+      readonly restsOn?: JsonObject
+      readonly takenBackBy?: string
+    }
 
 /**
  * What a step does. Each method may run twice, and after a crash of another process. Where there is a `touch`, every
@@ -12,7 +24,7 @@ import type { FlatContext } from './context.ts'
  */
 export interface Behaviour<Spec = JsonObject> {
   /** Observes whether the post-condition holds; read-only. */
-  done(run: FlatRun<Spec>): Promise<Progress>
+  done(run: FlatRun<Spec>): Promise<FlatProgress>
   /** The effect: idempotent. Absent for steps that only wait or check. */
   apply?(run: FlatRun<Spec>): Promise<void>
   /**
@@ -29,7 +41,7 @@ export interface Behaviour<Spec = JsonObject> {
   /** Takes the effect back, before the point of no return: idempotent, and harmless where the effect never happened. */
   undo?(run: FlatRun<Spec>): Promise<void>
   /** Observes whether it is taken back, and what was before is true again. */
-  undone?(run: FlatRun<Spec>): Promise<Progress>
+  undone?(run: FlatRun<Spec>): Promise<FlatProgress>
   /**
    * Makes too late what others have sent, or were about to send: the object gets another version, and is otherwise left
    * as it is. May be repeated. Where there is one, `apply` and `undo` are called only while `restsOn` says that they
@@ -59,7 +71,7 @@ export interface FlatRun<Spec = JsonObject> {
    */
   readonly pastReturn?: boolean
   /** For `apply` and `undo`: what `done` or `undone` saw, and what the effect must hold on to. */
-  readonly restsOn?: RestsOn
+  readonly restsOn?: JsonObject
   /** What an earlier step of this run proved. */
   proofOf(step: StepId): JsonObject | null
 }

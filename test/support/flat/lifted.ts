@@ -1,17 +1,16 @@
 /** Drivers and behaviours of the kit out of flat ones: the core reads the kit alone. */
 import { type BySite, EVERYWHERE, type Observed } from '../../../src/domain/observed.ts'
 import type { Finding, Intent, PlannedStep } from '../../../src/domain/plan.ts'
-import type { Progress, RestsOn } from '../../../src/domain/progress.ts'
 import type { Component, SiteName, Stack } from '../../../src/domain/stack.ts'
 import type { AnyAction, DriverStep } from '../../../src/driver/action.ts'
 import type { Assessment } from '../../../src/driver/assessment.ts'
-import type { Assesses, Driver, KitRestoreTest, Moves, Plans, SeesLiveness } from '../../../src/driver/capabilities.ts'
+import type { Assesses, Driver, Moves, Plans, SeesLiveness } from '../../../src/driver/capabilities.ts'
 import { declareCodes } from '../../../src/driver/codes.ts'
 import type { DriverContext } from '../../../src/driver/context.ts'
 import type { Deployment } from '../../../src/driver/deployment.ts'
 import type { EngineBehaviour, EngineRun, SeenByEngine } from '../../../src/driver/engine.ts'
 import type { JsonObject } from '../../../src/values/json.ts'
-import type { Behaviour, FlatRun } from './behaviour.ts'
+import type { Behaviour, FlatProgress, FlatRun } from './behaviour.ts'
 import type { FlatDriver } from './driver.ts'
 
 /** What a driver of the whole stack is asked with when nothing was observed of it. */
@@ -106,7 +105,7 @@ export function liftedDriver(old: FlatDriver): Driver {
             async restoreTest(component, source, sandbox, context) {
               const report = await old.restoreTest?.(component, source, sandbox, context)
               if (report === undefined) throw new Error(`${kind} tests no backup any more`)
-              return report as KitRestoreTest
+              return report
             },
           },
         }),
@@ -213,7 +212,7 @@ const nudgeOf = ({ every, remind }: NonNullable<Behaviour['reminder']>) => ({
 
 async function* noChanges(): AsyncIterable<unknown> {}
 
-function loweredRun({ step, context, proofOf, memory: _, site: __, ...run }: EngineRun, restsOn?: RestsOn): FlatRun {
+function loweredRun({ step, context, proofOf, memory: _, site: __, ...run }: EngineRun, restsOn?: JsonObject): FlatRun {
   return {
     ...run,
     // The engine passes whole steps.
@@ -224,7 +223,7 @@ function loweredRun({ step, context, proofOf, memory: _, site: __, ...run }: Eng
   }
 }
 
-function asSeen(progress: Progress): SeenByEngine {
+function asSeen(progress: FlatProgress): SeenByEngine {
   if (progress.is === 'done') return { is: 'done', proof: progress.proof as object }
   if (progress.is === 'failed') return progress as Extract<SeenByEngine, { readonly is: 'failed' }>
   if (progress.is === 'unknown') return progress

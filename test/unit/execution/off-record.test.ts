@@ -1,8 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
-import type { Progress } from '../../../src/domain/progress.ts'
 import { openJournal } from '../../../src/witness/journal.ts'
 import { FENCE, fencedMove, resultOf } from '../../support/fenced-move.ts'
-import type { Behaviour } from '../../support/flat/behaviour.ts'
+import type { Behaviour, FlatProgress } from '../../support/flat/behaviour.ts'
 import { toyCode } from '../../support/toy-codes.ts'
 
 type Move = Awaited<ReturnType<typeof fencedMove>>
@@ -12,7 +11,7 @@ const LOCK = resultOf('witness.lock')
 function bent(at: Move, as: Partial<Behaviour>): void {
   Object.assign(at.driver.behaviours.fence ?? {}, as)
 }
-const crashLoop = async (): Promise<Progress> => ({
+const crashLoop = async (): Promise<FlatProgress> => ({
   is: 'failed',
   code: toyCode['rollout-failed'],
   why: 'its pods crash, whatever this run does',

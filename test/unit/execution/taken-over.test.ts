@@ -27,7 +27,7 @@ test('a process that slept through its lock, and was taken over from, cannot pas
       holder: `r#${attempt}`,
       plan,
       clock,
-      touchLeft: async () => undefined,
+      invalidateLeft: async () => undefined,
       lockTaken: () => undefined,
     })
   const [first, second] = [process(1), process(2)]

@@ -23,7 +23,7 @@ async function worldOf(of: { readonly left?: string } = {}) {
     restoreTest: async ({ name }: Component, _source, sandbox) => {
       restored.push({ component: name, sandbox })
       const check = { id: 'rows', component: name, outcome: 'pass', expected: '1', found: '1' } as const
-      return { backup, checks: [check], restoreDuration: 1, endpoint: { host: name } }
+      return { backup, checks: [check], restoreDuration: 1, endpoint: { kind: 'http', url: `http://${name}` } }
     },
   })
   const drivers = { onHosts: liftedDriver(testing('hosts')), onCluster: liftedDriver(testing('kubernetes')) }
@@ -88,7 +88,7 @@ test('a restore test runs each component in the sandbox of the platform that it 
     ],
   ])
   // What is restored on one platform is reached from the sandbox of the other one.
-  expect(restored[1]?.sandbox.endpointOf('database')).toEqual({ host: 'database' })
+  expect(restored[1]?.sandbox.endpointOf('database')).toEqual({ kind: 'http', url: 'http://database' })
   expect(commands).toHaveLength(2)
   expect(outcome).toMatchObject({
     verdict: 'restorable',

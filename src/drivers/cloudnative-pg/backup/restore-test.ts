@@ -1,8 +1,8 @@
 import type { Progress } from '../../../domain/progress.ts'
 import type { Check, Sandbox } from '../../../domain/restore-test.ts'
 import type { SiteName } from '../../../domain/stack.ts'
-import type { KitRestoreTest } from '../../../driver/capabilities.ts'
 import type { DriverContext } from '../../../driver/context.ts'
+import type { RestoreTestReport } from '../../../driver/restore-test.ts'
 import { asStandbyError, siteError } from '../../../errors/standby-error.ts'
 import { KUBERNETES } from '../../../platform/kubernetes/key.ts'
 import { newestBackup, walNames } from '../../../systems/postgres/barman-archive.ts'
@@ -28,7 +28,7 @@ export async function testRestore(
   source: SiteName,
   sandbox: Sandbox,
   context: DriverContext,
-): Promise<KitRestoreTest> {
+): Promise<RestoreTestReport> {
   const { archive, like } = await archiveToTest(component, source, sandbox, context)
   await refuseForked(component, archive, context)
   const store = await context.objectStore(component.spec.archive.store, source).open('read')
@@ -139,7 +139,7 @@ async function refuseForked(component: Database, archive: Archive, context: Driv
   )
 }
 
-function nothingToRestore(component: Database, serverName: string, context: DriverContext): KitRestoreTest {
+function nothingToRestore(component: Database, serverName: string, context: DriverContext): RestoreTestReport {
   const check: Check = {
     id: 'has-backup',
     component: component.name,

@@ -128,17 +128,17 @@ describe('the restart is asked for', () => {
   })
 })
 
-test('an operator that forgot the restart is reminded: PostgreSQL reads its settings, the operator looks again', async () => {
+test('an operator that forgot the restart is nudged: PostgreSQL reads its settings, and the operator looks again', async () => {
   const { run, sent } = promoted({ archiveMode: 'always' })
   await restart.reminder?.remind(run)
   expect(sent).toEqual(['reload', `touch ${TOUCHED}`])
 })
 
-test('an operator that restarts it by itself has time for that, and hears nothing: a word amid a restart costs a second', () => {
+test('an operator that restarts it by itself has time for that, and gets no nudge: one amid a restart costs a second', () => {
   expect(restart.reminder?.every).toBeGreaterThan(5_000)
 })
 
-test('a PostgreSQL that does not answer is restarting already, and needs no word', async () => {
+test('a PostgreSQL that does not answer is restarting already, and needs no reload', async () => {
   const { run, sent } = promoted({ archiveMode: null })
   await restart.reminder?.remind(run)
   expect(sent).toEqual([`touch ${TOUCHED}`])

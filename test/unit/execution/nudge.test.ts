@@ -4,8 +4,8 @@ import { type PerformedRun, stepPerformer } from '../../../src/execution/perform
 import { deadlineAfter } from '../../../src/waiting/deadline.ts'
 import { toyClock } from '../../support/toy-stack.ts'
 
-/** A step whose operator does its part after so many milliseconds, or `afterWord` after it was reminded. */
-function waitingFor(operator: { readonly after: number; readonly afterWord?: number }, ours = async () => undefined) {
+/** A step whose operator does its part after so many milliseconds, or `afterNudge` after a nudge. */
+function waitingFor(operator: { readonly after: number; readonly afterNudge?: number }, ours = async () => undefined) {
   const clock = toyClock()
   const begun = clock.now().getTime()
   const log: string[] = []
@@ -17,8 +17,8 @@ function waitingFor(operator: { readonly after: number; readonly afterWord?: num
     nudge: {
       every: 4_000,
       async send() {
-        log.push(`reminded after ${Math.round((clock.now().getTime() - begun) / 1_000)} s`)
-        if (operator.afterWord !== undefined) due = clock.now().getTime() + operator.afterWord
+        log.push(`nudged after ${Math.round((clock.now().getTime() - begun) / 1_000)} s`)
+        if (operator.afterNudge !== undefined) due = clock.now().getTime() + operator.afterNudge
       },
     },
   }
@@ -43,32 +43,32 @@ function waitingFor(operator: { readonly after: number; readonly afterWord?: num
   return { log, performer: stepPerformer(behaviour, run as unknown as PerformedRun, around) }
 }
 
-test('an operator that is quick enough is not reminded', async () => {
+test('an operator that is quick enough gets no nudge', async () => {
   const { log, performer } = waitingFor({ after: 3_500 })
   await performer.wait()
   expect(log).toEqual(['the operator'])
 })
 
-test('one that forgot is reminded when it is due, and as often again; the lock is looked at before each word', async () => {
+test('an operator that forgot is nudged when the nudge is due, and as often again; the lock is read before each nudge', async () => {
   const { log, performer } = waitingFor({ after: 9_000 })
   await performer.wait()
-  const word = (seconds: number) => ['looked at the lock', `reminded after ${seconds} s`]
-  expect(log).toEqual(['the operator', ...word(4), ...word(8)])
-  const quick = waitingFor({ after: 60_000, afterWord: 500 })
+  const nudge = (seconds: number) => ['looked at the lock', `nudged after ${seconds} s`]
+  expect(log).toEqual(['the operator', ...nudge(4), ...nudge(8)])
+  const quick = waitingFor({ after: 60_000, afterNudge: 500 })
   await quick.performer.wait()
-  expect(quick.log.filter((line) => line.startsWith('reminded'))).toHaveLength(1)
+  expect(quick.log.filter((line) => line.startsWith('nudged'))).toHaveLength(1)
 })
 
-test('nobody who lost the lock says a word', async () => {
+test('a process that lost the lock sends no nudge', async () => {
   const { log, performer } = waitingFor({ after: 60_000 }, () => Promise.reject(new Error('lock lost')))
   await expect(performer.wait()).rejects.toThrow('lock lost')
   expect(log).toEqual(['the operator', 'looked at the lock'])
 })
 
-test('an operator that forgot is reminded on the way back too, where its step has a word for that', async () => {
+test('an operator that forgot is nudged on the way back too, where its step has a nudge for that', async () => {
   const clock = toyClock()
   const begun = clock.now().getTime()
-  const words: number[] = []
+  const nudges: number[] = []
   const behaviour: EngineBehaviour = {
     is: 'versioned',
     done: async () => ({ is: 'done', proof: {} }),
@@ -77,13 +77,13 @@ test('an operator that forgot is reminded on the way back too, where its step ha
     back: {
       undo: async () => undefined,
       undone: async () =>
-        words.length < 2
+        nudges.length < 2
           ? { is: 'pending', waitingFor: 'the operator' }
-          : { is: 'done', proof: { details: { words: words.length } } },
+          : { is: 'done', proof: { details: { nudges: nudges.length } } },
       nudge: {
         every: 4_000,
         async send() {
-          words.push(Math.round((clock.now().getTime() - begun) / 1_000))
+          nudges.push(Math.round((clock.now().getTime() - begun) / 1_000))
         },
       },
     },
@@ -98,7 +98,7 @@ test('an operator that forgot is reminded on the way back too, where its step ha
   const assertOurs = async (): Promise<void> => undefined
   const around = { clock, signal, deadline: deadlineAfter(20_000), waiting: () => undefined, assertOurs }
   expect(await stepPerformer(behaviour, run as unknown as PerformedRun, around).takeBack()).toEqual({
-    details: { words: 2 },
+    details: { nudges: 2 },
   })
-  expect(words).toEqual([4, 8])
+  expect(nudges).toEqual([4, 8])
 })

@@ -4,7 +4,7 @@ import type { SiteName } from '../../../src/domain/stack.ts'
 import { siteError } from '../../../src/errors/standby-error.ts'
 import { executeMove, type MoveRun } from '../../../src/execution/execute-move.ts'
 import { progressTo } from '../../../src/execution/progress.ts'
-import { mayStillChange, touchWhatWasLeft } from '../../../src/execution/take-over.ts'
+import { invalidateWhatWasLeft, mayStillChange } from '../../../src/execution/take-over.ts'
 import { witnessSteps } from '../../../src/planning/witness-steps.ts'
 import { openJournal } from '../../../src/witness/journal.ts'
 import { readLock } from '../../../src/witness/lock.ts'
@@ -98,7 +98,7 @@ function gate() {
 }
 
 describe('a process that falls asleep between its look at the lock and its effect', () => {
-  test('and is taken over from finds its effect refused, and touches nothing any more', async () => {
+  test('and is taken over from, finds its effect refused and changes nothing any more', async () => {
     const at = await deployed()
     const site = versionedObject()
     const sleep = gate()
@@ -152,7 +152,7 @@ describe('a process that falls asleep between its look at the lock and its effec
   })
 })
 
-describe('whoever takes a run over', () => {
+describe('a process that takes a run over', () => {
   /** A run whose process is gone in front of its first effect. */
   async function left(mode: Mode = 'switchover') {
     const at = await deployed(mode)
@@ -171,7 +171,7 @@ describe('whoever takes a run over', () => {
     return { ...at, site }
   }
 
-  test('touches what was left before anything else, and only after the lock is its own', async () => {
+  test('invalidates what was left before anything else, and only after the lock is its own', async () => {
     const at = await left()
     let holder: string | undefined
     const stop = stopping(at.site)
@@ -188,7 +188,7 @@ describe('whoever takes a run over', () => {
     expect(at.site.object).toMatchObject({ touches: 1, effects: ['stop'] })
   })
 
-  test('does nothing at all where it cannot touch, says why, and leaves the direction to the next one, which can', async () => {
+  test('does nothing at all where it cannot invalidate, says why, and leaves the direction to the next one, which can', async () => {
     const at = await left()
     const refused = siteError('kubernetes-forbidden', 'a right is lacking')
     const outcome = await at.process('resume', { ...stopping(at.site), touch: () => Promise.reject(refused) })
@@ -199,7 +199,7 @@ describe('whoever takes a run over', () => {
     expect(at.site.object).toMatchObject({ effects: ['stop'] })
   })
 
-  test('by another run touches what the unfinished one left, but nothing on the lost site of a failover', async () => {
+  test('by another run invalidates what the unfinished one left, but nothing on the lost site of a failover', async () => {
     const at = await left()
     await at.store.create('runs/r/plan.json', at.plan as never)
     const next = (intent: object, run: string) => {
@@ -213,7 +213,7 @@ describe('whoever takes a run over', () => {
     expect(at.site.object.touches).toBe(0)
   })
 
-  test('by another run that does reach the site touches it', async () => {
+  test('by another run that does reach the site invalidates what was left there', async () => {
     const at = await left()
     await at.store.create('runs/r/plan.json', at.plan as never)
     const plan = {
@@ -228,7 +228,7 @@ describe('whoever takes a run over', () => {
   })
 })
 
-test('a third site that is silent holds up nobody who takes a run over; one that refuses does', async () => {
+test('a silent third site does not delay a process that takes a run over; one that refuses does', async () => {
   const { store, clock, plan } = await deployed()
   const steps = [toyStep('application.stop@dc-c', 'PROTECT'), toyStep('application.stop@dc-b', 'PROTECT')] as const
   const taken = (step: (typeof steps)[number], fails: Error): Promise<void> => {
@@ -239,7 +239,12 @@ test('a third site that is silent holds up nobody who takes a run over; one that
     }
     const { context, signal } = toyWorld({ writer: null, effects: [] }, store, { clock })
     const left = [{ kind: 'intent', step: step.id, at: '2026-11-20T12:00:00Z' }] as never
-    return touchWhatWasLeft({ store, run: 'r', plan: { ...plan, steps }, drivers, context, clock }, left, 'r', signal)
+    return invalidateWhatWasLeft(
+      { store, run: 'r', plan: { ...plan, steps }, drivers, context, clock },
+      left,
+      'r',
+      signal,
+    )
   }
   const silent = siteError('site-unreachable', 'no answer', { retry: 'transient' })
   await expect(taken(steps[0], silent)).resolves.toBeUndefined()
@@ -250,7 +255,7 @@ test('a third site that is silent holds up nobody who takes a run over; one that
 })
 
 describe('an effect that was refused because its object has changed', () => {
-  test('is tried again on what is there by then, behind another look at the lock', async () => {
+  test('is tried again on what is there by then, after another look at the lock', async () => {
     const at = await deployed()
     const site = versionedObject()
     let others = 3
