@@ -13,8 +13,8 @@ export interface Action<Spec, Parameters extends JsonObject = JsonObject, P exte
   /** `promote`: stable, in ids, journals and evidence. */
   readonly name: string
   /**
-   * JSON Schema of its parameters: documentation, and what the conformance suite holds planned steps against. A run
-   * compares each parameter with a plan made anew, so nothing else judges them by it.
+   * JSON Schema of its parameters. Each planned step is held against it when a plan is made, approved, executed and
+   * resumed (`planning/parameter-defects.ts`): a step with other parameters is a defect of its plan.
    */
   readonly parameters: JsonObject
   /** What of them may change between a plan and its execution, such as a number of replicas. */

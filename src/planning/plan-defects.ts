@@ -20,6 +20,7 @@ import { fenceLevels, levelsByTime } from './fence-coverage.ts'
 import { followerProblems, isOfFollower } from './followers.ts'
 import { verdictOf } from './liveness.ts'
 import { orderProblems } from './order-steps.ts'
+import { parameterDefects } from './parameter-defects.ts'
 import { planCommand } from './plan-command.ts'
 import { shapeDefects } from './plan-shape.ts'
 import { predictedTimes } from './predicted-times.ts'
@@ -121,13 +122,16 @@ function stepDefects(step: PlannedStep, { stack, drivers }: PlanJudgement): stri
   if (component === WITNESS) return [...named, ...placed, ...bounded]
   const declared = stack.components.find(({ name }) => name === component)
   const driver = declared === undefined ? undefined : drivers[declared.driver]
-  const known = actionOf(driver, action) !== undefined
+  const known = actionOf(driver, action)
   return [
     ...named,
     ...placed,
     ...bounded,
     ...(declared === undefined ? [bad(`is of ${component}, which the stack file does not declare`)] : []),
-    ...(declared !== undefined && !known ? [bad(`asks for ${action}, which ${declared.driver} does not do`)] : []),
+    ...(declared !== undefined && known === undefined
+      ? [bad(`asks for ${action}, which ${declared.driver} does not do`)]
+      : []),
+    ...(known === undefined ? [] : parameterDefects(step, known).map((defect) => bad(`has wrong ${defect}`))),
     ...(step.byTime === true && !hasSelfFencing(driver) ? [bad('calls itself a fence by time')] : []),
   ]
 }

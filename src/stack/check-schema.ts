@@ -43,6 +43,7 @@ const all = (judgements: readonly Judgement[]): Judgement => ({
 
 function judgeAt(schema: JsonObject, value: Json, at: Place): Judgement {
   refuseUnknownKeywords(schema)
+  if (schema.anyOf !== undefined) return judgeAlternatives(schema.anyOf as readonly JsonObject[], value, at)
   const meaning = schema[MEANS] as Meaning | undefined
   const place = meaning === 'reference' ? { ...at, concealed: true } : at
   const wrong = wrongType(schema, value, place) ?? wrongValue(schema, value, place)
@@ -59,8 +60,8 @@ function judgeAt(schema: JsonObject, value: Json, at: Place): Judgement {
 }
 
 const KEYWORDS = new Set(
-  `type const enum pattern minLength minimum maximum minItems uniqueItems items minProperties maxProperties propertyNames
-  required properties additionalProperties oneOf title description examples default ${MEANS}`.split(/\s+/),
+  `type const enum pattern minLength minimum exclusiveMinimum maximum minItems uniqueItems items minProperties maxProperties propertyNames
+  required properties additionalProperties oneOf anyOf title description examples default ${MEANS}`.split(/\s+/),
 )
 function refuseUnknownKeywords(schema: JsonObject): void {
   for (const keyword of Object.keys(schema))
@@ -80,6 +81,7 @@ const TYPES: Readonly<Record<string, { readonly name: string; readonly fits: (va
   string: { name: 'text', fits: (value) => typeof value === 'string' },
   integer: { name: 'a whole number', fits: (value) => Number.isInteger(value) },
   number: { name: 'a number', fits: (value) => typeof value === 'number' },
+  null: { name: 'null', fits: (value) => value === null },
   boolean: { name: 'true or false', fits: (value) => typeof value === 'boolean' },
 }
 
@@ -117,6 +119,8 @@ function wrongValue(schema: JsonObject, value: Json, place: Place): Problem | nu
     )
     if (value < (low ?? 0) || value > (high ?? 0))
       return { what: `${value} is not between ${low} and ${high}${hintOf(schema)}` }
+    if (value <= Number(schema.exclusiveMinimum ?? Number.NEGATIVE_INFINITY))
+      return { what: `${value} is not above ${String(schema.exclusiveMinimum)}${hintOf(schema)}` }
   }
   const keys = isObject(value) ? Object.keys(value).length : 0
   const [fewest, most, size, entries] = Array.isArray(value)
@@ -206,6 +210,12 @@ function strangerText(key: string, known: readonly string[], place: Place): stri
   if (present !== null) return `unknown key, and ${present} is here already`
   if (place.around.includes(key)) return `unknown key: ${key} belongs one level up, less indented`
   return `unknown key; there may be ${known.join(', ')}`
+}
+
+/** One schema of several is enough. Of a value that fits none, the first one says what is wrong. */
+function judgeAlternatives(alternatives: readonly JsonObject[], value: Json, place: Place): Judgement {
+  const judged = alternatives.map((one) => judgeAt(one, value, place))
+  return judged.find(({ problems }) => problems.length === 0) ?? judged[0] ?? NOTHING
 }
 
 /** Of several forms, judges the intended one: the one that shares keys with the value. */
