@@ -90,6 +90,8 @@ test('a restore test runs each component in the sandbox of the platform that it 
   // What is restored on one platform is reached from the sandbox of the other one.
   expect(restored[1]?.sandbox.endpointOf('database')).toEqual({ kind: 'http', url: 'http://database' })
   expect(commands).toHaveLength(2)
+  // By the name of the test: the sandbox of another one is not emptied.
+  for (const command of commands) expect(command).toContain(`[ "$now" != ${outcome.id} ]`)
   expect(outcome).toMatchObject({
     verdict: 'restorable',
     sandbox: { site: 'dc-b', namespace: 'standby-restore-toy', removed: true },

@@ -1,13 +1,14 @@
 import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { type SshAccess, type SshRunner, sshRunner } from '../../../src/clients/ssh.ts'
 import type { Site, SiteName, Stack } from '../../../src/domain/stack.ts'
 import type { DriverContext } from '../../../src/driver/context.ts'
 import { observe } from '../../../src/observation/observe.ts'
 import { livenessOf } from '../../../src/planning/liveness.ts'
-import { HOSTS, openHosts } from '../../../src/platform/hosts/client.ts'
+import { HOSTS, type HostsClient, openHosts } from '../../../src/platform/hosts/client.ts'
 import type { DeclaredHosts } from '../../../src/platform/hosts/declared-hosts.ts'
 import { hostsPlatform } from '../../../src/platform/hosts/platform.ts'
 import type { PlatformView } from '../../../src/platform/platform.ts'
@@ -216,6 +217,24 @@ describe('a host that answers late', () => {
       kind: 'silent',
       why: 'another host than the declared one answers',
     })
+  })
+
+  test('because its way is long is waited for as often as a login goes that way', async () => {
+    const hosts: HostsClient = {
+      site: 'dc-a' as SiteName,
+      machines: { 'db-1': machine(22, ID_1) },
+      way: { roundTrip: 350 },
+      run: () => Promise.reject(new Error('nothing is run here')),
+      async identify(_machine, signal) {
+        await pause(1_700, undefined, { signal })
+        return { machineId: ID_1, system: 'Linux far' }
+      },
+    }
+    const site = siteWith({ ssh: sshOf(one), machines: hosts.machines })
+    const world = toyWorld({ writer: 'dc-a', effects: [] }, memoryStore())
+    const context = { ...world.context, stack: { ...toyStack, sites: [site] }, platform: () => hosts }
+    const seen = await observe(context as unknown as DriverContext, memoryStore(), {}, 300)
+    expect(seen.sites['dc-a']).toMatchObject({ kind: 'answering', version: 'Linux far' })
   })
 
   test('is known by its host key alone where no machine-id is declared', async () => {
