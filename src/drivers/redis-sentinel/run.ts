@@ -3,7 +3,7 @@ import type { StepRun } from '../../driver/behaviour.ts'
 import { asStandbyError } from '../../errors/standby-error.ts'
 import type { JsonObject } from '../../values/json.ts'
 import { codes } from './codes.ts'
-import { askAllRedis, askRedis, askSentinel, type GroupState } from './observe.ts'
+import { answeringIn, askAllRedis, askRedis, askSentinel, type GroupState } from './observe.ts'
 import { type Group, minReplicasOf, priorityIn, type RedisSentinelSpec, redisOf, sentinelNamesOf } from './spec.ts'
 import type { RedisServer, Sentinel } from './views.ts'
 import { type Asking, hostAndPort, tell } from './wire.ts'
@@ -19,8 +19,14 @@ export function siteOf({ site, step }: GroupRun): SiteName {
 
 export const askingOf = ({ context, signal }: Pick<GroupRun, 'context' | 'signal'>): Asking => ({ context, signal })
 
-export const redisAtSite = (run: GroupRun, site: string): Promise<GroupState['redis']> =>
-  askAllRedis(run.component, site, askingOf(run))
+/** Every Redis of a site. One lost answer is no silence: who does not answer is asked twice. */
+export async function redisAtSite(run: GroupRun, site: string): Promise<GroupState['redis']> {
+  const first = await askAllRedis(run.component, site, askingOf(run))
+  return Object.values(first).every(({ is }) => is === 'answering')
+    ? first
+    : { ...first, ...onlyAnswering(await askAllRedis(run.component, site, askingOf(run))) }
+}
+const onlyAnswering = (redis: GroupState['redis']): GroupState['redis'] => Object.fromEntries(answeringIn({ redis }))
 
 /** One Redis that must answer. Throws `sentinel-command-failed`. */
 export async function redisOfRun(run: GroupRun, site: string, name: string): Promise<RedisServer> {

@@ -65,10 +65,9 @@ export const aim: Action<RedisSentinelSpec, Aimed, Aim> = {
         return { is: 'done', proof: { sentinel: name } }
       return { is: 'pending', waitingFor: `${name} to learn the priority of ${chosen}: it asks every 10 s` }
     },
-    async apply(run: Run) {
-      for (const { site, name, wanted, priority } of await serversOf(run))
-        if (wanted !== priority) await setSetting(run, site, name, PRIORITY, wanted)
-    },
+    apply: (run: Run) => setPriorities(run),
+    // A Redis that did not answer, or was restarted, amid the step.
+    nudge: { every: seconds(5), send: (run: Run) => setPriorities(run) },
     back: {
       async undo(run: Run) {
         for (const { site, name, declared, priority } of await serversOf(run))
@@ -100,6 +99,11 @@ export const aim: Action<RedisSentinelSpec, Aimed, Aim> = {
 }
 
 const PRIORITY = 'replica-priority'
+
+async function setPriorities(run: Run): Promise<void> {
+  for (const { site, name, wanted, priority } of await serversOf(run))
+    if (wanted !== priority) await setSetting(run, site, name, PRIORITY, wanted)
+}
 
 /** Every Redis that answers, with the priority that it should have in the move and before it. */
 async function serversOf(run: Run) {

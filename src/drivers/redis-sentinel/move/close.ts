@@ -99,10 +99,9 @@ const behaviour: Plain<RedisSentinelSpec, Nothing, ClosedSite, unknown> = {
       },
     }
   },
-  async apply(run: Run) {
-    for (const [name, server] of answeringIn({ redis: await redisAtSite(run, siteOf(run)) }))
-      if (!isClosed(server)) await setSetting(run, siteOf(run), name, SETTING, CLOSED)
-  },
+  apply: (run: Run) => closeAll(run),
+  // A Redis that did not answer, or was restarted, amid the step.
+  nudge: { every: seconds(2), send: (run: Run) => closeAll(run) },
   back: {
     async undo(run: Run) {
       for (const [name, server] of answeringIn({ redis: await redisAtSite(run, siteOf(run)) }))
@@ -120,6 +119,11 @@ const behaviour: Plain<RedisSentinelSpec, Nothing, ClosedSite, unknown> = {
   },
 }
 const SETTING = 'min-replicas-to-write'
+
+async function closeAll(run: Run): Promise<void> {
+  for (const [name, server] of answeringIn({ redis: await redisAtSite(run, siteOf(run)) }))
+    if (!isClosed(server)) await setSetting(run, siteOf(run), name, SETTING, CLOSED)
+}
 
 export const close: Action<RedisSentinelSpec, Nothing, ClosedSite> = {
   name: 'close',

@@ -19,7 +19,7 @@ import {
 } from '../run.ts'
 import { atEachSentinel, atServer } from '../runbook.ts'
 import type { Group, RedisSentinelSpec } from '../spec.ts'
-import type { RedisServer } from '../views.ts'
+import { isMoving, type RedisServer } from '../views.ts'
 import { tell } from '../wire.ts'
 import { type ClosedSite, fence } from './close.ts'
 
@@ -156,7 +156,10 @@ async function sameAs(
 async function askForFailover(run: GroupRun<OfPromotion> | GroupRun<OfLostPromotion>): Promise<void> {
   const site = siteOf(run)
   const [name, sentinel] = await sentinelOfRun(run, site)
-  if (sentinel.flags.includes('failover_in_progress')) return
+  if (isMoving(sentinel)) return
+  // Asked once more, Sentinel would move the master away again.
+  const { role } = await redisOfRun(run, site, run.step.parameters.chosen)
+  if (role === 'master') return
   await tell(
     run.component,
     { kind: 'sentinel', site, name },

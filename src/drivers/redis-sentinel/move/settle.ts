@@ -45,11 +45,9 @@ export const settle: Action<RedisSentinelSpec, Nothing, Settled> = {
         return { is: 'pending', waitingFor: `${name} to end its failover, and to name a master of ${site}` }
       return { is: 'done', proof: { master: master.name, epoch: sentinel.epoch } }
     },
-    async apply(run: Run) {
-      const site = siteOf(run)
-      for (const [name, server] of answeringIn({ redis: await redisAtSite(run, site) }))
-        await setAsDeclared(run, site, name, server, site)
-    },
+    apply: (run: Run) => setAll(run),
+    // A Redis that did not answer amid the step.
+    nudge: { every: seconds(5), send: (run: Run) => setAll(run) },
     back: { is: 'irreversible' },
   },
   byHand: {
@@ -68,4 +66,10 @@ export const settle: Action<RedisSentinelSpec, Nothing, Settled> = {
       expect: `The address of a Redis of ${step.site}, and no failover_in_progress in its flags.`,
     }),
   },
+}
+
+async function setAll(run: Run): Promise<void> {
+  const site = siteOf(run)
+  for (const [name, server] of answeringIn({ redis: await redisAtSite(run, site) }))
+    await setAsDeclared(run, site, name, server, site)
 }
