@@ -23,7 +23,7 @@ import {
 import { startGithub } from './wan/github.ts'
 import { clustersServed, machinesServed } from './wan/haproxy-configuration.ts'
 import { startLoadBalancer } from './wan/load-balancer.ts'
-import { startS3 } from './wan/s3.ts'
+import { startS3, startSecureS3 } from './wan/s3.ts'
 
 export const outageKinds = ['cut', 'freeze', 'kill', 'unavailable', 'narrow', 'slow'] as const
 export type OutageKind = (typeof outageKinds)[number]
@@ -94,8 +94,11 @@ async function restartOfMachines(host: HostName, progress: Progress, signal: Abo
     await untilMachineWorks(host, signal)
   } else if (isLoadBalancer(host))
     await startLoadBalancer(host, await ensureMachineTree(progress, signal), machinesServed(siteNames), signal)
-  else if (host === 's3') await startS3({ versitygw: await ensureProgram('versitygw', signal) }, signal)
-  else await startGithub()
+  else if (host === 's3') {
+    const binaries = { versitygw: await ensureProgram('versitygw', signal) }
+    await startS3(binaries, signal)
+    await startSecureS3(binaries, signal)
+  } else await startGithub()
 }
 
 const isCluster = (host: HostName): host is SiteName =>

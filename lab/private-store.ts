@@ -24,7 +24,7 @@ const PORT = 9443
  * that a client names is passed on.
  */
 export async function startPrivateStore({ s3 }: LabEnvironment): Promise<PrivateStore> {
-  const { authorities, key, cert } = await certificates(bridge.address)
+  const { authorities, key, cert } = await certificates(`IP:${bridge.address}`)
   const target = new URL(s3.endpoint)
   const askers = new Set<string>()
   const server = createServer({ key, cert }, (asked: IncomingMessage, answer: ServerResponse) => {
@@ -58,9 +58,9 @@ export async function startPrivateStore({ s3 }: LabEnvironment): Promise<Private
   }
 }
 
-/** An authority, and a certificate for this address that it signed. */
-async function certificates(
-  address: string,
+/** An authority, and a certificate for these names (`IP:10.77.0.1`, `DNS:s3`) that it signed. */
+export async function certificates(
+  ...names: readonly string[]
 ): Promise<{ readonly authorities: string; readonly key: string; readonly cert: string }> {
   const home = await mkdtemp(join(tmpdir(), 'standby-private-store-'))
   try {
@@ -79,7 +79,7 @@ async function certificates(
         '-addext',
         'extendedKeyUsage=serverAuth',
         '-addext',
-        `subjectAltName=IP:${address}`,
+        `subjectAltName=${names.join(',')}`,
       ],
     ])
     const [authorities, key, cert] = await Promise.all(

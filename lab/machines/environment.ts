@@ -14,7 +14,7 @@ import {
 } from '../topology.ts'
 import { machinesServed } from '../wan/haproxy-configuration.ts'
 import { describeLoadBalancer } from '../wan/load-balancer.ts'
-import { type S3Keys, s3Endpoint, s3Region } from '../wan/s3.ts'
+import { type S3Keys, type SecureS3, s3Endpoint, s3Region } from '../wan/s3.ts'
 import { bucketNames } from '../wan/s3-policies.ts'
 import { machineIdOf } from './disk.ts'
 
@@ -29,7 +29,7 @@ export interface MachinesEnvironment {
     /** Path of the file with the host keys of all of them. */
     readonly knownHosts: string
   }
-  readonly s3: LabEnvironment['s3']
+  readonly s3: LabEnvironment['s3'] & { readonly secure: SecureS3 }
   readonly loadBalancers: readonly LabLoadBalancer[]
   /** The fake of GitHub's API; undefined when the checkout has none. */
   readonly githubUrl?: string
@@ -62,12 +62,15 @@ export async function readMachinesEnvironment(): Promise<MachinesEnvironment> {
 }
 
 /** Gathers the facts of a lab that has just come up, and writes them. */
-export async function writeMachinesEnvironment(s3Keys: S3Keys, githubUrl: string | undefined): Promise<void> {
+export async function writeMachinesEnvironment(
+  s3: { readonly keys: S3Keys; readonly secure: SecureS3 },
+  githubUrl: string | undefined,
+): Promise<void> {
   const environment: MachinesEnvironment = {
     schemaVersion: 1,
     sites: await Promise.all(siteNames.map(describeSite)),
     login: LOGIN,
-    s3: { endpoint: s3Endpoint, region: s3Region, ...s3Keys, buckets: bucketNames },
+    s3: { endpoint: s3Endpoint, region: s3Region, ...s3.keys, buckets: bucketNames, secure: s3.secure },
     loadBalancers: loadBalancerNames.map((name) => describeLoadBalancer(name, machinesServed(siteNames))),
     ...(githubUrl === undefined ? {} : { githubUrl }),
   }

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs'
-import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execute } from '../execute.ts'
@@ -57,17 +57,27 @@ const disturbing = [
   'pgbackrest.service',
 ]
 
-const requirements = join(import.meta.dirname, 'patroni-requirements.txt')
+/** What the role installs on a machine that has none: the tree has just that, so that the lab needs no way out. */
+const stack = join(import.meta.dirname, '..', '..', 'stacks', 'infisical-on-premise')
+const requirements = join(stack, 'ansible', 'roles', 'patroni', 'files', 'requirements.txt')
 
 /** Raise it when a function below changes what ends up in the tree. */
-const recipe = '1'
+const recipe = '3'
 
 /**
  * The Debian that all machines and load balancers share, read-only: built once for each list of packages and versions,
  * in about two minutes, and then taken from the cache. Another process that builds it is waited for.
  */
 export async function ensureMachineTree(progress: Progress, signal: AbortSignal): Promise<string> {
-  const key = keyOf(recipe, suite, ...packages, ...services, ...disturbing, await readFile(requirements, 'utf8'))
+  const key = keyOf(
+    recipe,
+    suite,
+    process.version,
+    ...packages,
+    ...services,
+    ...disturbing,
+    await readFile(requirements, 'utf8'),
+  )
   const home = cached('machines', key)
   const tree = join(home, 'tree')
   if (existsSync(tree)) return tree
@@ -94,6 +104,8 @@ async function build(home: string, tree: string, onLine: (line: string) => void,
   await installPatroni(unfinished, onLine, signal)
   await inTree(unfinished, ['systemctl', 'disable', ...services], signal)
   await inTree(unfinished, ['systemctl', 'mask', ...disturbing], signal)
+  // For the application and the guard: this very Node, which Debian does not have.
+  await copyFile(process.execPath, join(unfinished, 'usr/local/bin/node'))
   await addLogin(unfinished, signal)
   await keepJournals(unfinished)
   await forgetWhatEachMachineHas(unfinished)
@@ -145,13 +157,19 @@ async function forgetWhatEachMachineHas(root: string): Promise<void> {
   ]
   const unread = ['var/cache/apt', 'var/lib/apt/lists', 'usr/share/doc', 'usr/share/locale', 'usr/share/man']
   for (const path of [...own, ...unread]) await rm(join(root, path), { recursive: true, force: true })
+  // apt locks them, and makes neither.
+  for (const path of ['var/cache/apt/archives/partial', 'var/lib/apt/lists/partial'])
+    await mkdir(join(root, path), { recursive: true })
 }
 
-/** Not while a lab runs: its machines may stand on one of them. */
+const DAY = 86_400_000
+
+/** Not while a lab runs, whose machines may stand on one of them; and not what another checkout made today. */
 async function removeOlderTrees(home: string): Promise<void> {
   if (existsSync(runDirectory)) return
   for (const key of await readdir(cached('machines'))) {
     const other = cached('machines', key)
-    if (other !== home) await rm(other, { recursive: true, force: true })
+    if (other === home || Date.now() - (await stat(other)).mtimeMs < DAY) continue
+    await rm(other, { recursive: true, force: true })
   }
 }

@@ -12,7 +12,7 @@ import { loadBalancerNames, machineNames, runDirectory, siteNames } from '../top
 import { startGithub } from '../wan/github.ts'
 import { machinesServed } from '../wan/haproxy-configuration.ts'
 import { startLoadBalancer } from '../wan/load-balancer.ts'
-import { startS3 } from '../wan/s3.ts'
+import { startS3, startSecureS3 } from '../wan/s3.ts'
 import { ensureMachineDisk } from './disk.ts'
 import { writeMachinesEnvironment } from './environment.ts'
 import { bootMachine, untilMachineWorks } from './machine.ts'
@@ -42,8 +42,11 @@ export async function bringMachinesUp(progress: Progress, signal: AbortSignal): 
   }
   const startBalancers = () =>
     Promise.all(loadBalancerNames.map((name) => startLoadBalancer(name, tree, machinesServed(siteNames), signal)))
-  const [s3Keys, githubUrl] = await Promise.all([
-    progress.step('S3', () => startS3({ versitygw }, signal)),
+  const [s3, githubUrl] = await Promise.all([
+    progress.step('S3', async () => {
+      const keys = await startS3({ versitygw }, signal)
+      return { keys, secure: await startSecureS3({ versitygw }, signal) }
+    }),
     startGithub(),
     progress.step('load balancers', startBalancers),
     progress.step('machines started', startAllMachines),
@@ -52,5 +55,5 @@ export async function bringMachinesUp(progress: Progress, signal: AbortSignal): 
   await progress.step('machines booted', () =>
     Promise.all(machineNames.map((machine) => untilMachineWorks(machine, signal))),
   )
-  await writeMachinesEnvironment(s3Keys, githubUrl)
+  await writeMachinesEnvironment(s3, githubUrl)
 }

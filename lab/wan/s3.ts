@@ -4,6 +4,8 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { AwsClient } from 'aws4fetch'
 import type { Binaries } from '../binaries/build.ts'
 import { ensureDaemon, entryTo } from '../inside.ts'
+import { accepts } from '../network/accepts.ts'
+import { certificates } from '../private-store.ts'
 import { addressOf, s3Port, stateOf } from '../topology.ts'
 import { until } from '../until.ts'
 import { type AccountName, accountNames, bucketNames, policyOf } from './s3-policies.ts'
@@ -24,26 +26,53 @@ export const s3Region = 'us-east-1'
 /** Starts the object store of the wide area network with its accounts, versioned buckets and policies. */
 export async function startS3(binaries: Pick<Binaries, 'versitygw'>, signal: AbortSignal): Promise<S3Keys> {
   const keys = await ensureKeys()
-  const directories = {
-    data: stateOf('s3', 'data'),
-    versions: stateOf('s3', 'versions'),
-    accounts: stateOf('s3', 'accounts'),
-  }
   for (const directory of Object.values(directories)) await mkdir(directory, { recursive: true, mode: 0o700 })
   await writeAccounts(directories.accounts, keys)
-  const listen = ['--port', `${addressOf.s3}:${s3Port}`, '--region', s3Region, '--keep-alive', '--quiet']
-  const store = ['--iam-dir', directories.accounts, 'posix', '--versioning-dir', directories.versions, directories.data]
-  const env = { ROOT_ACCESS_KEY: keys.root.accessKeyId, ROOT_SECRET_KEY: keys.root.secretAccessKey }
-  await ensureDaemon({
-    group: 's3',
-    name: 'versitygw',
-    command: [...entryTo('s3'), binaries.versitygw, ...listen, ...store],
-    env,
-  })
+  await startServer('versitygw', binaries.versitygw, keys, ['--port', `${addressOf.s3}:${s3Port}`])
   const client = new AwsClient({ ...keys.root, service: 's3', region: s3Region, retries: 0 })
   await until('S3 answers', { deadline: 20_000, every: 100, signal }, () => answers(client))
   await Promise.all(bucketNames.map((bucket) => provideBucket(client, bucket)))
   return keys
+}
+
+const directories = {
+  data: stateOf('s3', 'data'),
+  versions: stateOf('s3', 'versions'),
+  accounts: stateOf('s3', 'accounts'),
+}
+
+async function startServer(name: string, program: string, { root }: S3Keys, listen: readonly string[]): Promise<void> {
+  const common = ['--region', s3Region, '--keep-alive', '--quiet', '--iam-dir', directories.accounts]
+  const store = ['posix', '--versioning-dir', directories.versions, directories.data]
+  const env = { ROOT_ACCESS_KEY: root.accessKeyId, ROOT_SECRET_KEY: root.secretAccessKey }
+  await ensureDaemon({ group: 's3', name, command: [...entryTo('s3'), program, ...listen, ...common, ...store], env })
+}
+
+/** The same store by TLS, for programs that speak nothing else (pgBackRest). */
+export interface SecureS3 {
+  /** A name that machines of the lab know. */
+  readonly host: string
+  readonly port: number
+  /** Path of the certificate of the authority that signed the store's. */
+  readonly authority: string
+}
+const secureS3: SecureS3 = { host: 's3', port: 9443, authority: stateOf('s3', 'tls', 'authority.pem') }
+
+/** Serves the store of `startS3`, which runs, by TLS too. */
+export async function startSecureS3(binaries: Pick<Binaries, 'versitygw'>, signal: AbortSignal): Promise<SecureS3> {
+  const at = (file: string) => stateOf('s3', 'tls', file)
+  if (!existsSync(secureS3.authority)) {
+    await mkdir(stateOf('s3', 'tls'), { recursive: true, mode: 0o700 })
+    const made = await certificates(`DNS:${secureS3.host}`, `IP:${addressOf.s3}`)
+    await writeFile(at('key.pem'), made.key, { mode: 0o600 })
+    await writeFile(at('certificate.pem'), made.cert)
+    await writeFile(secureS3.authority, made.authorities)
+  }
+  const tls = ['--cert', at('certificate.pem'), '--key', at('key.pem')]
+  const port = ['--port', `${addressOf.s3}:${secureS3.port}`]
+  await startServer('versitygw-tls', binaries.versitygw, await ensureKeys(), [...port, ...tls])
+  await until('S3 answers by TLS', { deadline: 20_000, every: 100, signal }, () => accepts('s3', secureS3.port))
+  return secureS3
 }
 
 /** The keys of a running lab; written once, readable by root alone. */

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { data, Evaluator, Lexer, Parser } from '@actions/expressions'
@@ -125,7 +125,11 @@ describe.each(callers)('the template %s', (file) => {
 
 test('every published stack names the environment that the failover template protects', () => {
   const environment = workflow('workflows/failover.yml').jobs.failover?.with?.environment
-  for (const name of readdirSync(join(root, 'stacks'))) {
+  // One that has no stack file yet deploys by roles alone.
+  const published = readdirSync(join(root, 'stacks')).filter((name) =>
+    existsSync(join(root, 'stacks', name, 'standby.yaml')),
+  )
+  for (const name of published) {
     const stack = parse(text(join('stacks', name, 'standby.yaml'))) as {
       readonly approval: { readonly github: object }
     }
