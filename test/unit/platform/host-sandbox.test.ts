@@ -131,7 +131,8 @@ describe('a program in the sandbox of a host', () => {
     expect((await box.run(['/bin/sh', '-c', 'grep -E "Cap(Prm|Eff|Bnd)|NoNewPrivs" /proc/self/status'])).stdout).toBe(
       'CapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapBnd:\t0000000000000000\nNoNewPrivs:\t1\n',
     )
-    for (const place of ['/etc/x', '/var/tmp/../lib/x', '/run/x', '/home/x', `${DIRECTORY}/x`])
+    machine.root('mkdir -p -m 777 /srv/open')
+    for (const place of ['/srv/open/x', '/etc/x', '/var/tmp/../lib/x', '/run/x', '/home/x', `${DIRECTORY}/x`])
       expect([place, await attempt(`touch ${place}`)]).not.toEqual([place, 0])
     expect(await attempt(`rm ${DIRECTORY}/standby-restore-shop/.standby-sandbox`)).not.toBe(0)
     expect(await attempt('sudo -n true')).not.toBe(0)
