@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process'
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -36,7 +36,7 @@ export interface SentinelNode {
   log(): string
 }
 export interface SentinelWorld {
-  readonly spec: Pick<RedisSentinelSpec, 'group' | 'sites'>
+  readonly spec: Pick<RedisSentinelSpec, 'group' | 'control' | 'sites'>
   readonly redis: Readonly<Record<string, SentinelNode>>
   readonly sentinels: Readonly<Record<string, SentinelNode>>
   node(name: string): SentinelNode
@@ -57,8 +57,9 @@ export async function startSentinels(wanted: Readonly<Record<string, number>>): 
   const folder = mkdtempSync(join(tmpdir(), 'sen-'))
   const total = Object.values(wanted).reduce((sum, count) => sum + count + 1, 0)
   const ports = await freePorts(total)
+  const control = join(folder, 'control')
+  writeFileSync(control, controlProgram(folder), { mode: 0o755 })
   const nodes = new Map<string, { readonly node: SentinelNode; readonly site: string; readonly kind: string }>()
-  const pids = new Map<string, number>()
 
   function nodeOf(site: string, kind: 'redis' | 'sentinel', name: string, lines: readonly string[]): SentinelNode {
     const port = ports.pop() ?? 0
@@ -77,8 +78,8 @@ export async function startSentinels(wanted: Readonly<Record<string, number>>): 
       return (await run('redis-cli', args, { timeout: 10_000, env })).stdout.trim()
     }
     const signal = (which: NodeJS.Signals): void => {
-      const pid = pids.get(name)
-      if (pid !== undefined) process.kill(pid, which)
+      const pid = pidIn(home)
+      if (pid !== null) process.kill(pid, which)
     }
     const node: SentinelNode = {
       name,
@@ -88,16 +89,13 @@ export async function startSentinels(wanted: Readonly<Record<string, number>>): 
       start() {
         const log = openSync(join(home, 'log'), 'a')
         const args = kind === 'redis' ? [configFile] : [configFile, '--sentinel']
-        const child = spawn('redis-server', args, { stdio: ['ignore', log, log] })
+        const child = spawn('redis-server', args, { cwd: home, stdio: ['ignore', log, log] })
         closeSync(log)
-        if (child.pid !== undefined) pids.set(name, child.pid)
-        child.once('exit', () => {
-          if (pids.get(name) === child.pid) pids.delete(name)
-        })
+        writeFileSync(join(home, 'pid'), `${child.pid}`)
       },
       async kill() {
         signal('SIGKILL')
-        await until(`${name} to be dead`, { deadline: 5_000, every: 20 }, async () => !pids.has(name))
+        await until(`${name} to be dead`, { deadline: 5_000, every: 20 }, async () => pidIn(home) === null)
       },
       freeze: (frozen) => signal(frozen ? 'SIGSTOP' : 'SIGCONT'),
       command,
@@ -141,8 +139,9 @@ export async function startSentinels(wanted: Readonly<Record<string, number>>): 
       `sentinel failover-timeout ${GROUP} 20000`,
     ])
 
+  const pids = (): number[] => [...nodes.keys()].flatMap((name) => pidIn(join(folder, name)) ?? [])
   function killAll(): void {
-    for (const pid of pids.values()) process.kill(pid, 'SIGKILL')
+    for (const pid of pids()) process.kill(pid, 'SIGKILL')
   }
   process.once('exit', killAll)
   const ofKind = (kind: string): Record<string, SentinelNode> =>
@@ -150,11 +149,16 @@ export async function startSentinels(wanted: Readonly<Record<string, number>>): 
   const world: SentinelWorld = {
     spec: {
       group: GROUP,
+      control,
       sites: Object.fromEntries(
         names.map((site) => [
           site,
           {
-            redis: placesOf(site, 'redis', (index) => ({ priority: (index + 1) * 10 })),
+            redis: placesOf(site, 'redis', (index, { name, configFile }) => ({
+              priority: (index + 1) * 10,
+              configFile,
+              unit: name,
+            })),
             sentinels: placesOf(site, 'sentinel', () => ({})),
           },
         ]),
@@ -181,14 +185,14 @@ export async function startSentinels(wanted: Readonly<Record<string, number>>): 
     async stop() {
       killAll()
       process.off('exit', killAll)
-      await until('all servers to be dead', { deadline: 5_000, every: 20 }, async () => pids.size === 0)
+      await until('all servers to be dead', { deadline: 5_000, every: 20 }, async () => pids().length === 0)
       rmSync(folder, { recursive: true, force: true })
     },
   }
-  function placesOf<More>(site: string, kind: string, more: (index: number) => More) {
+  function placesOf<More>(site: string, kind: string, more: (index: number, node: SentinelNode) => More) {
     const all = [...nodes.values()].filter((one) => one.site === site && one.kind === kind)
     return Object.fromEntries(
-      all.map(({ node }, index) => [node.name, { host: 'db-1', address: node.address, ...more(index) }]),
+      all.map(({ node }, index) => [node.name, { host: 'db-1', address: node.address, ...more(index, node) }]),
     )
   }
   try {
@@ -216,3 +220,30 @@ export async function settled(world: SentinelWorld): Promise<void> {
       return quorum.startsWith('OK') && (known.match(/^master-link-status\nok$/gm)?.length ?? 0) === replicas
     })
 }
+
+/** The process of a folder: it works in it. Null where none lives. */
+function pidIn(home: string): number | null {
+  try {
+    const pid = Number(readFileSync(join(home, 'pid'), 'utf8'))
+    return readlinkSync(`/proc/${pid}/cwd`) === home ? pid : null
+  } catch {
+    return null
+  }
+}
+
+/** As little of systemctl as the driver uses. The name of a unit is that of its Redis. */
+const controlProgram = (folder: string): string => `#!/bin/sh
+# enable --now UNIT | is-active UNIT
+for unit; do :; done
+home=${folder}/$unit
+case "$1" in
+  is-active)
+    [ "$(readlink "/proc/$(cat "$home/pid")/cwd")" = "$home" ] && echo active || { echo inactive; exit 3; }
+    ;;
+  enable)
+    cd "$home" || exit 1
+    setsid redis-server redis.conf >>log 2>&1 </dev/null &
+    echo $! >pid
+    ;;
+esac
+`

@@ -5,6 +5,7 @@ import { close, fence, shut } from './move/close.ts'
 import { follow } from './move/follow.ts'
 import { promote, promoteLost } from './move/promote.ts'
 import { settle } from './move/settle.ts'
+import { start } from './move/start.ts'
 import type { RedisSentinelSpec } from './spec.ts'
 
 /** Each kind of step of this driver. */
@@ -18,4 +19,5 @@ export const actions: readonly AnyAction<RedisSentinelSpec>[] = [
   settle,
   fence,
   shut,
+  start,
 ]

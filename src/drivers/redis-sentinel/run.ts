@@ -67,6 +67,13 @@ export async function setSetting(
   await tell(run.component, { kind: 'redis', site, name }, [['CONFIG', 'SET', setting, String(value)]], askingOf(run))
 }
 
+/** Writes the settings of the running server to its configuration file. */
+export async function writeFile(run: GroupRun, site: string, name: string): Promise<void> {
+  await tell(run.component, { kind: 'redis', site, name }, [['CONFIG', 'REWRITE']], askingOf(run), [NO_FILE])
+}
+/** A server that was started without a file. */
+const NO_FILE = 'ERR The server is running without a config file'
+
 /** More replicas than anybody has: every write is refused with NOREPLICAS. */
 export const CLOSED = 1_000
 
@@ -105,8 +112,7 @@ export async function setAsDeclared(
     { kind: 'redis', site, name },
     [...differences.map(([setting, value]) => ['CONFIG', 'SET', setting, String(value)]), ['CONFIG', 'REWRITE']],
     askingOf(run),
-    // A server that was started without a file.
-    ['ERR The server is running without a config file'],
+    [NO_FILE],
   )
 }
 
@@ -126,6 +132,6 @@ export async function leadTo(
       ['CONFIG', 'REWRITE'],
     ],
     askingOf(run),
-    ['ERR The server is running without a config file'],
+    [NO_FILE],
   )
 }

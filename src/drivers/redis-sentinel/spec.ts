@@ -15,6 +15,7 @@ export interface RedisSentinelSpec {
   readonly sentinel?: LoginSpec
   readonly tls?: TlsSpec
   readonly move?: 'carry' | 'disposable'
+  readonly control?: string
   readonly sites: Readonly<Record<string, GroupSite>>
 }
 export interface LoginSpec {
@@ -39,12 +40,15 @@ export interface Place {
 export interface RedisSpec extends Place {
   readonly priority?: number
   readonly minReplicasToWrite?: number
+  readonly configFile?: string
+  readonly unit?: string
 }
 export type Group = Component<RedisSentinelSpec>
 
 /** A word that needs no quotes in a shell and in a command of Redis. */
 const WORD = '^[A-Za-z0-9_][-A-Za-z0-9_.]{0,62}$'
 const PATH = '^(/(?![.]{1,2}(/|$))[A-Za-z0-9_.-]+)+$'
+const UNIT = '^[A-Za-z0-9_][-A-Za-z0-9_.@]*$'
 /** As Sentinel announces it: a name works only with `resolve-hostnames`. */
 const ADDRESS = '^[A-Za-z0-9][-A-Za-z0-9.]*:[1-9][0-9]{0,4}$'
 
@@ -90,6 +94,7 @@ export const redisSentinelSchema: JsonObject = fieldsOf<RedisSentinelSpec>()({
         'carry (default): a switchover brings every acknowledged write along, and a failover says what it loses. disposable: the content may be lost; a failover promises nothing of it.',
       enum: ['carry', 'disposable'],
     },
+    control: text('The program that starts units, as root. Default systemctl.', { pattern: PATH }),
     sites: siteMap(
       'The servers of each site.',
       fieldsOf<GroupSite>()({
@@ -124,6 +129,11 @@ export const redisSentinelSchema: JsonObject = fieldsOf<RedisSentinelSpec>()({
                   minimum: 0,
                   maximum: 100,
                 },
+                configFile: text(
+                  'Its configuration file, which Redis may write. With it a rejoin starts a stopped Redis as a replica; that needs the rights of root.',
+                  { pattern: PATH },
+                ),
+                unit: text('Its unit. Default redis-server.', { pattern: UNIT }),
               },
             }),
           },
@@ -185,6 +195,10 @@ export function priorityIn(component: Group, site: string, name: string, activeS
 }
 export const minReplicasOf = (component: Group, site: string, name: string): number =>
   redisOf(component, site, name).minReplicasToWrite ?? 0
+
+export const unitOf = (component: Group, site: string, name: string): string =>
+  redisOf(component, site, name).unit ?? 'redis-server'
+export const controlOf = ({ spec }: Group): string => spec.control ?? 'systemctl'
 
 export const addressesOf = (component: Group, site: string): string[] =>
   Object.values(groupSiteOf(component, site).redis).map(({ address }) => address)

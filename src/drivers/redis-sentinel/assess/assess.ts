@@ -5,7 +5,7 @@ import type { Assesses } from '../../../driver/capabilities.ts'
 import type { DriverFinding } from '../../../driver/codes.ts'
 import { codes } from '../codes.ts'
 import { bestReplicaIn, masterIn, mastersIn, sentinelsIn } from '../observe.ts'
-import { type Group, groupNamed, type RedisSentinelSpec } from '../spec.ts'
+import { type Group, groupNamed, groupSiteOf, type RedisSentinelSpec } from '../spec.ts'
 import { findingsOfPair, findingsOfSite, type States, sayOf, stateAt } from './findings-of-site.ts'
 import type { Purpose } from './severities.ts'
 
@@ -58,11 +58,16 @@ function assessRejoin(
   const former = stateAt(states, to)
   const masters = former === null ? [] : mastersIn(former)
   const say = sayOf(component, to, 'coming-back')
+  const silent = codes.code['sentinel-redis-silent']
+  // The rejoin starts them, with a file that makes them replicas.
+  const isStartable = Object.values(groupSiteOf(component, to).redis).every(
+    ({ configFile }) => configFile !== undefined,
+  )
   return [
     ...findingsOfSite(component, from, states, 'active', activeSite),
-    ...findingsOfSite(component, to, states, 'coming-back', activeSite).filter(
-      ({ code }) => code !== codes.code['sentinel-passive-master'],
-    ),
+    ...findingsOfSite(component, to, states, 'coming-back', activeSite)
+      .filter(({ code }) => code !== codes.code['sentinel-passive-master'])
+      .map((found) => (found.code === silent && isStartable ? { ...found, severity: 'warning' as const } : found)),
     ...(masters.length === 0
       ? []
       : [

@@ -6,7 +6,7 @@ import { parametersOf } from '../../../driver/parameters.ts'
 import type { Proof } from '../../../driver/proofs.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
 import { answeringIn, type GroupState, mastersIn } from '../observe.ts'
-import { CLOSED, type GroupRun, isClosed, redisAtSite, setSetting, siteOf } from '../run.ts'
+import { CLOSED, type GroupRun, isClosed, redisAtSite, setSetting, siteOf, writeFile } from '../run.ts'
 import { atEachRedis } from '../runbook.ts'
 import { type Group, groupNamed, minReplicasOf, type RedisSentinelSpec } from '../spec.ts'
 
@@ -71,7 +71,14 @@ export interface ClosedSite extends Proof {
 }
 type Run = GroupRun<Nothing>
 
-const behaviour: Plain<RedisSentinelSpec, Nothing, ClosedSite, unknown> = {
+interface Closing {
+  /** Whether the configuration file says it too: then a server that is restarted comes back closed. */
+  readonly inFile: boolean
+  /** Whether a Redis that does not answer may be the master that has to be closed. */
+  readonly waitsForSilent: boolean
+}
+
+const behaviourOf = ({ inFile, waitsForSilent }: Closing): Plain<RedisSentinelSpec, Nothing, ClosedSite, unknown> => ({
   is: 'plain',
   async done(run: Run): Promise<Seen<ClosedSite, never>> {
     const redis = await redisAtSite(run, siteOf(run))
@@ -84,7 +91,7 @@ const behaviour: Plain<RedisSentinelSpec, Nothing, ClosedSite, unknown> = {
     if (more.length > 0) return { is: 'pending', waitingFor: `Sentinel to leave one master on ${siteOf(run)}` }
     // Sentinel may be about to promote one of the others.
     const silent = Object.entries(redis).flatMap(([name, { is }]) => (is === 'silent' ? [name] : []))
-    if (first === undefined && silent.length > 0)
+    if (waitsForSilent && first === undefined && silent.length > 0)
       return {
         is: 'pending',
         waitingFor: `${silent.join(', ')} to answer: no other Redis of ${siteOf(run)} is the master`,
@@ -99,14 +106,13 @@ const behaviour: Plain<RedisSentinelSpec, Nothing, ClosedSite, unknown> = {
       },
     }
   },
-  apply: (run: Run) => closeAll(run),
+  apply: (run: Run) => closeAll(run, inFile),
   // A Redis that did not answer, or was restarted, amid the step.
-  nudge: { every: seconds(2), send: (run: Run) => closeAll(run) },
+  nudge: { every: seconds(2), send: (run: Run) => closeAll(run, inFile) },
   back: {
     async undo(run: Run) {
       for (const [name, server] of answeringIn({ redis: await redisAtSite(run, siteOf(run)) }))
-        if (isClosed(server))
-          await setSetting(run, siteOf(run), name, SETTING, minReplicasOf(run.component, siteOf(run), name))
+        if (isClosed(server)) await setMinReplicas(run, name, minReplicasOf(run.component, siteOf(run), name), inFile)
     },
     async undone(run: Run) {
       const closed = answeringIn({ redis: await redisAtSite(run, siteOf(run)) }).filter(([, server]) =>
@@ -117,18 +123,23 @@ const behaviour: Plain<RedisSentinelSpec, Nothing, ClosedSite, unknown> = {
         : { is: 'pending', waitingFor: `${closed.map(([name]) => name).join(', ')} to accept writes again` }
     },
   },
-}
+})
 const SETTING = 'min-replicas-to-write'
 
-async function closeAll(run: Run): Promise<void> {
+async function closeAll(run: Run, inFile: boolean): Promise<void> {
   for (const [name, server] of answeringIn({ redis: await redisAtSite(run, siteOf(run)) }))
-    if (!isClosed(server)) await setSetting(run, siteOf(run), name, SETTING, CLOSED)
+    if (!isClosed(server)) await setMinReplicas(run, name, CLOSED, inFile)
+}
+async function setMinReplicas(run: Run, name: string, value: number, inFile: boolean): Promise<void> {
+  await setSetting(run, siteOf(run), name, SETTING, value)
+  if (inFile) await writeFile(run, siteOf(run), name)
 }
 
 export const close: Action<RedisSentinelSpec, Nothing, ClosedSite> = {
   name: 'close',
   parameters: parametersOf<Nothing>({}),
-  behaviour,
+  // Its file still says the priorities of before `aim`: it is left alone.
+  behaviour: behaviourOf({ inFile: false, waitsForSilent: true }),
   byHand: {
     say: (component, step) => ({
       commands: atEachRedis(component, step.site, ['CONFIG', 'SET', SETTING, String(CLOSED)]),
@@ -138,14 +149,18 @@ export const close: Action<RedisSentinelSpec, Nothing, ClosedSite> = {
     }),
   },
 }
-/** The same on a lost site that still answers. */
-export const fence: Action<RedisSentinelSpec, Nothing, ClosedSite> = { ...close, name: 'fence' }
+/** The same on a lost site that still answers, also after a restart. */
+export const fence: Action<RedisSentinelSpec, Nothing, ClosedSite> = {
+  ...close,
+  name: 'fence',
+  behaviour: behaviourOf({ inFile: true, waitsForSilent: true }),
+}
 /** The same on a site that came back: taken back, it would accept writes beside the active one. */
 export const shut: Action<RedisSentinelSpec, Nothing, ClosedSite> = {
   ...close,
   name: 'shut',
   behaviour: {
-    ...behaviour,
+    ...behaviourOf({ inFile: true, waitsForSilent: false }),
     back: {
       is: 'leaves-nothing',
       because: 'a site that is not active must accept no write, whether or not it follows',

@@ -11,6 +11,7 @@ import { closeStep, shutSteps } from './close.ts'
 import { followerSteps, followStep } from './follow.ts'
 import { promoteLostStep, promoteStep } from './promote.ts'
 import { settleStep } from './settle.ts'
+import { startSteps } from './start.ts'
 
 /** What a move does with the group. Pure. */
 export const moves: Moves<RedisSentinelSpec, States> = {
@@ -28,6 +29,7 @@ export const moves: Moves<RedisSentinelSpec, States> = {
   failover: failoverSteps,
   rejoin: (component, states, intent) => [
     ...shutSteps(component, states, intent),
+    ...startSteps(component, states, intent),
     followStep(component, intent.to, intent.from, 'PROTECT'),
   ],
   follow: followerSteps,

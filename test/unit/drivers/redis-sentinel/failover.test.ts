@@ -1,9 +1,11 @@
+import { readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { until } from '../../../../lab/until.ts'
 import type { Intent } from '../../../../src/domain/plan.ts'
 import type { MeasuredLoss } from '../../../../src/driver/proofs.ts'
 import { assessment } from '../../../../src/drivers/redis-sentinel/assess/assess.ts'
 import { lossOf } from '../../../../src/drivers/redis-sentinel/loss.ts'
+import { fenceSteps } from '../../../../src/drivers/redis-sentinel/move/close.ts'
 import { moves } from '../../../../src/drivers/redis-sentinel/move/moves.ts'
 import { type SentinelWorld, startSentinels } from '../../../support/sentinel.ts'
 import { A, B, C, groupOf, lostOn, moverOf, observeAll, startLedger } from './world.ts'
@@ -84,6 +86,43 @@ describe('a failover of a group of Redis under Sentinel', () => {
   }, 120_000)
 
   test('survives a restart of the former site: its files lead to the active one', async () => {
+    await restartA()
+    expect(await world.node('cache-a1').isMaster()).toBe(false)
+  }, 60_000)
+
+  test('starts a former master that is stopped as a replica: it accepts no write at any time', async () => {
+    for (const node of world.nodesOf(A)) await node.kill()
+    // As a power cut leaves the file of a master.
+    const { configFile } = world.node('cache-a1')
+    writeFileSync(configFile, readFileSync(configFile, 'utf8').replace(/^replicaof .*$/m, ''))
+    const states = await observeAll(world)
+    expect(states[A]?.kind).toBe('silent')
+    expect(blockersOf(assessment.moves?.rejoin?.(groupOf(world), states, REJOIN, around(B)))).toEqual([])
+    const steps = moves.rejoin?.(groupOf(world), states, REJOIN, NO_STACK) ?? []
+    expect(steps.map(({ action }) => action)).toEqual(['start', 'follow'])
+    const mover = moverOf(world, REJOIN)
+    for (const step of steps) await mover.perform(step)
+    expect(await world.node('cache-a1').isMaster()).toBe(false)
+    expect(world.node('cache-a1').log().split('Server initialized').at(-1)).not.toMatch(/MASTER MODE enabled/)
+    expect(world.node('cache-a1').log().split('Server initialized').at(-1)).toMatch(/MASTER <-> REPLICA sync/)
+  }, 120_000)
+
+  test('fences a lost site that still answers so that it stays closed over a restart', async () => {
+    const intent: Intent = { mode: 'failover', from: B, to: A }
+    const [fence] = fenceSteps(groupOf(world), await observeAll(world), intent)
+    if (fence === undefined) throw new Error('no fence')
+    const mover = moverOf(world, intent)
+    const proof = await mover.perform(fence)
+    expect(proof).toMatchObject({ master: 'cache-b1' })
+    await world.node('cache-b1').kill()
+    world.node('cache-b1').start()
+    await until('cache-b1 to be back', { deadline: 10_000, every: 20 }, () => world.node('cache-b1').isMaster())
+    expect(await world.node('cache-b1').command('SET', 'closed', '1')).toMatch(/^NOREPLICAS/)
+    await mover.takeBack(fence)
+    expect(await world.node('cache-b1').command('SET', 'open', '1')).toBe('OK')
+  }, 60_000)
+
+  async function restartA(): Promise<void> {
     for (const node of world.nodesOf(A)) await node.kill()
     for (const node of world.nodesOf(A)) node.start()
     await until(
@@ -95,6 +134,5 @@ describe('a failover of a group of Redis under Sentinel', () => {
           .command('PING')
           .catch(() => '')) === 'PONG',
     )
-    expect(await world.node('cache-a1').isMaster()).toBe(false)
-  }, 60_000)
+  }
 })
