@@ -24,7 +24,7 @@ import { type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
 import { lackOfRoom, roomOf } from './room-for-wal.ts'
 import { hasShipped, type Mark, type Marked, shippedMark, shipWal } from './ship-wal.ts'
 
-/** Pages that can be written out before users notice anything are written out now: the shutdown has less to ship. */
+/** Writes out and ships as much as possible before users notice anything, so that the shutdown has less to ship. */
 export function checkpointStep(component: Database, intent: Intent): DriverStep<OfCheckpoint> {
   const [from, to] = [clusterOf(component, intent.from), clusterOf(component, intent.to)]
   return planStep(checkpoint, intent.from, {
@@ -72,7 +72,7 @@ export const checkpoint: Action<CloudNativePgSpec, OfCheckpoint, Prepared> = {
       return room.is === 'done' ? { is: 'done', proof: { ...progress.proof, ...room.proof } } : room
     },
     apply: (run: Run) => shipWal(run),
-    back: { is: 'leaves-nothing', because: 'a checkpoint more is an event of every day' },
+    back: { is: 'leaves-nothing', because: 'an additional checkpoint is harmless' },
   },
   byHand: {
     say: (component, step, around) =>

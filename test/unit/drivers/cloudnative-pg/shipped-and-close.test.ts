@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { shippedAndClose } from '../../../../src/drivers/cloudnative-pg/move/prepare.ts'
+import { shippedAndClose } from '../../../../src/drivers/cloudnative-pg/move/checkpoint.ts'
 import type { InstanceStatus } from '../../../../src/drivers/cloudnative-pg/objects.ts'
 import { formatLsn } from '../../../../src/systems/postgres/wal.ts'
 import { MB16, primary, replica } from './cluster-states.ts'
