@@ -28,6 +28,13 @@ import type { Attempt, StoreAnswer } from './store-answer.ts'
 import { type Asked, fetchTrusting } from './trusting-fetch.ts'
 import { withinWay } from './within-way.ts'
 
+/*
+ * S3 is hand-written around aws4fetch, which signs. The AWS SDK's client has 589 kB of the bundle for six commands and
+ * a release each day, sends checksums that older stores refuse, and repeats a write whose answer was lost. The witness
+ * needs the opposite: raw preconditions (If-None-Match, If-Match), the `Date` of each answer, no repeated write unless
+ * the store says that it did nothing, and the reason for silence.
+ */
+
 export type ObjectStoreAccess = ObjectStorePlace & (AccessKeys | KeySource)
 export interface ObjectStorePlace {
   readonly endpoint: string

@@ -14,6 +14,14 @@ import type { Unseen } from '../../../errors/unseen.ts'
 import { proxyEnvironment } from '../../../runtime/proxies.ts'
 import { type Milliseconds, readableDuration, seconds } from '../../../values/duration.ts'
 
+/*
+ * HTTP to the API server is hand-written; @kubernetes/client-node reads kubeconfigs and authenticates (`link.ts`). Its
+ * generated API would be 1.9 MB of the bundle, its watch has lost connections without notice (issues #2127, #2367), and
+ * its errors do not say why a server was silent. The vote on a site's life needs that cause (`errors/unseen.ts`), and
+ * each call needs a deadline that grows with the way (`patience.ts`), a second attempt over another connection
+ * (`asked-again.ts`) and a largest answer.
+ */
+
 /**
  * How an API server is reached and who asks; asked again for every request, because tokens and certificates are
  * renewed.
