@@ -7,7 +7,7 @@ export interface Asking {
   readonly signal: AbortSignal
   /** The second one takes another connection than the first. */
   readonly second: boolean
-  /** To be called where something came: a connection, a part of the answer. The first call begins the patience. */
+  /** To be called when something arrives: a connection, a part of the answer. The first call starts the patience. */
   heard(): void
 }
 
@@ -20,10 +20,10 @@ const QUIET: Milliseconds = seconds(5)
 const AGAIN: Trips = { trips: 2.5, most: seconds(12) }
 
 /**
- * Asks something that changes nothing, and asks it once more over another connection where nothing comes for long; the
- * first answer counts, and the other question is given up. Only what lives is asked again: where no connection ever
- * stood, who connects judges its silence. What fails is not asked again here. When both fail, throws what the first one
- * did.
+ * Sends a request that changes nothing, and sends it a second time over another connection when nothing arrives for
+ * long; the first answer counts, and the other request is aborted. Only a server that lives is asked again: without any
+ * connection, the code that connects judges the silence. A request that fails is not repeated here. When both fail,
+ * throws the error of the first one.
  */
 export async function askedAgain<Answer>(
   way: Way,
@@ -59,5 +59,5 @@ export async function askedAgain<Answer>(
     over.abort()
   }
 }
-/** How often somebody looks whether a connection stands by now. */
+/** The interval for checking whether a connection was established. */
 const LOOK: Milliseconds = seconds(1)

@@ -18,7 +18,7 @@ export interface GitHubClient {
   /** The patterns of branches and tags that may use the environment; all pages. */
   branchPolicies(environment: string): Promise<readonly GitHubBranchPolicy[]>
   run(id: number): Promise<GitHubRun>
-  /** Empty when nobody had to approve. */
+  /** Empty when no approval was required. */
   approvals(runId: number): Promise<readonly GitHubApproval[]>
   /** The jobs of a run's newest attempt, the first 100: enough to find the one that asks. */
   jobs(runId: number): Promise<readonly GitHubJob[]>
@@ -116,7 +116,7 @@ export function openGitHub(access: GitHubAccess): GitHubClient {
   const time = serverTime()
   let opened: Promise<GitHubApi> | null = null
 
-  /** Asks under one deadline, whatever is repeated or read page by page. `path` is for people. */
+  /** Asks under one deadline, including retries and further pages. `path` is for messages. */
   const ask = <T>(path: string, question: (api: GitHubApi, request: QuestionOptions) => Promise<T>): Promise<T> => {
     const endsAt = performance.now() + deadline
     return withinDeadline(
@@ -233,7 +233,7 @@ export function openGitHub(access: GitHubAccess): GitHubClient {
     },
   }
 }
-/** What is in it is believed after a look only, whatever the published types say. */
+/** The content is checked before it is used, regardless of the published types. */
 interface Answered {
   readonly data: unknown
 }

@@ -20,7 +20,7 @@ export interface ObjectStoreLocation {
   /** Of those who may change the bucket's access policy: they close the archive of a lost site. */
   readonly policyCredentials?: KeysReference
 }
-/** Keys by reference, or the login of whoever asks: of the process here, of the pod's ServiceAccount inside a site. */
+/** Keys by reference, or the login of the reader: of this process, or of the pod's ServiceAccount inside a site. */
 export type KeysReference = KeyPairReference | LoginReference
 export interface LoginReference {
   readonly login: 'aws'

@@ -101,7 +101,7 @@ export function objectStoreRefusal(attempt: Attempt, answer: StoreAnswer): Stand
   if (status === 412)
     return siteError(
       'object-store-precondition',
-      `${attempt.key ?? attempt.bucket} was written by somebody else (${said})`,
+      `${attempt.key ?? attempt.bucket} was written by another writer (${said})`,
       {
         where,
         next: 'Read it again before writing.',

@@ -122,9 +122,9 @@ export function openObjectStore(
   }
 
   /**
-   * Reads are tried again whatever happened, and asked a second time where nothing comes (`fetch` opens another
-   * connection beside one that is busy); writes only when the store says that it did nothing. A long wait is the
-   * caller's to decide about.
+   * Reads are retried after any error, and sent a second time when nothing arrives (`fetch` opens another connection
+   * beside a busy one); writes are retried only when the store says that it did nothing. The caller decides about a
+   * long wait.
    */
   const repeated = async (
     request: StoreRequest,
@@ -144,7 +144,7 @@ export function openObjectStore(
         const passing = reads ? retryOfStore(answer) === 'transient' : didNothingYet(answer)
         if (isLimited(answer)) limited?.()
         wait = Math.max(wait, answer.retryAfter ?? (isLimited(answer) ? AFTER_LIMIT * (1 + Math.random() / 10) : 0))
-        // What the store said is worth more than that the time was up.
+        // The last error of the store says more than a timeout.
         const late = performance.now() + wait > ends()
         if (!passing || tries === MAX_TRIES || wait > LONGEST_PAUSE || late) return answer
       } catch (error) {
@@ -240,7 +240,7 @@ export function openObjectStore(
       const request: StoreRequest = { method: 'PUT', key, action: 's3:PutObject', headers, body: bytes }
       const answer = await send(request, options, 404)
       if (answer.status !== 404) return versionIn(answer, request)
-      // Replacing what somebody has removed meanwhile: the condition does not hold.
+      // Replacing an object that was removed meanwhile: the condition does not hold.
       const code = textOf(answer.text, 'Code')
       const overtaken = condition !== undefined && code !== null && code !== 'NoSuchBucket'
       throw objectStoreRefusal(attempt(request), overtaken ? { ...answer, status: 412 } : answer)
@@ -260,18 +260,18 @@ export function openObjectStore(
           'start-after':
             token === undefined && options.startAfter !== undefined ? access.prefix + options.startAfter : undefined,
         }
-        // One deadline over all pages: a store that always has one more keeps nobody.
+        // One deadline over all pages: a list without end must not keep the caller.
         const left = Math.max(1, (options.deadline ?? LIST_DEADLINE) - (performance.now() - begun))
         const bounds = { ...options, deadline: Math.min(left, options.deadline ?? DEADLINE) }
         const request: StoreRequest = { method: 'GET', key: null, action: 's3:ListBucket', query }
         const answer = await send(request, bounds)
         const { text } = answer
-        // A page of something else lists nothing, which must not read as an empty folder.
+        // An answer of another program has no entries, which must not read as an empty folder.
         if (contentOf(text, 'ListBucketResult', 1).length === 0) throw notAnObjectStore(attempt(request), answer)
         for (const content of contentOf(text, 'Contents')) found.push(listedInfo(content, access.prefix))
         const before = token
         token = textOf(text, 'IsTruncated') === 'true' ? (textOf(text, 'NextContinuationToken') ?? '') : undefined
-        // A list that says that it goes on, and not where, would read as a shorter one.
+        // A list that continues without saying where would read as a shorter one.
         if (token !== undefined && (token === '' || token === before)) throw notAnObjectStore(attempt(request), answer)
       } while (token !== undefined && found.length < limit)
       return found.sort((a, b) => (a.key < b.key ? -1 : 1))

@@ -15,15 +15,14 @@ export interface Contact {
 }
 
 /**
- * Without any sign of life for so long, what is asked is silent. A lost SYN is sent again after 1 s, so one is no
- * death.
+ * A server without any sign of life for this long is silent. A lost SYN is sent again after 1 s, so one lost SYN is not
+ * silence.
  */
 export const SILENCE: Milliseconds = seconds(3)
 
 /**
- * How long an answer is waited for. Without a connection: `least`, and what is silent for so long is silent. Over a
- * slow way: so many round trips more, because a request needs four of them (TCP, TLS, question and answer), and loses
- * some packets; `most` at the utmost. Pure.
+ * How long to wait for an answer. Without a connection: `least`. Over a slow way: some round trips more, because a
+ * request needs four of them (TCP, TLS, request and answer) and may lose packets; at most `most`. Pure.
  */
 export function patienceOver({ roundTrip }: Way, least: Milliseconds, trips: number, most: Milliseconds): Milliseconds {
   const slow = Math.max(0, (roundTrip ?? 0) - UNNOTICED)
@@ -33,7 +32,7 @@ export function patienceOver({ roundTrip }: Way, least: Milliseconds, trips: num
 /** Between continents, and on a busy machine: the least patience is meant for this. */
 const UNNOTICED: Milliseconds = 250
 
-/** How often the way is gone, and for how long at the utmost somebody waits. */
+/** The number of round trips that are waited for, and the longest wait. */
 export interface Trips {
   readonly trips: number
   readonly most: Milliseconds

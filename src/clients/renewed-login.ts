@@ -39,7 +39,7 @@ export function awsLogin({ env, mask, now = Date.now }: LoginSurroundings): () =
       held = await asking
       return held
     } catch (error) {
-      // What still lasts for minutes is used while nobody renews it.
+      // Keys that are valid for some minutes are used while no renewal succeeds.
       if (held?.ends != null && held.ends.getTime() > now()) return held
       throw error
     }

@@ -1,8 +1,8 @@
 import type { Milliseconds } from '../values/duration.ts'
 
 /**
- * What time it is by a server's own clock, from the `Date` of its answers, with this machine's monotonic clock in
- * between: the clock of this machine, which anybody may set, has no part in it.
+ * The time of a server's own clock, from the `Date` of its answers and this machine's monotonic clock since then. The
+ * wall clock of this machine, which anyone may set, is not used.
  */
 export interface ServerTime {
   /**

@@ -97,7 +97,7 @@ export function sshRunner(
   }
   const options = {
     ...trust,
-    // Each call has its own deadline. ssh ends without a word after 35 s of silence, which is longer than TCP pauses
+    // Each call has its own deadline. ssh ends silently after 35 s of silence, which is longer than TCP pauses
     // after two lost packets (20 s).
     ServerAliveInterval: '5',
     ServerAliveCountMax: '6',
@@ -209,7 +209,7 @@ function refusal(stderr: string, ofJump: string, where: string, access: SshAcces
       `${access.host} does not show a key that known_hosts has for it (${said})`,
       {
         where,
-        next: 'If the host was set up anew, get its key from its console and correct known_hosts. If not, somebody stands in between.',
+        next: 'If the host was set up anew, get its key from its console and correct known_hosts. If not, something intercepts the connection.',
       },
     )
   if (

@@ -11,7 +11,7 @@ export interface Asked {
   readonly body?: Uint8Array
 }
 
-/** Shorter than servers keep a connection that nobody uses. */
+/** Shorter than servers keep an idle connection. */
 const IDLE: Milliseconds = seconds(4)
 const agents = new Map<string, Agent>()
 

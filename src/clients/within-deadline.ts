@@ -12,7 +12,7 @@ export async function withinDeadline<T>(
   late: (deadline: Milliseconds) => Error,
 ): Promise<T> {
   const allowed = typeof deadline === 'number' ? (): Milliseconds => deadline : deadline
-  // What throws comes first: nothing may listen that nobody waits for.
+  // Code that may throw comes first, so that no listener is left without a waiter.
   const first = allowed()
   const ending = new AbortController()
   const listened = signals.filter((signal) => signal !== undefined)

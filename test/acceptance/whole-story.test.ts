@@ -114,7 +114,7 @@ test('a kubeconfig that leads to another cluster than the declared one stops eve
 
 test('an identity without rights learns which rule is lacking', async () => {
   const { json } = await standby(['status'], declared({ user: 'nobody' }))
-  expect(JSON.stringify(json.sites)).toMatch(/a right is lacking on dc-a: .*namespaces/)
+  expect(JSON.stringify(json.sites)).toMatch(/a right is missing on dc-a: .*namespaces/)
 })
 
 test('a plan names its steps and predictions, and fits its published schema', async () => {

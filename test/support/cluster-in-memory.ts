@@ -115,7 +115,7 @@ export function clusterInMemory(world: ClusterWorld): ClusterInMemory {
     calls.push(call)
     if (world.mayAsk?.(call) ?? true) return
     refused.push(call)
-    throw siteError('kubernetes-forbidden', `a right is lacking on ${site}: ${textOfCall(call)}`)
+    throw siteError('kubernetes-forbidden', `a right is missing on ${site}: ${textOfCall(call)}`)
   }
   const at = (ref: ObjectReference): KubernetesObject | undefined => objects.get(keyOfReference(ref))
   const existing = (ref: ObjectReference): KubernetesObject => {

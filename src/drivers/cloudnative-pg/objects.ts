@@ -31,7 +31,7 @@ export const PLUGIN = 'barman-cloud.cloudnative-pg.io'
 /** Instances that the operator keeps stopped: a list, as JSON. */
 export const FENCE = 'cnpg.io/fencedInstances'
 export const HEALTHY = 'Cluster in healthy state'
-/** The phase at which an instance manager restarts its primary without a new pod; it says healthy again behind that. */
+/** The phase at which an instance manager restarts its primary without a new pod; it says healthy again after that. */
 export const RESTARTING_IN_PLACE = 'Primary instance is being restarted in-place'
 /** Container of every instance pod. */
 export const POSTGRES = 'postgres'
@@ -177,7 +177,7 @@ export interface InstanceStatus {
 }
 
 /**
- * null while the instance does not answer, as during its restarts, or not in time. A right that is lacking is no
+ * null while the instance does not answer, as during its restarts, or not in time. A missing right is no
  * silence: it throws.
  */
 export async function readInstance(

@@ -18,7 +18,7 @@ interface SwitchedOff extends Proof {
 }
 
 /**
- * The last level of the ladder: the lost site gets no power, or no network. The step is nobody's site: it acts on what
+ * The highest fence level: the lost site gets no power, or no network. The step belongs to no site: it acts on what
  * stands outside, and a failover waits for nothing inside the lost one.
  */
 export const switchOffStep = (component: PowerControl, intent: Intent): DriverStep<SwitchOff> =>

@@ -82,7 +82,7 @@ export function accessOf(component: Application, stack: Stack): AccessRule[] {
         : (['deployer', 'mover'] as const).map((identity) =>
             rule(identity, [''], ['secrets'], ['get'], 'to compare keys over sites, by hash', secrets),
           )),
-      // Helm keeps its releases in Secrets, and writes whatever the chart renders.
+      // Helm stores its releases in Secrets, and writes every object that the chart renders.
       ...(['deployer', 'mover'] as const).flatMap((identity) => [
         rule(
           identity,

@@ -214,7 +214,7 @@ echo "the dump could not be fetched (curl ended with $code)" | tee "$DATA/.stand
 
 /**
  * Checks the fetched dump and makes it ready as the base of a new append-only set: beside append-only persistence a
- * dump.rdb is ignored without a word (redis 7.0 and newer). What Redis has is not touched before SERVE takes the new
+ * dump.rdb is ignored silently (redis 7.0 and newer). What Redis has is not touched before SERVE takes the new
  * set up.
  */
 export const LOAD = `${PLACES}${CHECK}

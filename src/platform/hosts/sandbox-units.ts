@@ -88,7 +88,7 @@ ${clear(place, true)}`
 /**
  * Makes the sandbox this test's: a slice that bounds all that runs in it, a unit that holds its network (none) and ends
  * with the deadline, and a timer by which the machine empties the sandbox itself once the test is not heard any more.
- * What the timer starts is a file: systemd 252 changes each dollar sign of a command line when somebody reloads it.
+ * What the timer starts is a file: systemd 252 changes each dollar sign of a command line when it is reloaded.
  */
 export function claiming(place: SandboxPlace, deadlineSeconds: number): string {
   const { directory, units, test, user } = place
@@ -114,7 +114,7 @@ systemctl --quiet is-active ${units}.anchor.service || systemd-run --quiet --col
 }
 
 /**
- * Otherwise it is the command line: one with a line break makes a unit that is lost when somebody reloads systemd
+ * Otherwise it is the command line: one with a line break makes a unit that is lost when systemd is reloaded
  * (systemd 252).
  */
 const DESCRIPTION = "--description='Restore test of Standby'"

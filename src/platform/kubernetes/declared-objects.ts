@@ -92,9 +92,8 @@ export async function diffObject(
 type Tried = Awaited<ReturnType<typeof triedOn>>
 
 /**
- * An object as it is, and as the API server would store it. What somebody else writes between the two answers, such as
- * a guard its report, is no change of ours: an attempt that was made on another version than the one that was read is
- * made again.
+ * An object as it is, and as the API server would store it. A write of another writer between the two answers, such as
+ * the report of a guard, must not count as our change: if the versions differ, the attempt is repeated.
  */
 async function liveAndWanted(
   kubernetes: KubernetesClient,

@@ -44,7 +44,7 @@ const newestOf = (object: KubernetesObject, path: readonly string[]): ManagedFie
 export const writerOf = (object: KubernetesObject, path: readonly string[]): string | null =>
   newestOf(object, path)?.manager ?? null
 
-/** Which write that was: another value says that somebody has written since. Pure. */
+/** Identifies that write: a different value means that another write has followed. Pure. */
 export function lastWriteOf(object: KubernetesObject, path: readonly string[]): string | null {
   const newest = newestOf(object, path)
   return newest === undefined ? null : `${newest.manager} ${newest.time}`

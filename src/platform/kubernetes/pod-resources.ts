@@ -9,7 +9,7 @@ export interface Resources {
   readonly limits?: Readonly<Record<string, string>>
 }
 
-/** For what runs curl or waits: it needs little, whatever the size of the data. */
+/** For containers that run curl or wait: they need little, regardless of the size of the data. */
 export const SMALL: Resources = { requests: { cpu: '10m', memory: '16Mi' }, limits: { cpu: '1', memory: '128Mi' } }
 
 const quantities = (description: string): JsonObject => ({

@@ -12,7 +12,7 @@ export const KEEP_LABEL = 'standby.dev/keep'
 /** The one namespace for restore tests of a stack, on each site. */
 export const sandboxNamespace = (stack: string): string => `standby-restore-${stack}`
 
-/** Refuses unless the namespace is there and marked as a sandbox: an unmarked namespace is somebody's property. */
+/** Refuses unless the namespace exists and is marked as a sandbox: an unmarked namespace belongs to others. */
 export async function assertSandbox(kubernetes: KubernetesClient, namespace: string): Promise<void> {
   const found = await kubernetes.get({
     apiVersion: 'v1',

@@ -50,7 +50,7 @@ interface RowChange {
   readonly ctids: readonly string[]
 }
 
-/** Reads the lines of PostgreSQL 14 to 18, printed in UTC; whatever changes no row is passed over. Pure. */
+/** Reads the lines of PostgreSQL 14 to 18, printed in UTC; lines that change no row are skipped. Pure. */
 export function divergenceIn(waldump: string): Divergence {
   const changes: RowChange[] = []
   /** When each transaction was committed. */

@@ -51,7 +51,7 @@ export function lossOfFailover({ lost, successor, ahead, now }: BeforeFailover):
     ...(estimate === null ? [] : [estimate.why(lost.name)]),
     ...(archive?.beyond === undefined
       ? []
-      : [`${archive.beyond} lies behind a hole in its archive: that segment and what follows it cannot be replayed`]),
+      : [`${archive.beyond} comes after a hole in its archive: that segment and what follows it cannot be replayed`]),
     ...(archive?.silent == null ? [] : [`its archive does not answer (${archive.silent})`]),
     ...(successor.streams ? [`${successor.name} streams from it at this moment`] : []),
     ...(ahead === null

@@ -100,7 +100,7 @@ export async function allHold<Spec, R extends Reading>(
   // What is known to differ is worth setting again; what cannot be seen may be as it should.
   if (waiting.length > 0) return { is: 'pending', waitingFor: [...waiting, ...silent].join(', ') }
   if (silent.length > 0) return { is: 'unknown', why: silent.join(', ') }
-  // No instance at all proves nothing, and users whom no instance leads are not served.
+  // An empty list of instances proves nothing, and users that no instance leads are not served.
   if (proofs.length === 0)
     return { is: 'unknown', why: `no load balancer answers: ${leftOut.map(({ host }) => host).join(', ')}` }
   return { is: 'done', proof: { instances: proofs, ...(leftOut.length === 0 ? {} : { leftOut }) } }

@@ -53,7 +53,7 @@ async function answersFrom(question: Question, site: string, count: number): Pro
   for (let index = 0; index < count; index++) {
     const answer = await ask(question)
     if (answer.site !== site || typeof answer.status !== 'number' || answer.status >= 500)
-      return `${question.instance.url} to be answered by ${site} (${answer.site ?? 'nobody'}, ${answer.status})`
+      return `${question.instance.url} to be answered by ${site} (${answer.site ?? 'no site'}, ${answer.status})`
   }
   return null
 }

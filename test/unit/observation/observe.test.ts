@@ -3,6 +3,7 @@ import type { SiteName } from '../../../src/domain/stack.ts'
 import type { DriverContext } from '../../../src/driver/context.ts'
 import { observe } from '../../../src/observation/observe.ts'
 import { KUBERNETES } from '../../../src/platform/kubernetes/key.ts'
+import { awakeClock } from '../../support/awake-clock.ts'
 import { liftedDriver } from '../../support/flat/lifted.ts'
 import { memoryStore } from '../../support/memory-store.ts'
 import { toyDriver, toyWorld } from '../../support/toy-stack.ts'
@@ -26,14 +27,14 @@ function contextWith(
 
 describe('an observation', () => {
   test('ends in time when a site never answers, and still shows the other one', async () => {
-    const begun = performance.now()
+    const took = awakeClock()
     const seen = await observe(
       contextWith({ 'dc-a': () => never }),
       memoryStore(),
       { toy: liftedDriver(toyDriver(toy)) },
       200,
     )
-    expect(performance.now() - begun).toBeLessThan(1_000)
+    expect(took()).toBeLessThan(1_000)
     expect(seen.sites['dc-a']).toMatchObject({ kind: 'silent', triedFrom: ['this runner'] })
     expect(seen.sites['dc-b']?.kind).toBe('answering')
     expect(seen.components.database?.['dc-a']?.kind).toBe('silent')

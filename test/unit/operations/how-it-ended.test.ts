@@ -57,7 +57,7 @@ const nothing = (): void => undefined
 describe('a run that may have changed something never says that nothing was changed', () => {
   test('when the step that takes the lock fails behind the taken lock', async () => {
     const refuse = (): never => {
-      throw siteError('kubernetes-forbidden', 'a right is lacking on dc-a')
+      throw siteError('kubernetes-forbidden', 'a right is missing on dc-a')
     }
     const report = await run(({ store }) => ({ store: onActive(store, refuse, nothing) }))
     expect(report).toMatchObject({

@@ -42,7 +42,7 @@ function findingsOfAll(
 }
 
 /**
- * Whether a replica is on its primary's timeline, whatever its control file says: it streams, and has replayed the
+ * Whether a replica is on its primary's timeline, regardless of its control file: it streams, and has replayed the
  * newest segment that the primary shipped on that timeline.
  */
 function hasReplayedTimelineOf(source: InstanceStatus, target: InstanceStatus, segments: SegmentBytes | null): boolean {
@@ -118,7 +118,7 @@ function ofPair(
           'history-forked',
           severity,
           `${to.cluster} is on timeline ${to.instance.timeLineID}, ahead of timeline ${from.instance.timeLineID} of ${from.cluster}: their histories parted`,
-          'Clone it again; keep its archive until somebody has looked at what is only there.',
+          'Clone it again; keep its archive until a person has checked the data that is only there.',
         ),
       )
     else if (from.instance !== null && to.instance !== null && to.instance.timeLineID < from.instance.timeLineID)

@@ -169,7 +169,7 @@ async function waitForCopy(component: Database, sandbox: Sandbox, context: Drive
   } catch (error) {
     context.signal.throwIfAborted()
     const reason = asStandbyError(error)
-    // A lacking right, a missing image or a full node says nothing about the backup.
+    // A missing right, a missing image or a full node says nothing about the backup.
     if (reason.code !== 'restore-failed' && reason.code !== 'step-timeout') throw reason
     const stuck = await stuckBootstrap(copyOf(component, sandbox, context), context.signal)
     if (stuck !== null)

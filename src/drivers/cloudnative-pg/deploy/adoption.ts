@@ -49,7 +49,10 @@ function mustNotChange(adoption: Adoption): Part[] {
   ]
 }
 
-/** A database keeps its segments for life, whatever is declared; and its copies are made from what is declared. */
+/**
+ * A database keeps its segment size for life, regardless of the declaration; but its copies are made from the
+ * declaration.
+ */
 function ofSegments({ live, userSpec }: Adoption): Part[] {
   const [own, declared] = [
     segmentBytesBegunWith(live.spec.bootstrap),

@@ -9,8 +9,8 @@ import { bootstrapOf, clusterManifest } from './manifests.ts'
 import { readUserSpec } from './user-spec.ts'
 
 /**
- * What of the user's own Cluster spec would not come into force, or must not: nothing is dropped without a word. Reads
- * the file that the component names.
+ * The fields of the user's own Cluster spec that would have no effect, or must not have any: none is dropped silently.
+ * Reads the file that the component names.
  */
 export async function userSpecProblems(component: Database, stack: Stack): Promise<SpecProblem[]> {
   const file = component.spec.cluster?.file ?? ''
@@ -93,7 +93,7 @@ const WAYS: readonly (readonly [RegExp, string])[] = [
     /^bootstrap/,
     'a deploy begins a new database or copies the active one. To bring data in, make the Cluster by hand, and adopt it: docs/adopting.md',
   ],
-  [/^replica/, 'who follows whom is decided by moves, and the first time by initialActive'],
+  [/^replica/, 'moves decide which cluster follows which, and initialActive decides it the first time'],
   [/^externalClusters/, 'the clusters of the stack are declared under sites; give yours another name'],
   [/^backup\.retentionPolicy/, 'declare retention in the stack file'],
   [/^(backup|plugins)/, 'declare archive: { method, store, prefix } in the stack file'],

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 
-/** A folder of a bucket that nobody may write to any more. */
+/** A folder of a bucket that is closed for writes. */
 export interface ClosedFolder {
   readonly bucket: string
   readonly region: string

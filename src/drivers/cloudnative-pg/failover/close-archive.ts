@@ -13,9 +13,9 @@ import { type ClosedFolder, closeFolder, isClosed, openFolder } from './archive-
 import type { Upstream } from './upstream.ts'
 
 /**
- * The lost incarnation cannot write to its archive any more, whatever becomes of its site: it can fork no history that
- * a restore would take for the true one. Every incarnation has a folder of its own, so this folder is never opened
- * again, unless the failover is undone before it promotes anything. Needs nothing of the lost site.
+ * The lost incarnation cannot write to its archive any more, regardless of what happens to its site: it can fork no
+ * history that a restore would take for the true one. Every incarnation has a folder of its own, so this folder is
+ * never opened again, unless the failover is undone before it promotes anything. Needs nothing of the lost site.
  */
 export function closeArchiveSteps(
   component: Database,

@@ -63,7 +63,7 @@ export function fenceStep(component: Database, site: SiteName, uid = ''): Driver
   const cluster = clusterOf(component, site)
   return planStep(fence, site, {
     phase: 'FENCE',
-    title: `Fences ${cluster}: the operator stops PostgreSQL in every instance and keeps it stopped, across every restart, until somebody takes the fence away`,
+    title: `Fences ${cluster}: the operator stops PostgreSQL in every instance and keeps it stopped, across every restart, until the fence is removed`,
     // A shutdown waits for the archiver, which tries three times what a closed or silent archive will never take.
     deadline: minutes(5),
     expected: seconds(3),

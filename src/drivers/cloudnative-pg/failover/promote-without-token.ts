@@ -122,7 +122,7 @@ export const promoteWithoutToken: Action<CloudNativePgSpec, OfLostPromotion, For
         : { is: 'pending', waitingFor: `${name} to be made the primary`, due: { ...asSeen(cluster), uid, follows } }
     },
     /**
-     * A token that is left over would be refused for good; without one the operator promotes at once, whatever the lag.
+     * The operator would refuse a stale token for ever; without a token it promotes at once, at any lag.
      */
     async apply(run: Run, seen: Due) {
       const { cluster: name, uid, lost } = run.step.parameters

@@ -87,7 +87,7 @@ export function tokenOf(run: DatabaseRun<OfToken>): { readonly text: string; rea
   return { text, token }
 }
 
-/** PostgreSQL names the segment itself, whatever its size. */
+/** PostgreSQL names the segment itself, for any segment size. */
 const POSITION = `CHECKPOINT;
 SELECT redo_lsn, timeline_id, (SELECT system_identifier FROM pg_control_system()), redo_wal_file, (SELECT string_agg(name, ' ') FROM pg_ls_waldir())
 FROM pg_control_checkpoint();`

@@ -118,7 +118,7 @@ function endsOf(run: Run) {
 }
 
 /**
- * Tries the writes of this move on both sites, as a dry run: a lacking right, or a webhook of an operator that does not
+ * Tries the writes of this move on both sites, as a dry run: a missing right, or a webhook of an operator that does not
  * answer, is found while users are still served. Throws the error of the server.
  */
 async function proveWrites(run: Run): Promise<void> {

@@ -90,7 +90,7 @@ export const promote: Action<CloudNativePgSpec, OfPromotion, Promoted> = {
       const refused = promotionRefused(run, cluster)
       if (refused !== null) return refused
       const { promotionToken = '' } = cluster.spec.replica
-      // A token of a later timeline is the one that the new side left itself, when somebody made it a replica again for
+      // A token of a later timeline is one that the new side left itself, when it was made a replica again for
       // a while.
       const given = (decodeToken(promotionToken)?.timeline ?? 0) > token.timeline ? promotionToken : text
       if (cluster.status?.lastPromotionToken !== given)

@@ -76,7 +76,7 @@ export const restartAhead: Action<CloudNativePgSpec, OfPair, RestartedAhead> = {
         await requestRestart(run, seen, 'ahead of a promotion')
       } catch (error) {
         run.signal.throwIfAborted()
-        // A right that is lacking, or a PostgreSQL that does not take the setting (yet: before version 17 its operator
+        // A missing right, or a PostgreSQL that does not take the setting (yet: before version 17 its operator
         // has to make a file writable): what no other try changes is no reason against the move.
         const reason = asStandbyError(error)
         if (reason.retry !== 'never' || reason.mustAct === 'defect') throw reason

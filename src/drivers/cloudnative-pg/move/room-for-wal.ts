@@ -14,7 +14,7 @@ export interface Room {
 /** Prints device, size, used and available, in KB, as POSIX has them: of the data, then of the WAL. */
 const DISKS = ['sh', '-c', 'df -Pk "$PGDATA" "$PGDATA/pg_wal"']
 
-/** Null where nobody can say: an image without `df`, or an identity that may run nothing in a pod. */
+/** Null where it is unknown: an image without `df`, or an identity that may not run programs in a pod. */
 export async function roomOf(
   kubernetes: KubernetesClient,
   namespace: string,

@@ -69,7 +69,7 @@ export function refusal(
     case 409:
       return siteError('kubernetes-conflict', said, {
         where,
-        next: 'Read the object again; somebody else has changed it.',
+        next: 'Read the object again; another writer has changed it.',
         unseen,
         ...again,
       })
@@ -131,7 +131,7 @@ function formOf(httpStatus: number, body: string): string {
   return httpStatus < 400 ? 'a redirect' : 'no Status'
 }
 
-/** A gateway that finds no server behind it may find one in a moment; a page or a redirect stays. */
+/** A gateway without a backend may have one again soon (transient); a page or a redirect stays. */
 function foreignAnswer(
   { site, request, kind }: Asked,
   httpStatus: number,
@@ -147,7 +147,7 @@ function foreignAnswer(
   })
 }
 
-/** A right is lacking, or something that guards the cluster said no: only the first is cured by a role. */
+/** A right is missing, or an admission check refused: only the first is cured by a role. */
 function forbidden(asked: Asked, said: string, status: ApiStatus | null): StandbyError {
   const { request, site } = asked
   const where = whereOf(site, request, asked.kind)
@@ -158,7 +158,7 @@ function forbidden(asked: Asked, said: string, status: ApiStatus | null): Standb
       next: 'An admission rule or a quota of the cluster refuses this; change it or the object.',
       unseen: 'forbidden',
     })
-  return siteError('kubernetes-forbidden', `a right is lacking on ${site}: ${rule} (${said})`, {
+  return siteError('kubernetes-forbidden', `a right is missing on ${site}: ${rule} (${said})`, {
     where,
     next: 'Grant it: `standby rbac` prints the roles that this stack needs.',
     unseen: 'forbidden',
@@ -207,7 +207,7 @@ export const notAnApiServer = (site: string, where: string, what: string): Stand
     unseen: 'not-an-api-server',
   })
 
-/** Less than this is shown of what somebody else wrote. */
+/** How much of a foreign text is shown. */
 function saidBy(status: ApiStatus | null, body: string, httpStatus: number): string {
   if (status?.message !== undefined && status.message !== '') return status.message
   const text = body.trim().split('\n')[0] ?? ''

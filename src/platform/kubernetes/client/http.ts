@@ -175,7 +175,7 @@ async function sendAs(credentials: Credentials, link: Link, request: HttpRequest
   })
 }
 
-/** The request's path behind that of the server: `https://rancher.example/k8s/clusters/c-1`. */
+/** The request's path after that of the server: `https://rancher.example/k8s/clusters/c-1`. */
 export const pathAt = (server: URL, path: string): string => `${server.pathname.replace(/\/$/, '')}${path}`
 
 /** The whole of an answer; `heard` hears each part of it. */

@@ -165,7 +165,7 @@ const failure = ({ site, exec }: LoginProgram, unseen: Unseen, what: string, cau
 const located = (command: string, directory: string | null): string =>
   command.includes('/') && !isAbsolute(command) && directory !== null ? join(directory, command) : command
 
-/** What kubectl tells a credential program. Nobody sits at this terminal. */
+/** What kubectl passes to a credential program. This terminal is not interactive. */
 function execInfo({ exec, cluster }: LoginProgram): object {
   const apiVersion = typeof exec.apiVersion === 'string' ? exec.apiVersion : 'client.authentication.k8s.io/v1'
   const spec = { interactive: false, ...(exec.provideClusterInfo === true ? { cluster } : {}) }
@@ -173,7 +173,8 @@ function execInfo({ exec, cluster }: LoginProgram): object {
 }
 
 /**
- * The credential in what a program printed, or what is wrong with it; never a word of it, for it may be half a secret.
+ * The credential in the output of a program, or what is wrong with it; never quotes the output, because it may contain
+ * a part of a secret.
  */
 function credentialIn(printed: string): LoginCredential | string {
   let value: unknown

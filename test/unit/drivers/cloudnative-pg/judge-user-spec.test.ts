@@ -43,7 +43,7 @@ describe('of the cluster file', () => {
       { bootstrap: { initdb: { database: 'other' } } },
       /^bootstrap.initdb.database .*declare database/,
     ],
-    ['a role of its own', { replica: { primary: 'pg-x' } }, /^replica.primary .*decided by moves/],
+    ['a role of its own', { replica: { primary: 'pg-x' } }, /^replica.primary .*moves decide/],
     ['a delay', { replica: { minApplyDelay: '1h' } }, /^replica.minApplyDelay/],
     [
       'an external cluster of our name',

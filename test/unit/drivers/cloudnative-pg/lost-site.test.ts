@@ -157,7 +157,7 @@ describe('the loss that is predicted', () => {
   })
   test('names what lies behind a hole in the archive, and so does a finding', () => {
     const holed = lost({ upstream: { ...upstream, beyond: '00000003000000000000000A' } })
-    expect(loss(holed)?.why).toContain('00000003000000000000000A lies behind a hole')
+    expect(loss(holed)?.why).toContain('00000003000000000000000A comes after a hole')
     expect(codes(holed, failover)).toEqual(['warning archive-hole@dc-b'])
   })
   test('has no upper end when nothing bounds it', () => {

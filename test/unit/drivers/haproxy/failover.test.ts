@@ -5,6 +5,7 @@ import type { PlannedStep } from '../../../../src/domain/plan.ts'
 import type { HaproxyState } from '../../../../src/drivers/haproxy/driver.ts'
 import type { Traffic } from '../../../../src/drivers/haproxy/spec.ts'
 import { orderProblems } from '../../../../src/planning/order-steps.ts'
+import { awakeClock } from '../../../support/awake-clock.ts'
 import type { Behaviour, FlatRun } from '../../../support/flat/behaviour.ts'
 import type { FlatContext } from '../../../support/flat/context.ts'
 import { haproxy } from '../../../support/flat/drivers.ts'
@@ -85,9 +86,9 @@ describe('a failover of the traffic', () => {
 
   test('waits for nothing of the lost site, and ends with users on the new one', async () => {
     const [closing, opening] = await planned()
-    const began = performance.now()
+    const took = awakeClock()
     expect((await perform(close, closing)).proof).toMatchObject({ instances: [{ sessions: 0 }, { sessions: 0 }] })
-    expect(performance.now() - began).toBeLessThan(3_000)
+    expect(took()).toBeLessThan(3_000)
     expect((await perform(open, opening)).proof).toMatchObject({ value: 'dc-b', verified: true })
   })
 
@@ -204,7 +205,7 @@ describe('load balancers that stand in the lost site', () => {
     const component = standing()
     const [closing, opening] = await plannedFor(component)
     expect([closing.site, opening.site]).toEqual([null, 'dc-b'])
-    const began = performance.now()
+    const took = awakeClock()
     const closed = await performAs(component, close, closing)
     expect(closed.proof).toMatchObject({ instances: [{ host: kept }], leftOut: [{ host: lost }] })
     const opened = await performAs(component, open, opening)
@@ -214,7 +215,7 @@ describe('load balancers that stand in the lost site', () => {
       instances: [{ host: kept }],
       leftOut: [{ host: lost }],
     })
-    expect(performance.now() - began).toBeLessThan(6_000)
+    expect(took()).toBeLessThan(6_000)
     expect(runtime(kept)).toBe('dc-b')
   })
 
