@@ -23,7 +23,8 @@ import { deployedToy, toyStack, toyWorld } from '../../support/toy-stack.ts'
 import { turned } from './bent.ts'
 import { quickSigner } from './signers.ts'
 
-const ROUNDS = 500
+/** A whole move each: more would keep a machine with other work for minutes. */
+const ROUNDS = 150
 /** A while after a plan was made. */
 const whileAfter = ({ madeAt }: Plan): Date => new Date(Date.parse(madeAt) + minutes(30))
 const PEOPLE = ['rita', 'omar', 'olga', 'ravi']
