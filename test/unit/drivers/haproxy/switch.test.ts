@@ -176,7 +176,7 @@ describe('a move of the traffic', () => {
     const mute = trafficOver({ 'lb-1': 'http://127.0.0.1:1/' })
     expect(await close.undone?.(runOf(mute, closeStep(mute, switchover), context))).toMatchObject({
       is: 'pending',
-      waitingFor: expect.stringContaining('to be answered by dc-a (nobody'),
+      waitingFor: expect.stringContaining('to be answered by dc-a (no site'),
     })
   })
 
@@ -194,7 +194,7 @@ describe('a move of the traffic', () => {
     put(hosts['lb-1'], 'dc-b')
     expect(await open.done(runOf(none, switchStep(none, switchover), context))).toMatchObject({
       is: 'pending',
-      waitingFor: expect.stringContaining('nobody'),
+      waitingFor: expect.stringContaining('no site'),
     })
   })
 
