@@ -18,6 +18,7 @@ export type Server =
   | 'nginx'
   | 'debian'
   | 'machine'
+  | 'sha256sum'
 
 /**
  * Says which servers a test file needs: called when it, or what it imports, is loaded. Where one is missing and `npm
@@ -42,6 +43,8 @@ const IS_HERE: Readonly<Record<Server, () => boolean>> = {
   'etcd-server': () => existsSync('/usr/bin/etcd'),
   // It is installed from PyPI where Python can make a virtual environment.
   patroni: () => process.getuid?.() === 0 && existsSync('/usr/bin/python3') && existsSync('/usr/sbin/runuser'),
+  // Of GNU coreutils: that of macOS has other options.
+  sha256sum: () => process.platform === 'linux' && isOnPath('sha256sum'),
   'kube-apiserver': () => isOfLab('kube-apiserver'),
   versitygw: () => isOfLab('versitygw'),
   helm: () => isOfLab('helm'),

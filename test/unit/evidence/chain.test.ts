@@ -5,7 +5,10 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { type ChainFiles, judgeChain, linkName, linkText, recordName, sha256 } from '../../../src/evidence/chain.ts'
 import { VERIFY_SCRIPT } from '../../../src/reporting/verify-script.ts'
+import { needs } from '../../support/needs.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
+
+needs('sha256sum')
 
 /** A whole chain of these texts. */
 function chainOf(records: readonly string[]): Map<string, string> {
