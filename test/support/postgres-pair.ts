@@ -31,7 +31,18 @@ export interface PostgresPair {
   kill(site: 'dc-a' | 'dc-b'): Promise<void>
   stop(): Promise<void>
 }
-export type Operation = 'demote' | 'promote' | 'follow' | 'rejoin' | 'shut' | 'is-shut' | 'open' | 'start' | 'stop'
+/** `promote-alone`: a server that was stopped begins a timeline of its own, and asks the other one for nothing. */
+export type Operation =
+  | 'demote'
+  | 'promote'
+  | 'promote-alone'
+  | 'follow'
+  | 'rejoin'
+  | 'shut'
+  | 'is-shut'
+  | 'open'
+  | 'start'
+  | 'stop'
 
 /** Members of pg_monitor, which may promote: `standby` with a password, and the one that replicates. */
 const ROLES = `CREATE ROLE standby LOGIN PASSWORD 'a-password' IN ROLE pg_monitor;
@@ -119,6 +130,7 @@ demote)
   if runs && [ -f $data/standby.signal ]; then exit 0; fi
   stop fast; from; as touch $data/standby.signal; begin ;;
 promote) ctl promote ;;
+promote-alone) as touch $data/standby.signal; begin; ctl promote ;;
 follow) from; ctl reload ;;
 rejoin)
   stop immediate; rm -rf $data

@@ -8,7 +8,7 @@ import { parseLsn } from '../../systems/postgres/wal.ts'
 import { codes } from './codes.ts'
 import type { ServerState } from './facts.ts'
 import { FARTHEST_BYTES, toReplay, versionText } from './observe.ts'
-import { relationTo } from './relation.ts'
+import { relationTo, textOfBytes } from './relation.ts'
 import { type Database, serverName } from './spec.ts'
 
 type States = StatesPerSite<ServerState>
@@ -86,7 +86,7 @@ export function assessRejoin(component: Database, states: States, { from, to }: 
       ),
     )
   if (former?.kind !== 'answering') return found
-  const relation = relationTo(active.state, former.state)
+  const relation = relationTo(active.state, former.state, 'at-once')
   if (relation.is === 'copy') return found
   const lacksRejoin = component.spec.rejoin === undefined
   return [
@@ -96,7 +96,7 @@ export function assessRejoin(component: Database, states: States, { from, to }: 
       : sayAt(component, to)(
           'history-forked',
           lacksRejoin ? 'blocker' : 'warning',
-          `${serverName(component, to)} has what the primary does not have: ${relation.why}${relation.bytes === null ? '' : `, ${relation.bytes} bytes`}`,
+          `${serverName(component, to)} has what the primary does not have: ${relation.why}${textOfBytes(relation.bytes)}`,
           lacksRejoin
             ? 'Declare rejoin in the stack file: to follow would never end, or would hide those rows.'
             : 'It is made anew, and what only it has goes. Save its data first, if you may need them.',
@@ -276,14 +276,14 @@ function ofPair(
   if (active.inRecovery) return []
   const say = sayAt(component, site)
   const name = serverName(component, site)
-  const relation = relationTo(active, state)
+  const relation = relationTo(active, state, 'at-once')
   if (relation.is === 'another-database') return [anotherDatabase(component, site, active, state, severity)]
   if (relation.is === 'diverged')
     return [
       say(
         state.inRecovery ? 'history-forked' : 'two-primaries',
         severity,
-        `${name} has what the primary does not have: ${relation.why}${relation.bytes === null ? '' : `, ${relation.bytes} bytes`}`,
+        `${name} has what the primary does not have: ${relation.why}${textOfBytes(relation.bytes)}`,
         `Keep it away from users. It must be made anew: standby failover plan --mode rejoin --to ${site}`,
       ),
     ]

@@ -9,4 +9,7 @@ export const codes = declareCodes('Database', {
   'slot-stuck': 'A replication slot that nobody reads keeps WAL, and may fill the volume of the primary.',
   'rights-missing': 'The role that asks lacks a right: what it cannot see, a move cannot prove.',
   'demotion-undeclared': 'Nothing is declared that keeps the old primary from taking writes.',
+  'declared-call-refused': 'What runs the database refuses a declared call.',
+  'end-unknown': 'The old primary is shut, and where its WAL ends is unknown: nobody can prove that nothing is lost.',
+  'replica-beyond-end': 'The replica is beyond the end of its primary: something wrote to it.',
 })

@@ -3,14 +3,33 @@ import type { Sandbox } from '../../domain/restore-test.ts'
 import type { SiteName } from '../../domain/stack.ts'
 import type { SiteDriver } from '../../driver/capabilities.ts'
 import type { DriverContext, SqlRows } from '../../driver/context.ts'
+import { referencesOf } from '../../systems/declared-call/spec.ts'
 import { askServer } from './ask.ts'
 import { assessFailover, assessRejoin, assessReopen, assessStatus, assessSwitchover } from './assess.ts'
+import { catchUp } from './catch-up.ts'
 import { codes } from './codes.ts'
+import { compare } from './compare.ts'
+import { demote } from './demote.ts'
+import { drain } from './drain.ts'
 import type { ServerState } from './facts.ts'
+import { fence } from './fence.ts'
+import { follow, rejoin } from './follow.ts'
 import { livenessSignalsOf } from './liveness-signals.ts'
+import {
+  failoverSteps,
+  fenceSteps,
+  followerSteps,
+  keptData,
+  levelsOf,
+  rejoinSteps,
+  reopenSteps,
+  switchoverSteps,
+} from './moves.ts'
 import { observeServer } from './observe.ts'
+import { open } from './open.ts'
 import { followersAhead, gapsOf, predictedLoss } from './position.ts'
-import { type Database, type PostgresSpec, postgresSchema, problemsOf, serverName } from './spec.ts'
+import { promote } from './promote.ts'
+import { callsOf, type Database, type PostgresSpec, postgresSchema, problemsOf, serverName } from './spec.ts'
 
 /** A PostgreSQL that others run, on each site: read by SQL, changed by what the user declares, and read back. */
 export const postgres: SiteDriver<PostgresSpec, ServerState> = {
@@ -38,17 +57,34 @@ export const postgres: SiteDriver<PostgresSpec, ServerState> = {
   losses: { loss: predictedLoss, ahead: followersAhead },
   liveness: { signals: livenessSignalsOf },
   database: { sql },
-  actions: [],
+  moves: {
+    switchover: switchoverSteps,
+    failover: failoverSteps,
+    rejoin: (component, _states, intent) => rejoinSteps(component, intent),
+    reopen: (component, _states, intent) => reopenSteps(component, intent),
+    follow: followerSteps,
+    keeps: keptData,
+  },
+  fences: { levels: levelsOf, steps: fenceSteps },
+  actions: [demote, fence, catchUp, drain, promote, follow, compare, rejoin, open],
 }
 
-/** Rows of a read-only query on the server of a site. Throws `sql-silent`, `sql-failed`. */
+/** Rows of a read-only query on the server of a site; no sandbox has a copy of it. Throws `sql-silent`, `sql-failed`. */
 async function sql(
   component: Database,
   at: SiteName | Sandbox,
   query: string,
   context: DriverContext,
 ): Promise<SqlRows> {
-  if (typeof at !== 'string') throw new Error('no copy is restored yet')
+  if (typeof at !== 'string')
+    throw codes.error(
+      'sql-failed',
+      `${component.name} is not restored by Standby, so ${at.namespace} has no copy of it`,
+      {
+        retry: 'never',
+        where: component.name,
+      },
+    )
   const answer = await askServer(component, at, [query], { context, signal: context.signal })
   if (answer.is === 'rows') return answer.rows
   throw codes.error('sql-failed', `${serverName(component, at)} refuses a query: ${answer.text} (${answer.state})`, {
@@ -57,12 +93,21 @@ async function sql(
   })
 }
 
-/** Everyone asks by SQL; only who moves calls what changes a server. */
-function credentialUses({ spec: { password, authority } }: Database): CredentialUse[] {
+/** Each identity asks by SQL; only the mover calls what changes a server. */
+function credentialUses(component: Database): CredentialUse[] {
+  const { password, authority } = component.spec
+  const ofCalls = callsOf(component).flatMap(({ path, call }): CredentialUse[] =>
+    referencesOf(call).map((reference) => ({
+      reference,
+      identities: ['mover'],
+      because: `calls ${path.join('.')} of the database`,
+    })),
+  )
   return [
     { reference: password, identities: OPERATING, because: 'asks the database' },
     ...(authority === undefined
       ? []
       : [{ reference: authority, identities: OPERATING, because: 'verifies the certificate of the database' }]),
+    ...ofCalls,
   ]
 }

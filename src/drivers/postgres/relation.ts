@@ -12,16 +12,17 @@ export type Relation =
       readonly is: 'diverged'
       readonly why: string
       readonly forkedAt: string | null
-      /** What lies beyond the fork, where both ends are known. */
-      readonly bytes: number | null
+      /** What it alone has: at least, and at most; null: not known. */
+      readonly bytes: readonly [number, number | null]
     }
 
 /**
- * Compares the other server, which was asked first, with the primary: in that order a copy is never ahead. Numbers of
- * timelines prove nothing: an old primary that starts again by itself promotes itself to the very number that the new
- * one has. Where both histories are readable they decide; positions decide otherwise. Pure.
+ * Compares the other server with the primary. Numbers of timelines prove nothing: an old primary that starts again by
+ * itself promotes itself to the very number that the new one has, and where it had sent everything before, even the two
+ * histories are the same, word by word. So positions decide as well. `other-first`: in that order a copy is never
+ * ahead. `at-once`: one that streams may seem so, by what was written in between. Pure.
  */
-export function relationTo(primary: ServerState, other: ServerState): Relation {
+export function relationTo(primary: ServerState, other: ServerState, asked: 'other-first' | 'at-once'): Relation {
   if (primary.systemId !== other.systemId) return { is: 'another-database' }
   const end = other.inRecovery ? other.replayLsn : other.currentLsn
   const parted = partedAt(primary, other)
@@ -30,17 +31,20 @@ export function relationTo(primary: ServerState, other: ServerState): Relation {
       `it has written up to ${end} on timeline ${other.timeline}, and the history of the primary left timeline ${parted.timeline} at ${parted.at}`,
       parted,
       end,
+      primary,
     )
   if (!other.inRecovery)
     return diverged(
       `it is a primary too, on timeline ${other.timeline} at ${end ?? 'an unknown position'}`,
       parted,
       end,
+      primary,
     )
   if (other.timeline > primary.timeline)
-    return diverged(`it is on timeline ${other.timeline}, ahead of timeline ${primary.timeline}`, parted, end)
-  if (other.receiver?.status !== 'streaming' && isBeyond(end, primary.currentLsn))
-    return diverged(`it has replayed up to ${end}, and the primary is at ${primary.currentLsn}`, parted, end)
+    return diverged(`it is on timeline ${other.timeline}, ahead of timeline ${primary.timeline}`, parted, end, primary)
+  const mayHaveMovedOn = asked === 'at-once' && other.receiver?.status === 'streaming'
+  if (!mayHaveMovedOn && isBeyond(end, primary.currentLsn))
+    return diverged(`it has replayed up to ${end}, and the primary is at ${primary.currentLsn}`, parted, end, primary)
   return { is: 'copy', streams: other.receiver?.status === 'streaming' }
 }
 
@@ -67,9 +71,23 @@ function isBeyond(end: string | null, limit: string | null): boolean {
   return at !== null && most !== null && at > most
 }
 
-const diverged = (why: string, parted: Fork | null, end: string | null): Relation => ({
+const diverged = (why: string, parted: Fork | null, end: string | null, primary: ServerState): Relation => ({
   is: 'diverged',
   why,
   forkedAt: parted?.at ?? null,
-  bytes: parted === null || end === null ? null : bytesBetween(parted.at, end),
+  bytes: bytesBeyond(parted, end, primary),
 })
+
+/** Without a known fork only what lies beyond the primary's own position is certain. */
+function bytesBeyond(parted: Fork | null, end: string | null, primary: ServerState): readonly [number, number | null] {
+  if (end === null) return [0, null]
+  if (parted === null) return [primary.currentLsn === null ? 0 : bytesBetween(primary.currentLsn, end), null]
+  const bytes = bytesBetween(parted.at, end)
+  return [bytes, bytes]
+}
+
+/** `, 4120 bytes`; `, at least 4120 bytes`; nothing where nothing is known. */
+export const textOfBytes = ([least, most]: readonly [number, number | null]): string => {
+  if (most !== null) return `, ${most} bytes`
+  return least === 0 ? '' : `, at least ${least} bytes`
+}

@@ -2,7 +2,7 @@ import type { SpecProblem } from '../../domain/declaration.ts'
 import type { Component, CredentialReference, SiteName } from '../../domain/stack.ts'
 import { fieldsOf, type Schema } from '../../schema/fields.ts'
 import { credentialReference, duration, hostName, siteMap, text } from '../../schema/parts.ts'
-import { callProblems, type DeclaredCall, declaredCall, isProgram } from '../../systems/declared-call/spec.ts'
+import { callProblems, type DeclaredCall, declaredCall } from '../../systems/declared-call/spec.ts'
 import { type Milliseconds, minutes, parseDuration, seconds } from '../../values/duration.ts'
 import type { JsonObject } from '../../values/json.ts'
 
@@ -24,9 +24,6 @@ export interface PostgresSpec {
   readonly follow?: DeclaredCall
   readonly rejoin?: DeclaredCall
   readonly fence?: DeclaredFence
-  readonly restore?: DeclaredRestore
-  /** Counted in each restored copy. */
-  readonly tables?: readonly string[]
   /** Of one declared call. */
   readonly timeout?: string
   /** Of the effect of one declared call. */
@@ -47,14 +44,6 @@ export interface DeclaredFence {
   /** Users are kept out, and the questions of Standby are not: by SQL it proves that no session of others is left. */
   readonly keepsStandbyIn?: boolean
 }
-export interface DeclaredRestore {
-  /** Restores the newest backup into a server of its own; its answer says where that listens: `host:port`. */
-  readonly begin: DeclaredCall
-  /** Removes that server with all that it holds. */
-  readonly end: DeclaredCall
-  /** Says when the newest backup was taken, in ISO 8601. */
-  readonly takenAt: DeclaredCall
-}
 export type Database = Component<PostgresSpec>
 
 const NAME = '^[A-Za-z_][-A-Za-z0-9_]{0,62}$'
@@ -73,7 +62,7 @@ export const postgresSchema: JsonObject = fieldsOf<PostgresSpec>()({
     'A PostgreSQL that others run, one server per site: read by SQL, demoted, promoted and fenced by declared programs or HTTP calls.',
   required: ['database', 'user', 'password', 'sites', 'promote'],
   properties: {
-    database: text('The database that is asked, and whose tables are counted.', { pattern: NAME }),
+    database: text('The database that is asked.', { pattern: NAME }),
     user: text('The role that asks, a member of pg_monitor.', { pattern: NAME }),
     password: { ...credentialReference, description: 'Its password.' },
     tls: {
@@ -145,27 +134,6 @@ export const postgresSchema: JsonObject = fieldsOf<PostgresSpec>()({
         },
       },
     }),
-    restore: fieldsOf<DeclaredRestore>()({
-      description: 'How the newest backup is restored into a server of its own, which a restore test judges by SQL.',
-      type: 'object',
-      required: ['begin', 'end', 'takenAt'],
-      additionalProperties: false,
-      properties: {
-        begin: declaredCall(
-          'Restores the newest backup of {site} into a server of its own, named after {id}, and answers where it listens: host:port.',
-          'read',
-        ),
-        end: declaredCall('Removes that server with its data. It may be called where there is none.'),
-        takenAt: declaredCall('Says when the newest backup of {site} was taken, in ISO 8601; changes nothing.', 'read'),
-      },
-    }),
-    tables: {
-      description: 'Tables that are counted in each restored copy, and must hold rows.',
-      type: 'array',
-      minItems: 1,
-      uniqueItems: true,
-      items: text('Name of a table.', { pattern: '^[A-Za-z_][A-Za-z0-9_.]*$' }),
-    },
     timeout: duration('How long one declared call may take. Default 60s.'),
     within: duration('How long the effect of a declared call may take. Default 10m.'),
   },
@@ -203,15 +171,13 @@ export function valuesOf(
   }
 }
 
-/** Every declared call, with its path and the placeholders that it has beside those of all. */
+/** Every declared call, with its path. */
 export function callsOf({ spec }: Database): readonly {
   readonly path: readonly string[]
   readonly call: DeclaredCall
-  readonly more: readonly string[]
 }[] {
-  const { demote, promote, follow, rejoin, fence, restore } = spec
-  const at = (path: readonly string[], call: DeclaredCall | undefined, more: readonly string[] = []) =>
-    call === undefined ? [] : [{ path, call, more }]
+  const { demote, promote, follow, rejoin, fence } = spec
+  const at = (path: readonly string[], call: DeclaredCall | undefined) => (call === undefined ? [] : [{ path, call }])
   return [
     ...at(['demote'], demote),
     ...at(['promote'], promote === 'sql' ? undefined : promote),
@@ -220,9 +186,6 @@ export function callsOf({ spec }: Database): readonly {
     ...at(['fence', 'shut'], fence?.shut),
     ...at(['fence', 'open'], fence?.open),
     ...at(['fence', 'isShut', 'ask'], fence?.isShut?.ask),
-    ...at(['restore', 'begin'], restore?.begin, ['id']),
-    ...at(['restore', 'end'], restore?.end, ['id']),
-    ...at(['restore', 'takenAt'], restore?.takenAt, ['id']),
   ]
 }
 
@@ -234,10 +197,10 @@ export function problemsOf(component: Database): SpecProblem[] {
   const everywhere = first.filter((name) => others.every((names) => names.includes(name)))
   const known = [...PLACES, ...everywhere]
   return [
-    ...callsOf(component).flatMap(({ path, call, more }) => callProblems(call, path, [...known, ...more])),
+    ...callsOf(component).flatMap(({ path, call }) => callProblems(call, path, known)),
     ...Object.entries(sites).flatMap(([site, { values = {} }]) =>
       Object.keys(values)
-        .filter((name) => PLACES.some((place) => place === name) || name === 'id')
+        .filter((name) => PLACES.some((place) => place === name))
         .map((name) => ({
           path: ['sites', site, 'values', name],
           what: `{${name}} is a placeholder of every call: name it otherwise`,
@@ -266,7 +229,3 @@ export function problemsOf(component: Database): SpecProblem[] {
       : []),
   ]
 }
-
-/** The addresses of the calls over HTTP. */
-export const addressesOfCalls = (component: Database): string[] =>
-  callsOf(component).flatMap(({ call }) => (isProgram(call) ? [] : [call.url]))
