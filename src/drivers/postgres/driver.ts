@@ -69,7 +69,9 @@ export const postgres: SiteDriver<PostgresSpec, ServerState> = {
   actions: [demote, fence, catchUp, drain, promote, follow, compare, rejoin, open],
 }
 
-/** Rows of a read-only query on the server of a site; no sandbox has a copy of it. Throws `sql-silent`, `sql-failed`. */
+/**
+ * Rows of a read-only query on the server of a site; no sandbox has a copy of it. Throws `sql-silent`, `sql-failed`.
+ */
 async function sql(
   component: Database,
   at: SiteName | Sandbox,
