@@ -13,8 +13,11 @@ test('every driver of the registry has a fixture of this suite', () => {
 })
 
 test('the steps of every driver are performed here in a world, or a folder of tests performs them', () => {
-  for (const { world, testedIn } of Object.values(fixtures))
-    expect(world !== undefined || (testedIn !== undefined && existsSync(join(root, testedIn)))).toBe(true)
+  for (const { world, testedIn, performedElsewhere = {} } of Object.values(fixtures)) {
+    expect(world !== undefined || testedIn !== undefined).toBe(true)
+    for (const folder of [...Object.values(performedElsewhere), ...(testedIn === undefined ? [] : [testedIn])])
+      expect({ folder, exists: existsSync(join(root, folder)) }).toEqual({ folder, exists: true })
+  }
 })
 
 for (const [kind, fixture] of Object.entries(fixtures)) {

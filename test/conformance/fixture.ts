@@ -20,6 +20,11 @@ export interface Fixture {
   readonly doneAnew?: Reasons
   /** A world in which its steps are performed, made anew for each test; absent: its steps are tested elsewhere only. */
   readonly world?: (situation: Situation, mayAsk: MayAsk) => Promise<World>
+  /**
+   * Actions whose steps its world does not perform, each with the folder of the tests that do: what they ask is
+   * answered by real programs there. What they would have proven is among `proofs` of the world.
+   */
+  readonly performedElsewhere?: Readonly<Record<string, string>>
   /** Where its steps are tested, when there is no world. */
   readonly testedIn?: string
   /**
@@ -29,7 +34,7 @@ export interface Fixture {
   readonly goesWithout?: Reasons
   /**
    * Rights that no call of the world needs, each with the reason: what a step, a look or a deploy needs in a situation
-   * that the world does not make. `mover get pods/log`.
+   * that the world does not make. `mover get pods/log`. Not asked for where steps are performed elsewhere.
    */
   readonly unaskedRights?: Reasons
 }

@@ -1,4 +1,5 @@
 import type { Fixture } from './fixture.ts'
+import { cloudNativePgFixture } from './fixtures/cloudnative-pg.ts'
 import { commandFixture } from './fixtures/command.ts'
 import { guardFixture } from './fixtures/guard.ts'
 import { haproxyFixture } from './fixtures/haproxy.ts'
@@ -6,7 +7,6 @@ import { helmReleaseFixture } from './fixtures/helm-release.ts'
 import { nginxFixture } from './fixtures/nginx.ts'
 import { patroniFixture } from './fixtures/patroni.ts'
 import { postgresFixture } from './fixtures/postgres.ts'
-import { publishedFixture } from './fixtures/published.ts'
 import { redisFixture } from './fixtures/redis.ts'
 import { redisSentinelFixture } from './fixtures/redis-sentinel.ts'
 import { s3Fixture } from './fixtures/s3.ts'
@@ -14,10 +14,7 @@ import { webhookFixture } from './fixtures/webhook.ts'
 
 /** One fixture for each driver of the registry. */
 export const fixtures: Readonly<Record<string, Fixture>> = {
-  'cloudnative-pg': publishedFixture('cloudnative-pg', {
-    unplanned: { redirect: 'it leads a third site to the new primary, and the published stack has two sites' },
-    testedIn: 'test/unit/drivers/cloudnative-pg',
-  }),
+  'cloudnative-pg': cloudNativePgFixture,
   command: commandFixture,
   guard: guardFixture,
   haproxy: haproxyFixture,

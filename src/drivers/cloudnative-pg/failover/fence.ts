@@ -9,6 +9,7 @@ import { parametersOf, TEXT } from '../../../driver/parameters.ts'
 import type { Proof } from '../../../driver/proofs.ts'
 import { asStandbyError } from '../../../errors/standby-error.ts'
 import { type AsSeen, asSeen } from '../../../platform/kubernetes/compare-and-set.ts'
+import { unlessForbidden } from '../../../platform/kubernetes/unless-forbidden.ts'
 import { endOf } from '../../../systems/postgres/control-data.ts'
 import { type Milliseconds, minutes, seconds } from '../../../values/duration.ts'
 import { readControlData } from '../control-data.ts'
@@ -245,17 +246,19 @@ const LAST_SESSIONS: Milliseconds = seconds(10)
  */
 async function stop(run: Run, { metadata: { name, uid } }: KubernetesObject): Promise<string> {
   const kubernetes = kubernetesOf(run)
-  try {
-    const command = ['pg_ctl', 'stop', '--mode=fast', '--no-wait']
-    const answer = await kubernetes.exec(podOf(namespaceOf(run), name), command, { signal: run.signal })
-    return answer.code === 0 ? 'stopped by hand' : answer.stderr.trim()
-  } catch (error) {
-    if (asStandbyError(error).code !== 'kubernetes-forbidden') throw error
-  }
-  const only = uid === undefined ? {} : { uid }
-  await kubernetes.remove(
-    { ...POD, namespace: namespaceOf(run), name },
-    { ...only, gracePeriod: LAST_SESSIONS, signal: run.signal },
+  return unlessForbidden(
+    async () => {
+      const command = ['pg_ctl', 'stop', '--mode=fast', '--no-wait']
+      const answer = await kubernetes.exec(podOf(namespaceOf(run), name), command, { signal: run.signal })
+      return answer.code === 0 ? 'stopped by hand' : answer.stderr.trim()
+    },
+    async () => {
+      const only = uid === undefined ? {} : { uid }
+      await kubernetes.remove(
+        { ...POD, namespace: namespaceOf(run), name },
+        { ...only, gracePeriod: LAST_SESSIONS, signal: run.signal },
+      )
+      return 'its pod is deleted, and comes back fenced'
+    },
   )
-  return 'its pod is deleted, and comes back fenced'
 }

@@ -4,8 +4,8 @@ import { type Action, type DriverStep, planStep } from '../../../driver/action.t
 import type { Seen } from '../../../driver/behaviour.ts'
 import { parametersOf, TEXT } from '../../../driver/parameters.ts'
 import type { Proof } from '../../../driver/proofs.ts'
-import { asStandbyError } from '../../../errors/standby-error.ts'
 import { type AsSeen, asSeen } from '../../../platform/kubernetes/compare-and-set.ts'
+import { unlessForbidden } from '../../../platform/kubernetes/unless-forbidden.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
 import { archiveName, noArchiveName } from '../deploy/manifests.ts'
 import { asksArchiveOf, type ClusterObject, OBJECT_STORE } from '../objects.ts'
@@ -82,7 +82,9 @@ export const leaveArchive: Action<CloudNativePgSpec, OfPair, Asking> = {
     async done(run: PairRun) {
       const cluster = await clusterOfRun(run)
       if (!asksArchiveOf(cluster, run.step.parameters.peer)) return { is: 'done', proof: { asksArchive: false } }
-      const [instance, may] = await Promise.all([instanceOf(run, cluster), mayLeaveArchive(run)])
+      const [seen, may] = await Promise.all([instanceOf(run, cluster), mayLeaveArchive(run)])
+      // One lost answer does not mean that nothing is streamed: the archive would hold the whole move up.
+      const instance = seen ?? (await instanceOf(run, cluster))
       if (instance?.isWalReceiverActive !== true || !may) return { is: 'done', proof: { asksArchive: true } }
       return { is: 'pending', waitingFor: `${cluster.metadata.name} to leave its archive`, due: asSeen(cluster) }
     },
@@ -139,18 +141,19 @@ async function asksAgain(run: PairRun): Promise<Seen<Asking, AsSeen>> {
 export async function mayLeaveArchive(run: ClusterRun): Promise<boolean> {
   if (archiveMethod(run.component) !== 'plugin') return false
   const ref = { ...OBJECT_STORE, namespace: namespaceOf(run), name: noArchiveName(run.component) }
-  try {
-    const found = await kubernetesOf(run).get(ref, { signal: run.signal })
-    const { configuration } = (found?.spec ?? {}) as { readonly configuration?: { readonly endpointCA?: unknown } }
-    return found !== null && configuration?.endpointCA === undefined
-  } catch (error) {
-    const reason = asStandbyError(error)
-    if (reason.code !== 'kubernetes-forbidden') throw reason
-    run.context.log.warning(
-      `${run.step.id}: the archive is asked all the while, which takes seconds: ${reason.message}. ${reason.next ?? ''}`,
-    )
-    return false
-  }
+  return unlessForbidden(
+    async () => {
+      const found = await kubernetesOf(run).get(ref, { signal: run.signal })
+      const { configuration } = (found?.spec ?? {}) as { readonly configuration?: { readonly endpointCA?: unknown } }
+      return found !== null && configuration?.endpointCA === undefined
+    },
+    ({ message, next = '' }) => {
+      run.context.log.warning(
+        `${run.step.id}: the archive is asked all the while, which takes seconds: ${message}. ${next}`,
+      )
+      return false
+    },
+  )
 }
 
 /**

@@ -3,8 +3,8 @@ import { type Action, type DriverStep, planStep } from '../../../driver/action.t
 import type { Seen, StepReference } from '../../../driver/behaviour.ts'
 import { parametersOf, TEXT } from '../../../driver/parameters.ts'
 import type { Proof } from '../../../driver/proofs.ts'
-import { asStandbyError } from '../../../errors/standby-error.ts'
 import { type AsSeen, asSeen, ifUnchanged } from '../../../platform/kubernetes/compare-and-set.ts'
+import { unlessForbidden } from '../../../platform/kubernetes/unless-forbidden.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
 import { type ClusterObject, type InstanceStatus, RESTARTING_IN_PLACE } from '../objects.ts'
 import {
@@ -138,17 +138,14 @@ export async function restartOf(
 
 /** Requests a restart that the operator owes. An identity without that right waits for the operator. */
 export async function requestOwedRestart(run: ClusterRun<Refused>, seen: AsSeen): Promise<void> {
-  try {
-    await requestRestart(run, seen, 'after a promotion')
-  } catch (error) {
-    const reason = asStandbyError(error)
-    if (reason.code !== 'kubernetes-forbidden') throw reason
-    if (run.memory.value?.refused === true) return
-    remember<Refused>(run, { refused: true })
-    run.context.log.warning(
-      `${run.step.id}: waits for the operator to restart it: ${reason.message}. ${reason.next ?? ''}`,
-    )
-  }
+  await unlessForbidden(
+    () => requestRestart(run, seen, 'after a promotion'),
+    ({ message, next = '' }) => {
+      if (run.memory.value?.refused === true) return
+      remember<Refused>(run, { refused: true })
+      run.context.log.warning(`${run.step.id}: waits for the operator to restart it: ${message}. ${next}`)
+    },
+  )
 }
 
 /**
