@@ -63,8 +63,9 @@ export interface ClusterInMemory {
 }
 
 /**
- * An API server that keeps its objects in memory: versions, preconditions, uids, merge patches, field managers,
- * selectors and rights as those of the real one (`test/unit/support/cluster-in-memory.test.ts` asks both).
+ * An API server that keeps its objects in memory, with what the drivers rest on: versions, preconditions, uids, merge
+ * patches, managers of the fields that a write names, selectors and rights. It validates nothing, and an apply takes no
+ * field away.
  */
 export function clusterInMemory(world: ClusterWorld): ClusterInMemory {
   const { site, clock } = world
