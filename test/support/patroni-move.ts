@@ -46,7 +46,10 @@ export interface VersionedParts {
   invalidate(): Promise<void>
 }
 
-export function patroniStack(world: PatroniWorld): PatroniStack {
+export function patroniStack(
+  world: PatroniWorld,
+  login: { readonly user: string; readonly password: string } = LOGIN,
+): PatroniStack {
   const spec: PatroniSpec = {
     scope: SCOPE,
     database: 'postgres',
@@ -98,8 +101,8 @@ export function patroniStack(world: PatroniWorld): PatroniStack {
     source: { path: 'standby.yaml', directory: '.', digest: 'a'.repeat(64) },
   }
   const credentials: Readonly<Record<string, string>> = {
-    PATRONI_USER: LOGIN.user,
-    PATRONI_PASSWORD: LOGIN.password,
+    PATRONI_USER: login.user,
+    PATRONI_PASSWORD: login.password,
   }
   /** As ssh would run it on the machine of the member that is reached by this port. */
   const runnerTo = ({ port }: SshAccess): SshRunner => {

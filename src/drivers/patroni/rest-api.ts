@@ -120,7 +120,7 @@ async function get(
  * Wakes Patroni on one member: its loop reads the configuration at once instead of within `loop_wait` (10 s). It is a
  * PATCH that removes a key which no configuration has: Patroni changes nothing, wakes its loop, and answers with the
  * configuration that the loop will read (do_PATCH_config in api.py). So it does no harm however late it arrives. Null
- * where the member does not answer so.
+ * where the member does not answer; `refused`: not with this login.
  */
 export async function wakeMember(
   component: Database,
@@ -128,7 +128,7 @@ export async function wakeMember(
   name: string,
   context: Pick<DriverContext, 'http' | 'credential'>,
   { reach, signal, deadline = ASKED_WITHIN }: Asking,
-): Promise<JsonObject | null> {
+): Promise<JsonObject | 'refused' | null> {
   const url = `${memberOf(component, site, name).restApi.replace(/\/$/, '')}/config`
   const { user, password } = component.spec.restApi ?? {}
   const login =
@@ -152,6 +152,7 @@ export async function wakeMember(
       },
       reach,
     )
+    if (status === 401 || status === 403) return 'refused'
     const value: unknown = status === 200 ? JSON.parse(body) : null
     return isObject(value) ? value : null
   } catch {

@@ -97,7 +97,8 @@ export async function wake(run: DatabaseRun, site: string, wanted: JsonObject): 
   const isAwake = async (name: string): Promise<boolean> => {
     for (let waited = 0; waited < SEEN_WITHIN; waited += AGAIN) {
       const read = await wakeMember(run.component, site, name, run.context, asking)
-      if (read === null || canonicalJson(read) === text) return read !== null
+      if (read === null || read === 'refused') return false
+      if (canonicalJson(read) === text) return true
       await run.context.clock.sleep(AGAIN, run.signal)
     }
     return false

@@ -97,23 +97,26 @@ export const checkpoint: Action<PatroniSpec, OfCheckpoint, Prepared> = {
 const CLOSE = 16 * 1024 * 1024
 
 /**
- * Whether store and REST API take the logins of this move, found while users are still served. The store judges the
- * rights of a whole transaction before its comparison; this one compares with a revision that no key has.
+ * Whether store and REST API take the logins of this move, found while users are still served; null: they do. The store
+ * judges the rights of a whole transaction before its comparison; this one compares with a revision that no key has.
  */
-async function proveLogins(run: Run, site: string): Promise<Failed | null> {
+async function proveLogins(run: Run, site: string): Promise<Failed | Pending | null> {
   const view = await readStoreOf(run, site)
   const paused = pausedIn(view, site)
   if (paused !== null) return paused
   await storeOfRun(run, site).replaceConfig(view.config.value, '0')
   const { leader } = view
-  if (leader === null) return null
+  if (leader === null) return { is: 'pending', waitingFor: `a member on ${site} to hold the lock` }
   const asking = { reach: reachInto(site, run.context), signal: run.signal }
-  return (await wakeMember(run.component, site, leader, run.context, asking)) !== null
-    ? null
-    : {
+  const woken = await wakeMember(run.component, site, leader, run.context, asking)
+  if (woken === null) return { is: 'pending', waitingFor: `the REST API of ${leader} to answer` }
+  return woken === 'refused'
+    ? {
         is: 'failed',
         code: codes.code['patroni-refused'],
-        why: `the REST API of ${leader} on ${site} takes no PATCH: a move would wait for the loop of Patroni at each of its steps`,
+        why: `the REST API of ${leader} on ${site} refuses a PATCH: a move would wait for the loop of Patroni at each of its steps`,
         next: 'Compare restApi.user and restApi.password in the stack file with restapi.authentication of Patroni, and its allowlist.',
       }
+    : null
 }
+type Pending = Extract<Seen<Prepared, never>, { readonly is: 'pending' }>

@@ -6,7 +6,7 @@ import type { Proof } from '../../../driver/proofs.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
 import { codes } from '../codes.ts'
 import { type PatroniState, standbyLeaderIn, writerIn } from '../observe.ts'
-import { isInRecovery, isWritable } from '../rest-api.ts'
+import { isInRecovery, isWritable, type Member, type MemberView } from '../rest-api.ts'
 import {
   type AsSeen,
   type DatabaseRun,
@@ -66,8 +66,13 @@ export const demote: Action<PatroniSpec, OfDemotion, Demoted> = {
       const paused = pausedIn(view, siteOf(run))
       if (paused !== null) return paused
       // Patroni changes the primary inside its site: it ends that first, and the plan's position is no help until then.
-      if (view.leader === null || writerIn({ members }) === null)
+      const writer = writerIn({ members })
+      if (view.leader === null || writer === null)
         return { is: 'pending', waitingFor: `Patroni on ${siteOf(run)} to have elected a primary` }
+      // A member that is not with its primary yet would never come to its position: amid the move Patroni compares it
+      // with the other site (get_remote_member in ha.py), which is no primary before the promotion (seen: 120 s).
+      const apart = counted.filter((name) => !follows(members[name], writer))
+      if (apart.length > 0) return { is: 'pending', waitingFor: `${apart.join(', ')} to follow ${writer.name}` }
       return {
         is: 'pending',
         waitingFor: `${clusterNamed(run.component, siteOf(run))} to follow ${successor}`,
@@ -124,6 +129,11 @@ export function demotionOf(members: PatroniState['members'], counted: readonly s
         },
       }
 }
+
+/** Whether a member is the primary, or replicates on its timeline. */
+const follows = (member: MemberView | undefined, writer: Member): boolean =>
+  member?.is === 'answering' &&
+  (member.name === writer.name || (member.replication !== null && member.timeline === writer.timeline))
 
 interface Undone extends Proof {
   readonly primary: string

@@ -21,13 +21,17 @@ export function followStep(
   follower: Intent['from'],
   followed: Intent['to'],
   phase: Phase,
-  needs: readonly StepReference<Proof>[] = [],
+  {
+    needs = [],
+    isCopied = false,
+  }: { readonly needs?: readonly StepReference<Proof>[]; readonly isCopied?: boolean } = {},
 ): DriverStep<OfFollowing> {
   return planStep(follow, follower, {
     phase,
     needs,
     title: `Waits until ${clusterNamed(component, follower)} streams from ${followed} on its timeline, and has the same history`,
-    deadline: minutes(10),
+    // A copy of the whole database takes hours where that is large.
+    deadline: isCopied ? minutes(240) : minutes(10),
     expected: seconds(8),
     parameters: { followed },
   })

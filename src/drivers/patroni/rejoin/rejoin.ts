@@ -41,6 +41,6 @@ export function rejoinSteps(component: Database, states: StatesPerSite<PatroniSt
     enrollStep(component, intent),
     ...(way === 'clone' ? [wipeStep(component, intent)] : []),
     startStep(component, to, from, [before]),
-    followStep(component, to, from, 'GREEN', [stepOf(component, start, to)]),
+    followStep(component, to, from, 'GREEN', { needs: [stepOf(component, start, to)], isCopied: way === 'clone' }),
   ]
 }

@@ -96,6 +96,13 @@ describe('a switchover between Patroni clusters', () => {
     expect((await stack.observe())[A]).toMatchObject({ role: 'active', state: { follows: null } })
   }, 120_000)
 
+  test('ends before users notice where the REST API refuses the login of the move', async () => {
+    const stranger = patroniStack(world, { user: 'patroni', password: 'wrong' })
+    const step = named(await stepsOf(TO_B), 'checkpoint')
+    await expect(stranger.perform(step, TO_B)).rejects.toMatchObject({ code: 'patroni-refused' })
+    expect((await stack.observe())[A]).toMatchObject({ role: 'active' })
+  }, 60_000)
+
   test('undoes a demotion before the promotion: the old site writes again, and the other one follows it on', async () => {
     const steps = await stepsOf(TO_B)
     const before = await stack.perform(named(steps, 'demote'), TO_B)
