@@ -14,6 +14,8 @@ export interface Following {
   /** Called when another process has written to this journal. */
   readonly continuedElsewhere: (reason: StandbyError) => void
   readonly patience?: Milliseconds
+  /** Of the run: a cancelled one waits for no entry. */
+  readonly signal: AbortSignal
 }
 
 export interface FollowingJournal extends Pick<Journal, 'append' | 'refuseContinuedElsewhere'> {
@@ -29,7 +31,7 @@ export interface FollowingJournal extends Pick<Journal, 'append' | 'refuseContin
  */
 export function followingJournal(
   journal: Pick<Journal, 'append' | 'refuseContinuedElsewhere'>,
-  { log, warning, continuedElsewhere, patience = ENTRY_PATIENCE }: Following,
+  { log, warning, continuedElsewhere, patience = ENTRY_PATIENCE, signal }: Following,
 ): FollowingJournal {
   let ended = false
   let isLate = false
@@ -41,10 +43,13 @@ export function followingJournal(
     if (reason.code === 'run-continued-elsewhere') continuedElsewhere(reason)
     else log.warning(`${warning} (${reason.message})`)
   }
-  const settle = async (within: Milliseconds): Promise<'written' | 'late'> => {
+  const settle = async (within: Milliseconds, ...ends: AbortSignal[]): Promise<'written' | 'late'> => {
     const over = new AbortController()
-    const late = pause(within, 'late' as const, { signal: over.signal })
-    late.catch(() => undefined)
+    const ending = AbortSignal.any([over.signal, ...ends])
+    const late = pause(within, undefined, { signal: ending }).then(
+      () => 'late' as const,
+      () => 'late' as const,
+    )
     try {
       return await Promise.race([written.then(() => 'written' as const), late])
     } finally {
@@ -54,7 +59,7 @@ export function followingJournal(
   return {
     async append(entry) {
       written = written.then(() => (ended ? undefined : journal.append(entry).catch(end)))
-      if (!isLate && (await settle(patience)) === 'late') isLate = true
+      if (!isLate && (await settle(patience, signal)) === 'late') isLate = true
     },
     refuseContinuedElsewhere: () => (ended ? Promise.resolve() : journal.refuseContinuedElsewhere()),
     async settle(within) {

@@ -118,6 +118,7 @@ async function carryOut(asked: SingleRun): Promise<StepsOutcome> {
     log: context.log,
     warning: asked.journal.refused,
     continuedElsewhere: (reason) => lost.abort(reason),
+    signal: asked.signal,
     ...(asked.entryPatience === undefined ? {} : { patience: asked.entryPatience }),
   })
   await journal.append({ kind: 'begun', at: at(), planDigest: asked.journal.digest, epoch, attempt: 1 })

@@ -207,6 +207,7 @@ describe('a journal that follows its run', () => {
         warning: 'no journal',
         continuedElsewhere: () => undefined,
         patience: 30,
+        signal: new AbortController().signal,
       },
     )
     const begun = performance.now()
@@ -218,6 +219,25 @@ describe('a journal that follows its run', () => {
     await journal.settle(5_000)
     expect(written).toEqual(['a', 'b', 'c', 'd'])
     expect(warnings).toEqual([])
+  })
+
+  test('holds up no run that is cancelled', async () => {
+    const cancelling = new AbortController()
+    const journal = followingJournal(
+      { append: () => new Promise(() => undefined), refuseContinuedElsewhere: async () => undefined },
+      {
+        log: { info: () => undefined, debug: () => undefined, warning: () => undefined },
+        warning: 'no journal',
+        continuedElsewhere: () => undefined,
+        patience: 60_000,
+        signal: cancelling.signal,
+      },
+    )
+    setTimeout(() => cancelling.abort(), 20)
+    const begun = performance.now()
+    await journal.append(entry('a'))
+    await journal.append(entry('b'))
+    expect(performance.now() - begun).toBeLessThan(10_000)
   })
 
   test('ends the run when another process has written to it', async () => {
@@ -233,6 +253,7 @@ describe('a journal that follows its run', () => {
         log: { info: () => undefined, debug: () => undefined, warning: () => undefined },
         warning: 'no journal',
         continuedElsewhere: ({ code }) => void ends.push(code),
+        signal: new AbortController().signal,
       },
     )
     await journal.append(entry('a'))
