@@ -13,8 +13,11 @@ needs('redis-server', 'redis-cli')
 const run = promisify(execFile)
 
 export const GROUP = 'mymaster'
-/** Of the user that Standby, the replicas and the Sentinels log in as. */
+/** Of the user that Standby logs in as, with the rights that docs/drivers/redis-sentinel.md names, and no key. */
 export const REDIS_LOGIN = { user: 'standby', password: 'of redis, with "quotes"' } as const
+const RIGHTS = '+info +config|get +config|set +config|rewrite +replicaof +ping +role'
+/** Of the user that replicas, Sentinels and applications log in as. */
+export const SERVERS_LOGIN = { user: 'servers', password: 'of the servers' } as const
 export const SENTINEL_PASSWORD = 'of-the-sentinels'
 /** Sentinel takes a server for down after this: ms. */
 const DOWN_AFTER = 3_000
@@ -70,7 +73,7 @@ export async function startSentinels(wanted: Readonly<Record<string, number>>): 
     writeFileSync(configFile, `${own.join('\n')}\n`)
     const login =
       kind === 'redis'
-        ? { args: ['--user', REDIS_LOGIN.user], password: REDIS_LOGIN.password }
+        ? { args: ['--user', SERVERS_LOGIN.user], password: SERVERS_LOGIN.password }
         : { args: [], password: SENTINEL_PASSWORD }
     const command = async (...words: string[]): Promise<string> => {
       const env = { ...process.env, REDISCLI_AUTH: login.password }
@@ -120,9 +123,10 @@ export async function startSentinels(wanted: Readonly<Record<string, number>>): 
         'replica-announce-ip 127.0.0.1',
         `replica-priority ${site === active ? index * 10 : 0}`,
         'user default off',
-        `user ${REDIS_LOGIN.user} on ${word(`>${REDIS_LOGIN.password}`)} ~* &* +@all`,
-        `masteruser ${REDIS_LOGIN.user}`,
-        `masterauth ${word(REDIS_LOGIN.password)}`,
+        `user ${REDIS_LOGIN.user} on ${word(`>${REDIS_LOGIN.password}`)} ${RIGHTS}`,
+        `user ${SERVERS_LOGIN.user} on ${word(`>${SERVERS_LOGIN.password}`)} ~* &* +@all`,
+        `masteruser ${SERVERS_LOGIN.user}`,
+        `masterauth ${word(SERVERS_LOGIN.password)}`,
         ...(master === null ? [] : [`replicaof 127.0.0.1 ${master.port}`]),
       ])
       master ??= node
@@ -133,8 +137,8 @@ export async function startSentinels(wanted: Readonly<Record<string, number>>): 
       `sentinel sentinel-pass ${word(SENTINEL_PASSWORD)}`,
       'sentinel announce-ip 127.0.0.1',
       `sentinel monitor ${GROUP} 127.0.0.1 ${master?.port} ${Math.floor(names.length / 2) + 1}`,
-      `sentinel auth-user ${GROUP} ${REDIS_LOGIN.user}`,
-      `sentinel auth-pass ${GROUP} ${word(REDIS_LOGIN.password)}`,
+      `sentinel auth-user ${GROUP} ${SERVERS_LOGIN.user}`,
+      `sentinel auth-pass ${GROUP} ${word(SERVERS_LOGIN.password)}`,
       `sentinel down-after-milliseconds ${GROUP} ${DOWN_AFTER}`,
       `sentinel failover-timeout ${GROUP} 20000`,
     ])

@@ -14,7 +14,7 @@ import { contextOfStep } from '../../../../src/execution/isolate-lost-site.ts'
 import { type StepPerformer, stepPerformer } from '../../../../src/execution/perform-step.ts'
 import type { JsonObject } from '../../../../src/values/json.ts'
 import { deadlineAfter } from '../../../../src/waiting/deadline.ts'
-import { REDIS_LOGIN, SENTINEL_PASSWORD, type SentinelWorld } from '../../../support/sentinel.ts'
+import { REDIS_LOGIN, SENTINEL_PASSWORD, SERVERS_LOGIN, type SentinelWorld } from '../../../support/sentinel.ts'
 
 export const [A, B, C] = ['dc-a' as SiteName, 'dc-b' as SiteName, 'dc-c' as SiteName]
 
@@ -144,8 +144,8 @@ export function startLedger(world: SentinelWorld, replicas = 0): Writer {
       new Redis({
         host: '127.0.0.1',
         port,
-        username: REDIS_LOGIN.user,
-        password: REDIS_LOGIN.password,
+        username: SERVERS_LOGIN.user,
+        password: SERVERS_LOGIN.password,
         commandTimeout: 1_000,
         maxRetriesPerRequest: 0,
         enableOfflineQueue: false,
