@@ -9,7 +9,8 @@ import { cached } from '../../lab/topology.ts'
 const run = promisify(execFile)
 
 /** The same that the machines of the lab have, with the digests of all packages. */
-const requirements = join(import.meta.dirname, '..', '..', 'lab', 'machines', 'patroni-requirements.txt')
+const role = join(import.meta.dirname, '..', '..', 'stacks', 'infisical-on-premise', 'ansible', 'roles', 'patroni')
+const requirements = join(role, 'files', 'requirements.txt')
 const key = createHash('sha256').update(readFileSync(requirements)).digest('hex').slice(0, 16)
 const home = cached(`patroni-${key}`)
 
