@@ -1,8 +1,8 @@
 import type { Component, CredentialReference } from '../../domain/stack.ts'
 import type { GuardRules } from '../../guard/decide.ts'
+import { fieldsOf } from '../../schema/fields.ts'
 import { duration, imageName, lastingKeyPair } from '../../schema/parts.ts'
 import { type Milliseconds, parseDuration, seconds } from '../../values/duration.ts'
-import type { JsonObject } from '../../values/json.ts'
 
 export const GUARD_KIND = 'guard'
 
@@ -19,7 +19,7 @@ export interface GuardSpec {
 }
 export type GuardComponent = Component<GuardSpec>
 
-export const guardSchema: JsonObject = {
+export const guardSchema = fieldsOf<GuardSpec>()({
   description:
     'A small Deployment on each site that keeps the site closed while it is not the active one, also after it comes back from the dead.',
   required: ['image', 'witnessCredentials'],
@@ -40,7 +40,7 @@ export const guardSchema: JsonObject = {
       'A site that was proven active is closed when the witness was silent for so long, for stacks that prefer no service to two. Without it, the site serves on, and no failover can wait until it is shut (fencing.failover).',
     ),
   },
-}
+})
 
 const timeOr = (declared: string | undefined, otherwise: Milliseconds): Milliseconds =>
   declared === undefined ? otherwise : (parseDuration(declared) ?? otherwise)

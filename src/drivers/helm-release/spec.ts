@@ -1,5 +1,6 @@
 import type { Component, CredentialReference } from '../../domain/stack.ts'
 import type { StepRun } from '../../driver/behaviour.ts'
+import { fieldsOf } from '../../schema/fields.ts'
 import { credentialReference, exactVersion, kubernetesName, secretKey, text } from '../../schema/parts.ts'
 import type { JsonObject } from '../../values/json.ts'
 
@@ -49,7 +50,7 @@ const files = (description: string): JsonObject => ({
   items: text('A values file, relative to the stack file.'),
 })
 
-export const helmReleaseSchema: JsonObject = {
+export const helmReleaseSchema = fieldsOf<HelmReleaseSpec>()({
   description: 'An application installed by a Helm chart, with values per role.',
   required: ['namespace', 'release', 'chart', 'workload'],
   properties: {
@@ -177,7 +178,7 @@ export const helmReleaseSchema: JsonObject = {
       },
     },
   },
-}
+})
 
 export const valuesFiles = (component: Application, role: 'active' | 'passive'): readonly string[] => [
   ...(component.spec.values?.all ?? []),

@@ -1,6 +1,7 @@
 import type { Component } from '../../domain/stack.ts'
 import type { StepRun } from '../../driver/behaviour.ts'
 import { type Resources, resourcesSchema, sized } from '../../platform/kubernetes/pod-resources.ts'
+import { fieldsOf } from '../../schema/fields.ts'
 import { duration, folder, imageName, kubernetesName, secretKey, text } from '../../schema/parts.ts'
 import type { JsonObject } from '../../values/json.ts'
 
@@ -27,7 +28,7 @@ export type Cache = Component<RedisSpec>
 /** A running step of this driver. */
 export type RedisRun<Parameters extends JsonObject = JsonObject> = StepRun<RedisSpec, Parameters, unknown>
 
-export const redisSchema: JsonObject = {
+export const redisSchema = fieldsOf<RedisSpec>()({
   description: 'One Redis (7.0 or newer) per site with append-only persistence, and its working backup.',
   required: ['namespace', 'name', 'image', 'password', 'backup'],
   properties: {
@@ -90,7 +91,7 @@ export const redisSchema: JsonObject = {
       },
     },
   },
-}
+})
 
 export const podOf = (component: Cache): string => `${component.spec.name}-0`
 export const backupJob = (component: Cache): string => `${component.spec.name}-backup`
