@@ -4,14 +4,14 @@ import type { FenceLevel } from '../domain/fence-levels.ts'
 import type { AccessRule, CredentialUse, Identity } from '../domain/identities.ts'
 import type { LivenessSignal } from '../domain/liveness.ts'
 import type { Gap, Observed } from '../domain/observed.ts'
-import type { ComponentLoss, Intent, KeptData, Mode } from '../domain/plan.ts'
+import type { ComponentLoss, Finding, Intent, KeptData, Mode } from '../domain/plan.ts'
 import type { Sandbox } from '../domain/restore-test.ts'
 import type { Component, SiteName, Stack } from '../domain/stack.ts'
 import type { Milliseconds } from '../values/duration.ts'
 import type { JsonObject } from '../values/json.ts'
 import type { AnyAction, DriverStep } from './action.ts'
 import type { Assessment, LocationOf } from './assessment.ts'
-import type { CodeTable, DeclaredCodes, DriverFinding } from './codes.ts'
+import type { CodeTable, DeclaredCodes } from './codes.ts'
 import type { DriverContext } from './context.ts'
 import type { Deployment, DeployUnit } from './deployment.ts'
 import type { RestoreTestReport } from './restore-test.ts'
@@ -56,15 +56,10 @@ export interface ObservesOnce<Spec, State> {
  */
 export interface Assesses<Spec, States> {
   /** For status: what is wrong with the stack as it stands. */
-  status(component: Component<Spec>, states: States, around: Assessment): DriverFinding[]
+  status(component: Component<Spec>, states: States, around: Assessment): Finding[]
   /** For a move of this mode; a mode that is absent asks as `status` does. */
   readonly moves?: {
-    readonly [M in Mode]?: (
-      component: Component<Spec>,
-      states: States,
-      intent: Intent,
-      around: Assessment,
-    ) => DriverFinding[]
+    readonly [M in Mode]?: (component: Component<Spec>, states: States, intent: Intent, around: Assessment) => Finding[]
   }
   gaps?(component: Component<Spec>, states: States, activeSite: SiteName, now: string): Readonly<Record<string, Gap>>
 }
@@ -119,7 +114,7 @@ export interface SeesLiveness<Spec, States> {
 export interface PredictsLoss<Spec, States> {
   loss(component: Component<Spec>, states: States, intent: Intent, now: string): ComponentLoss | null
   /** The other passive sites that hold more, as warnings. */
-  ahead?(component: Component<Spec>, states: States, intent: Intent): DriverFinding[]
+  ahead?(component: Component<Spec>, states: States, intent: Intent): Finding[]
 }
 
 export interface BacksUp<Spec, States> {

@@ -1,6 +1,6 @@
 import type { Finding } from '../domain/plan.ts'
 import type { Component } from '../domain/stack.ts'
-import type { AnyReasonCode, DeclaredCode } from '../errors/reason-codes.ts'
+import type { DeclaredCode } from '../errors/reason-codes.ts'
 import { type MustAct, type Retry, StandbyError } from '../errors/standby-error.ts'
 
 /** Code → what it means, in one sentence of docs/reason-codes.md. */
@@ -27,7 +27,7 @@ export interface DeclaredCodes<Table extends CodeTable> {
     },
   ): StandbyError
   /** A finding of one component. */
-  finding(code: keyof Table, of: Pick<Component, 'name'>, what: FindingText): DriverFinding
+  finding(code: keyof Table, of: Pick<Component, 'name'>, what: FindingText): Finding
 }
 
 export interface FindingText {
@@ -41,11 +41,8 @@ export interface FindingText {
    */
   readonly unanswered?: true
 }
-/** `Finding` of the plan gets `unanswered?: true` and `code: AnyReasonCode`. */
-export interface DriverFinding extends Omit<Finding, 'code'> {
-  readonly code: AnyReasonCode
-  readonly unanswered?: true
-}
+/** Another name of `Finding`. */
+export type DriverFinding = Finding
 
 export function declareCodes<const Table extends CodeTable>(area: string, table: Table): DeclaredCodes<Table> {
   // The one cast: a key of a declared table is a declared code.

@@ -1,8 +1,9 @@
 import type { CredentialUse } from '../../domain/identities.ts'
 import type { Observed } from '../../domain/observed.ts'
+import type { Finding } from '../../domain/plan.ts'
 import type { CredentialReference, Stack } from '../../domain/stack.ts'
 import type { StackDriver } from '../../driver/capabilities.ts'
-import { type DriverFinding, declareCodes } from '../../driver/codes.ts'
+import { declareCodes } from '../../driver/codes.ts'
 import type { DriverContext } from '../../driver/context.ts'
 import { seconds } from '../../values/duration.ts'
 import { ask } from './call.ts'
@@ -56,9 +57,9 @@ function powerFindings(
   seen: Observed<PowerState>,
   { sites }: Stack,
   lost: string | null,
-): DriverFinding[] {
+): Finding[] {
   if (seen.kind !== 'answering') return []
-  return sites.flatMap(({ name: site }): DriverFinding[] => {
+  return sites.flatMap(({ name: site }): Finding[] => {
     const one = seen.state.off[site]
     if (one === undefined || one.off === false) return []
     if (one.off === null)

@@ -1,9 +1,8 @@
 import type { Observed } from '../../domain/observed.ts'
-import type { Intent } from '../../domain/plan.ts'
+import type { Finding, Intent } from '../../domain/plan.ts'
 import type { SiteName } from '../../domain/stack.ts'
 import type { Assessment } from '../../driver/assessment.ts'
 import type { Assesses, StatesPerSite } from '../../driver/capabilities.ts'
-import type { DriverFinding } from '../../driver/codes.ts'
 import { closesWithin } from '../../guard/closing-time.ts'
 import { type GuardReport, STALE_AFTER } from '../../guard/report.ts'
 import { levelByItself } from '../../planning/self-fencing.ts'
@@ -22,7 +21,7 @@ export const assessment: Assesses<GuardSpec, States> = {
 }
 
 /** Said on a quiet day: on the day of the failover the plan would be refused. */
-function withoutTime(component: GuardComponent, { stack }: Assessment): DriverFinding[] {
+function withoutTime(component: GuardComponent, { stack }: Assessment): Finding[] {
   const { failover } = stack.fencing
   if (levelByItself(failover) === null || closesWithin(rulesOf(component.spec)) !== null) return []
   return [
@@ -34,7 +33,7 @@ function withoutTime(component: GuardComponent, { stack }: Assessment): DriverFi
   ]
 }
 
-function ofSites(component: GuardComponent, states: States, intent: Intent | null, at: Assessment): DriverFinding[] {
+function ofSites(component: GuardComponent, states: States, intent: Intent | null, at: Assessment): Finding[] {
   return at.stack.sites.flatMap(({ name: site }) => {
     const seen = states[site]
     // The core reports that a site is silent.
@@ -48,7 +47,7 @@ function ofSite(
   seen: Exclude<Observed<GuardState>, { readonly kind: 'silent' }>,
   intent: Intent | null,
   at: Assessment,
-): DriverFinding[] {
+): Finding[] {
   const { namespace } = reportReference(at.stack.name)
   if (seen.kind === 'absent') return [notRunning(component, site, seen.why, 'Deploy.')]
   if (seen.state.ready === 0)
@@ -60,7 +59,7 @@ function ofSite(
   return [codes.finding('guard-stale', component, { site, severity: 'warning', ...staleText(site, age, logOf(at)) })]
 }
 
-const notRunning = (component: GuardComponent, site: SiteName, why: string, next: string): DriverFinding =>
+const notRunning = (component: GuardComponent, site: SiteName, why: string, next: string): Finding =>
   codes.finding('guard-not-running', component, {
     site,
     severity: 'warning',
@@ -95,11 +94,11 @@ function ofReport(
   site: SiteName,
   intent: Intent | null,
   at: Assessment,
-): DriverFinding[] {
+): Finding[] {
   // A guard that is wrong would close the new active site while users work on it.
   const becomesActive = intent !== null && intent.mode !== 'rejoin' && intent.to === site
   const isActive = site === at.activeSite
-  const found: DriverFinding[] = []
+  const found: Finding[] = []
   if (report.witnessSilent !== null)
     found.push(
       codes.finding('guard-blind', component, {

@@ -1,14 +1,14 @@
-import type { DriverFinding } from '../../driver/codes.ts'
+import type { Finding } from '../../domain/plan.ts'
 import type { AnsweringInstance } from '../../systems/traffic/assess-traffic.ts'
 import { codes } from './codes.ts'
 import type { InstanceReading } from './instance.ts'
 import { backendOf, type HaproxySpec } from './spec.ts'
 
 /** Backends that are down, or that haproxy.cfg lacks. What a failover leaves behind is asked for nothing. Pure. */
-export function backendFindings(instance: AnsweringInstance<HaproxySpec, InstanceReading>): DriverFinding[] {
+export function backendFindings(instance: AnsweringInstance<HaproxySpec, InstanceReading>): Finding[] {
   const { component, name: host, view, intent, around, severity } = instance
   const lost = intent?.mode === 'failover' ? intent.from : null
-  const found: DriverFinding[] = []
+  const found: Finding[] = []
   const active = around.activeSite === null ? undefined : component.spec.backends[around.activeSite]
   const servers = active === undefined ? [] : (view.backends[active]?.servers ?? [])
   if (lost === null && servers.length > 0 && !servers.some((server) => server.up))

@@ -2,7 +2,6 @@ import type { Finding, Intent } from '../../domain/plan.ts'
 import type { SiteName } from '../../domain/stack.ts'
 import type { Assessment } from '../../driver/assessment.ts'
 import type { Assesses, StatesPerSite } from '../../driver/capabilities.ts'
-import type { DriverFinding } from '../../driver/codes.ts'
 import { sayAt } from '../../driver/say.ts'
 import { isAutoscaler } from '../../platform/kubernetes/field-managers.ts'
 import { managedByOthers } from '../../platform/kubernetes/managed-by-others.ts'
@@ -21,7 +20,7 @@ export const assessment: Assesses<HelmReleaseSpec, States> = {
   moves: { switchover: findings, failover: findings, rejoin: findings, reopen: findings },
 }
 
-function findings(component: Application, states: States, intent: Intent | null, at: Assessment): DriverFinding[] {
+function findings(component: Application, states: States, intent: Intent | null, at: Assessment): Finding[] {
   return [
     ...at.stack.sites.flatMap(({ name }) => ofSite(component, name, states, intent, at)),
     ...canaryThatFails(component, states, intent, at),
@@ -36,7 +35,7 @@ function ofSite(
   states: States,
   intent: Intent | null,
   at: Assessment,
-): DriverFinding[] {
+): Finding[] {
   const seen = states[site]
   if (seen === undefined) return []
   const needed = severityAt(site, intent)
@@ -87,7 +86,7 @@ function ofSite(
   ]
 }
 
-function alsoRunning(component: Application, site: SiteName, { others = [] }: HelmReleaseState): DriverFinding[] {
+function alsoRunning(component: Application, site: SiteName, { others = [] }: HelmReleaseState): Finding[] {
   if (others.length === 0) return []
   return [
     codes.finding('workloads-not-moved', component, {
@@ -109,7 +108,7 @@ function scaledAgainstItsRole(
   site: SiteName,
   { workload: { declared }, scaledBy, controllers = [] }: HelmReleaseState,
   { activeSite }: Assessment,
-): DriverFinding[] {
+): Finding[] {
   const { name } = component
   const { workload } = component.spec
   const serves = site === activeSite
@@ -130,17 +129,12 @@ function scaledAgainstItsRole(
 }
 
 /** What SMOKE will ask of the new site is asked of the one that serves, while its doors are open. */
-function canaryThatFails(
-  component: Application,
-  states: States,
-  intent: Intent | null,
-  at: Assessment,
-): DriverFinding[] {
+function canaryThatFails(component: Application, states: States, intent: Intent | null, at: Assessment): Finding[] {
   if (component.spec.canary === undefined || intent?.mode === 'rejoin' || intent?.mode === 'reopen') return []
   return at.stack.sites.flatMap(({ name: site }) => canaryOf(component, site, states, intent))
 }
 
-function canaryOf(component: Application, site: SiteName, states: States, intent: Intent | null): DriverFinding[] {
+function canaryOf(component: Application, site: SiteName, states: States, intent: Intent | null): Finding[] {
   const { release } = component.spec
   const seen = states[site]
   if (seen?.kind !== 'answering')
@@ -200,12 +194,12 @@ function severityAt(site: string, intent: Intent | null): Finding['severity'] {
 }
 
 /** The only thing whose loss loses data is a key: a passive site with another one cannot start. */
-function secretsThatDiffer(component: Application, states: States, intent: Intent | null): DriverFinding[] {
+function secretsThatDiffer(component: Application, states: States, intent: Intent | null): Finding[] {
   const hashes = Object.entries(states).flatMap(([site, seen]) =>
     seen.kind === 'answering' && seen.state.secrets !== null ? [{ site, secrets: seen.state.secrets }] : [],
   )
   const names = [...new Set(hashes.flatMap(({ secrets }) => Object.keys(secrets)))]
-  return names.flatMap((name): DriverFinding[] => {
+  return names.flatMap((name): Finding[] => {
     const values = new Set(
       hashes.map(({ secrets }) => secrets[name]).filter((hash) => hash !== null && hash !== undefined),
     )
@@ -224,7 +218,7 @@ function secretsThatDiffer(component: Application, states: States, intent: Inten
  * A newer image on the passive site migrates the database at its first start, one way and unreviewed. Once a site is
  * lost, that is the lesser evil.
  */
-function imagesThatDiffer(component: Application, states: States, intent: Intent | null): DriverFinding[] {
+function imagesThatDiffer(component: Application, states: States, intent: Intent | null): Finding[] {
   const images = Object.entries(states).flatMap(([site, seen]) =>
     seen.kind === 'answering' ? [{ site, image: seen.state.workload.image }] : [],
   )

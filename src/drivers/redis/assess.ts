@@ -1,8 +1,7 @@
-import type { Intent } from '../../domain/plan.ts'
+import type { Finding, Intent } from '../../domain/plan.ts'
 import type { SiteName } from '../../domain/stack.ts'
 import type { Assessment } from '../../driver/assessment.ts'
 import type { Assesses, StatesPerSite } from '../../driver/capabilities.ts'
-import type { DriverFinding } from '../../driver/codes.ts'
 import { codes } from './codes.ts'
 import { volumeOf } from './how-to-begin.ts'
 import { dumpSeen, type NewestDump, type RedisState } from './observe.ts'
@@ -16,7 +15,7 @@ export const assessment: Assesses<RedisSpec, States> = {
   moves: { switchover: findings, failover: findings, rejoin: findings, reopen: findings },
 }
 
-function findings(component: Cache, states: States, intent: Intent | null, at: Assessment): DriverFinding[] {
+function findings(component: Cache, states: States, intent: Intent | null, at: Assessment): Finding[] {
   const sites = at.stack.sites.map((site) => site.name)
   const active = intent?.from ?? sites.find((site) => site === at.activeSite)
   const answered = Object.values(states).some(({ kind }) => kind === 'answering')
@@ -30,7 +29,7 @@ function findings(component: Cache, states: States, intent: Intent | null, at: A
 }
 
 /** An older Redis refuses the dump of a newer one: better known before a move than in it. */
-function imagesDiffer(component: Cache, states: States): DriverFinding[] {
+function imagesDiffer(component: Cache, states: States): Finding[] {
   const images = Object.entries(states).flatMap(([site, seen]) =>
     seen.kind === 'answering' ? [`${site} ${seen.state.image}`] : [],
   )
@@ -50,7 +49,7 @@ function ofSite(
   states: States,
   intent: Intent | null,
   activeSite: string | null,
-): DriverFinding[] {
+): Finding[] {
   const seen = states[site]
   if (seen === undefined) return []
   const { name, namespace } = component.spec
@@ -91,7 +90,7 @@ function ofDumps(
   dump: NewestDump,
   intent: Intent | null,
   { now, objectives }: Assessment,
-): DriverFinding[] {
+): Finding[] {
   const { name, move } = component.spec
   const lost = intent?.mode === 'failover'
   if (lost && move === 'fresh') return []

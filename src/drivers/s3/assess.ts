@@ -1,8 +1,8 @@
-import type { Intent } from '../../domain/plan.ts'
+import type { Finding, Intent } from '../../domain/plan.ts'
 import type { Component, SiteName } from '../../domain/stack.ts'
 import type { Assessment } from '../../driver/assessment.ts'
 import type { Assesses, StatesPerSite } from '../../driver/capabilities.ts'
-import type { DriverFinding, FindingText } from '../../driver/codes.ts'
+import type { FindingText } from '../../driver/codes.ts'
 import { codes } from './codes.ts'
 import type { S3State } from './observe.ts'
 import type { S3Spec } from './spec.ts'
@@ -48,7 +48,7 @@ function findings(
   states: StatesPerSite<S3State>,
   { sites }: Assessment['stack'],
   ifSilent: (site: SiteName) => Silence,
-): DriverFinding[] {
+): Finding[] {
   return sites.flatMap(({ name: site }) => {
     const seen = states[site]
     if (seen === undefined) return []

@@ -1,7 +1,6 @@
 import type { Observed } from '../../domain/observed.ts'
-import type { Intent } from '../../domain/plan.ts'
+import type { Finding, Intent } from '../../domain/plan.ts'
 import type { Assessment } from '../../driver/assessment.ts'
-import type { DriverFinding } from '../../driver/codes.ts'
 import { codes } from './codes.ts'
 import { describe, type RoutingState } from './observe.ts'
 import type { Routing } from './spec.ts'
@@ -12,7 +11,7 @@ export function assessRouting(
   seen: Observed<RoutingState>,
   intent: Intent | null,
   { activeSite }: Pick<Assessment, 'activeSite'>,
-): DriverFinding[] {
+): Finding[] {
   if (seen.kind !== 'answering')
     return [
       codes.finding('routing-unknown', component, {

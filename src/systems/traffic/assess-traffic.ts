@@ -2,7 +2,6 @@ import type { Finding, Intent } from '../../domain/plan.ts'
 import type { Component } from '../../domain/stack.ts'
 import type { Assessment } from '../../driver/assessment.ts'
 import type { Assesses } from '../../driver/capabilities.ts'
-import type { DriverFinding } from '../../driver/codes.ts'
 import type { InstanceView, LoadBalancers, Reading, SeenTraffic } from './load-balancers.ts'
 import { waysOut } from './lost-with-site.ts'
 
@@ -20,14 +19,14 @@ export interface AnsweringInstance<Spec, R extends Reading> {
 /** What stands against a move of the traffic, or should be known anyway. Pure. */
 export function trafficAssessment<Spec, R extends Reading>(
   of: LoadBalancers<Spec, R>,
-  more: (instance: AnsweringInstance<Spec, R>) => DriverFinding[],
+  more: (instance: AnsweringInstance<Spec, R>) => Finding[],
 ): Assesses<Spec, SeenTraffic<R['view']>> {
   const findings = (
     component: Component<Spec>,
     seen: SeenTraffic<R['view']>,
     intent: Intent | null,
     around: Assessment,
-  ): DriverFinding[] => {
+  ): Finding[] => {
     if (seen.kind !== 'answering')
       return [
         of.codes.finding('load-balancer-silent', component, {
@@ -66,8 +65,8 @@ function ofInstance<Spec, R extends Reading>(
   of: LoadBalancers<Spec, R>,
   about: About<Spec>,
   view: InstanceView<R['view']>,
-  more: (instance: AnsweringInstance<Spec, R>) => DriverFinding[],
-): DriverFinding[] {
+  more: (instance: AnsweringInstance<Spec, R>) => Finding[],
+): Finding[] {
   const { component, name, stands, intent, around } = about
   const isLost = intent?.mode === 'failover' && stands === intent.from
   const severity = intent === null || isLost ? 'warning' : 'blocker'
@@ -84,7 +83,7 @@ function silent<Spec, R extends Reading>(
   { component, name, stands, intent }: About<Spec>,
   why: string,
   severity: Finding['severity'],
-): DriverFinding {
+): Finding {
   if (intent?.mode === 'failover' && stands === intent.from)
     return of.codes.finding('load-balancer-lost', component, {
       severity: 'warning',
@@ -107,7 +106,7 @@ function unclear<Spec, R extends Reading>(
   { component, name }: About<Spec>,
   { runtime, file }: R['view'],
   severity: Finding['severity'],
-): DriverFinding[] {
+): Finding[] {
   if (runtime === null)
     return [of.codes.finding('load-balancer-key-missing', component, { severity, ...of.unset(component, name) })]
   if (runtime === file) return []
@@ -125,7 +124,7 @@ function elsewhere<Spec, R extends Reading>(
   { component, name, stands, intent, around: { activeSite } }: About<Spec>,
   { runtime }: R['view'],
   severity: Finding['severity'],
-): DriverFinding[] {
+): Finding[] {
   const served = of.siteOf(component, runtime)
   if (activeSite === null || runtime === null || served === activeSite) return []
   // It came back with its site, with the value of before.
