@@ -9,7 +9,6 @@ import type { Component, Stack } from '../../../src/domain/stack.ts'
 import { type AnyAction, type DriverStep, idOfStep } from '../../../src/driver/action.ts'
 import type { StepRun } from '../../../src/driver/behaviour.ts'
 import type { Declares, Plans, SiteDriver, StackDriver, StatesPerSite } from '../../../src/driver/capabilities.ts'
-import type { DriverFinding } from '../../../src/driver/codes.ts'
 import type { DriverContext } from '../../../src/driver/context.ts'
 import type { Varies } from '../../../src/driver/varying.ts'
 import type { Milliseconds } from '../../../src/values/duration.ts'
@@ -139,7 +138,7 @@ export function adaptedSiteDriver<Spec, State>(
   return adapted
 }
 
-const asFinding = ({ code, ...finding }: DriverFinding): Finding => ({ code, ...finding })
+const asFinding = ({ code, ...finding }: Finding): Finding => ({ code, ...finding })
 
 function declared<Spec>(
   driver: Declares<Spec> & { readonly kind: string },
