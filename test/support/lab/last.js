@@ -14,6 +14,6 @@ export default class LabLast extends Sequencer {
 
 function rank(test) {
   if (test.context.config.displayName?.name !== 'lab') return 0
-  if (test.path.includes('/test/lab/machines/')) return 3
+  if (test.path.includes('/machines/')) return 3
   return test.path.endsWith('/three-sites.test.ts') ? 2 : 1
 }

@@ -1,8 +1,5 @@
-import { delimiter, join } from 'node:path'
 import { expect, jest, test } from '@jest/globals'
-import { ensureAnsible } from '../../../lab/ansible/ansible.ts'
-import { execute } from '../../../lab/execute.ts'
-import { deployMachines, rolesOfStack } from '../../../lab/machines/deployment.ts'
+import { deployMachines } from '../../../lab/machines/deployment.ts'
 import { onMachine } from '../../../lab/machines/machine.ts'
 import { addressOf, type MachineName, machineNames, machinesOf, siteNames } from '../../../lab/topology.ts'
 import { until } from '../../../lab/until.ts'
@@ -30,12 +27,6 @@ const membersOf = (site: (typeof siteNames)[number]) =>
 
 const psql = (machine: MachineName, sql: string) =>
   onMachine(machine, `cd / && sudo -u postgres psql -X -At infisical -c "${sql}"`)
-
-test('the published roles are as ansible-lint wants roles to be that others use', async () => {
-  const bin = await ensureAnsible(AbortSignal.timeout(300_000))
-  const env = { PATH: [bin, process.env.PATH ?? ''].join(delimiter) }
-  await execute(join(bin, 'ansible-lint'), ['--offline', '--nocolor'], { cwd: rolesOfStack, env, deadline: 300_000 })
-})
 
 test('the published roles make the stack on bare machines: one writable site, two that follow it, the application on the first alone', async () => {
   const first = await deploy()
