@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { ensureCachedParts } from '../lab/cached-parts.ts'
 import { storeIsCached } from '../lab/images/store.ts'
+import { ensureMachineTree } from '../lab/machines/tree.ts'
 import { startProgress } from '../lab/progress.ts'
 import { installMissing, installPackages, missingPrograms } from '../lab/requirements.ts'
 import { ensurePatroni } from '../test/support/patroni-programs.ts'
@@ -25,12 +26,15 @@ const progress = startProgress(storeIsCached() ? 'warm' : 'cold')
 const signal = new AbortController().signal
 const show = (line: string): void => progress.detail('apt packages', line)
 try {
-  const programs = missingPrograms('kubernetes')
-  if (programs.length > 0) await progress.step('apt packages', () => installMissing(programs, show, signal))
+  for (const kind of ['kubernetes', 'machines'] as const) {
+    const programs = missingPrograms(kind)
+    if (programs.length > 0) await progress.step('apt packages', () => installMissing(programs, show, signal))
+  }
   const packages = Object.keys(servers).flatMap((path) => (existsSync(path) ? [] : [servers[path] ?? '']))
   if (packages.length > 0) await progress.step('apt packages', () => installPackages(packages, show, signal))
   await progress.step('Patroni', () => ensurePatroni())
   await ensureCachedParts(progress, signal)
+  await ensureMachineTree(progress, signal)
 } finally {
   progress.end()
 }
