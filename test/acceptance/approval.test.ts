@@ -84,12 +84,12 @@ function expectRefused(run: ActionRun, code: string): void {
 }
 
 describe('a gate that does not hold is refused before anything is asked or changed', () => {
-  test('when nobody approved', async () => {
+  test('when no reviewer approved', async () => {
     await protect()
     expectRefused(await execute(await waitingRun()), 'not-approved')
   })
 
-  test('when nobody approved, also where GitHub is asked through a proxy', async () => {
+  test('when no reviewer approved, also where GitHub is asked through a proxy', async () => {
     await protect()
     const tunnels: string[] = []
     const proxy = createServer((_, response) => response.writeHead(501).end())
@@ -182,7 +182,7 @@ test('a plan of another run is refused, although its own digest is handed over w
   expectRefused(await execute(run, {}, { plan: planOf(other) }), 'plan-of-another-run')
 })
 
-test('where two environments are declared, one reviewer in both is one too few, and nobody in one of them is nobody', async () => {
+test('where two environments are declared, one reviewer in both is one too few, and no approval in one of them is no approval', async () => {
   const second = 'production-failover-second'
   const two = smallStack({
     kubernetes: { 'dc-a': kubeconfig, 'dc-b': kubeconfig },
@@ -203,7 +203,7 @@ test('where two environments are declared, one reviewer in both is one too few, 
   expect((await reviewed(['rita', 'ravi'])).outputs['reason-code']).toBe('plan-stale')
 })
 
-test('what nobody approved is refused before any credential of a site is read', async () => {
+test('a plan without an approval is refused before any credential of a site is read', async () => {
   await protect()
   const run = await execute(await waitingRun(), { KUBECONFIG_DC_A: 'no kubeconfig', STORE_SECRET: '' })
   expectRefused(run, 'not-approved')

@@ -273,7 +273,7 @@ describe('what a deploy puts on a site', () => {
     await expect(admin.request('POST', path, careless)).rejects.toThrow(/restricted/)
   })
 
-  test('whoever installs guards cannot run pods as the mover, and a guard cannot read a Secret or start what it stops', async () => {
+  test('the identity that installs guards cannot run pods as the mover, and a guard cannot read a Secret or start what it stops', async () => {
     const accounts = await admin.list(
       { apiVersion: 'v1', kind: 'ServiceAccount', plural: 'serviceaccounts' },
       { namespace: guardNamespace('shop') },
@@ -297,7 +297,7 @@ describe('what a deploy puts on a site', () => {
 })
 
 describe('the guard as a process', () => {
-  test('leaves the active site alone, says so, and ends at once when it is told to', async () => {
+  test('leaves the active site alone, says so, and ends at once on a signal', async () => {
     await open()
     const guard = await startGuard()
     const { value } = await reportsThat(({ because }) => because === 'active')

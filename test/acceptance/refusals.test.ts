@@ -31,7 +31,7 @@ function expectRefusal(run: ActionRun, code: string, atLines = 0): void {
   expect(run.leaked).not.toMatch(/\n\s+at .*:\d+/)
 }
 
-describe('nothing is contacted, and the reader learns what to correct', () => {
+describe('a wrong input is refused before anything is contacted, and the error says what to correct', () => {
   const cases: [string, ActionName, Readonly<Record<string, string>>, string, string][] = [
     ['a typo in an input', 'deploy', { dry_run: 'true' }, 'unknown-input', 'Did you mean dry-run?'],
     ['a value that does not exist', 'status', { 'fail-on': 'degarded' }, 'input-invalid', 'Did you mean degraded?'],

@@ -200,7 +200,7 @@ describe('an execution is refused, and nothing is changed,', () => {
     expect(json.failure).toEqual(expect.objectContaining({ code: 'plan-expired' }))
   })
 
-  test('when the stack is moved by reviewers, and nobody said to pass them over', async () => {
+  test('when the stack is moved by reviewers, and the command does not ask to bypass them', async () => {
     const reviewed = declared({ github: true })
     const { exitCode, stderr } = await execute(planPath(), 'a1'.repeat(32), [], reviewed)
     expect(exitCode).toBe(3)

@@ -100,7 +100,7 @@ describe('a whole run ends as on a good day', () => {
   })
 })
 
-describe('nothing is changed', () => {
+describe('a witness outage changes nothing', () => {
   test('by a run that finds no witness: it ends with a code', async () => {
     const before = await turn()
     const execute = await planned()

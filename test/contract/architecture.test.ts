@@ -66,7 +66,7 @@ describe('the arrows of the architecture', () => {
     expect(offenders((one) => CORE.some((folder) => under(folder)(one.from)) && under('drivers')(one.to))).toEqual([])
   })
 
-  test('what everybody needs imports nothing but values and errors, and what several drivers know of a platform imports no driver', () => {
+  test('folders below all others import only values and errors, and what several drivers know of a platform imports no driver', () => {
     expect(
       offenders(
         (one) => under('domain')(one.from) && !['domain', 'errors', 'values'].some((folder) => under(folder)(one.to)),

@@ -29,7 +29,7 @@ function anchorsIn(markdown: string): string[] {
   )
 }
 
-test('no page links to what is not there', () => {
+test('no page has a link without a target', () => {
   const read = (path: string): string => readFileSync(path, 'utf8')
   const dead = pages.flatMap((page) =>
     linksIn(read(join(root, page)))

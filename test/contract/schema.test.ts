@@ -84,7 +84,7 @@ describe('the published schema', () => {
     expect(published.$id).toBe(SCHEMA_ID)
   })
 
-  test('says something about every key, for whoever points at it in an editor', () => {
+  test('describes every key, for a person who points at it in an editor', () => {
     const silent: string[] = []
     const visit = (schema: Json | undefined, path: string): void => {
       if (!isObject(schema)) return

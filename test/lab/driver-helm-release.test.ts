@@ -386,7 +386,7 @@ describe('an application on two real sites', () => {
     await removeRestored()
   }, 120_000)
 
-  test('a rollout that cannot succeed is told early with the true reason', async () => {
+  test('a rollout that cannot succeed is reported early with the true reason', async () => {
     writeFileSync(join(directory, 'broken.yaml'), JSON.stringify({ infisical: { image: { tag: 'v0.0.0-missing' } } }))
     const broken: Application = {
       ...component,

@@ -36,7 +36,7 @@ const refTo = (name: string): ObjectReference => ({
 })
 
 describe('a real API server', () => {
-  test('is told apart from others by the UID of kube-system', async () => {
+  test('is distinguished from others by the UID of kube-system', async () => {
     expect(await admin.clusterId()).toMatch(/^[0-9a-f-]{36}$/)
     expect(await admin.version()).toMatch(/^v1\./)
   })
@@ -258,7 +258,7 @@ describe('a real API server', () => {
     })
   })
 
-  test('a token that nobody knows is reported as such', async () => {
+  test('an unknown token is reported as such', async () => {
     const stranger = openKubernetes({
       site: 'dc-a',
       kubeconfig: server.kubeconfig('admin').replace('admin-token', 'old-token'),
@@ -278,7 +278,7 @@ describe('a real API server', () => {
     })
   })
 
-  test('a watch yields the absence, each change and the end of an object, and stops when it is told to', async () => {
+  test('a watch yields the absence, each change and the end of an object, and stops on request', async () => {
     const ending = new AbortController()
     const seen: (string | null)[] = []
     const watching = (async () => {
@@ -295,7 +295,7 @@ describe('a real API server', () => {
     expect(seen).toEqual([null, '{"n":"1"}', '{"n":"2"}', null])
   })
 
-  test('requests that nobody has a method for are possible', async () => {
+  test('requests without a method of their own are possible', async () => {
     const review = {
       apiVersion: 'authorization.k8s.io/v1',
       kind: 'SelfSubjectAccessReview',

@@ -52,7 +52,7 @@ test('a large output arrives whole', async () => {
   expect(stdout).toHaveLength(1_288_895)
 })
 
-test('a program that is not there, and a container that is not there, are told apart', async () => {
+test('a missing program and a missing container are distinguished', async () => {
   await expect(site.exec(pod, ['no-such-program'])).rejects.toMatchObject({
     code: 'kubernetes-exec-failed',
     message: expect.stringContaining('no-such-program'),

@@ -100,7 +100,7 @@ test.each(cases.map((one) => [nameOf(one), one] as const))(
   },
 )
 
-test('moves in a row, and behind them a failover whose lost site rejoins: each ends, and neither memory nor journal grow', async () => {
+test('moves in a row, and after them a failover whose lost site rejoins: each ends, and neither memory nor journal grow', async () => {
   const moves = await soak(deployed, { count: 4, failovers: 1 }, () => undefined)
   expect(moves.map(({ mode }) => mode)).toEqual(['switchover', 'switchover', 'switchover', 'failover', 'rejoin'])
   expect(judgeSoak(moves)).toEqual([])

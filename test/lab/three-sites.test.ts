@@ -14,6 +14,6 @@ beforeAll(async () => {
 })
 afterAll(() => runLab('down'))
 
-test('three sites: a switchover, a failover from its end, and the way back of whoever was lost: all follow, and nothing is lost beyond the plan', async () => {
+test('three sites: a switchover, a failover from its end, and the way back of each lost site: all follow, and nothing is lost beyond the plan', async () => {
   expect(judgeStory(await runStory(await deployedStack({ sites: 3 }), 'answers', () => undefined))).toEqual([])
 })

@@ -130,7 +130,7 @@ describe('what the real engine writes into its journal, the model can do too', (
     240_000,
   )
 
-  test('a journal that no run can write is told apart', () => {
+  test('a journal that no run can write is recognized', () => {
     const model = modelOf({ ...CALM, name: 'quiet', plans: [THERE], runs: [0], processes: [begin(0)], writes: 0 })
     const { steps } = modelPlan(THERE)
     const promotedFirst = steps.map(({ action }) => (action === 'promote' ? ('intent' as const) : null))

@@ -10,7 +10,7 @@ const promotionsNeed = (request: Parameters<typeof modelPlan>[0]): string[][] =>
     .map(({ needs }) => [...needs])
 
 describe('the wait for the guard of a lost site is in the worlds because the planner puts it into the plans of users', () => {
-  test('every failover that is promised to have one writer declares fencing.failover: database, and waits in front of its promotion', () => {
+  test('every failover that promises one writer declares fencing.failover: database, and waits before its promotion', () => {
     const failovers = SCENARIOS.flatMap(({ plans, guarded }) => plans.map((request) => ({ request, guarded }))).filter(
       ({ request }) => request.mode === 'failover',
     )
@@ -21,7 +21,7 @@ describe('the wait for the guard of a lost site is in the worlds because the pla
     }
   })
 
-  test('without that declaration there is no wait: that is the world in which the explorer finds two writers', () => {
+  test('a stack without that declaration has no wait: that is the world in which the explorer finds two writers', () => {
     const bare = WHAT_IT_RESTS_ON.flatMap(({ scenario }) => scenario.plans).filter(({ mode }) => mode === 'failover')
     expect(bare.map(promotionsNeed)).toEqual([[['witness.activate@dc-b']], [['witness.activate@dc-b']]])
   })

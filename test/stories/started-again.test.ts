@@ -22,7 +22,7 @@ function kubectl({ lab, stack }: DeployedStack, site: SiteName, args: readonly s
   })
 }
 
-test('a resume starts the application of the new site again, where somebody stopped it after the runner died, before users are led there', async () => {
+test('a resume starts the application of the new site again that was stopped after the runner died, before users reach it', async () => {
   const deployed = await deployedStack()
   const { lab, stack } = deployed
   const { githubUrl = '', programs } = lab

@@ -60,7 +60,7 @@ test('what only looks like a kubeconfig is masked whole', () => {
   expect(masksOf('kind: Other\nusers: [secret-a]')).toEqual(['kind: Other', 'users: [secret-a]'])
 })
 
-test('a path is no secret, and the file behind it is', () => {
+test('a path is not a secret, and the content of its file is', () => {
   const path = join(temporaryFolder(), 'kubeconfig')
   writeFileSync(path, kubeconfigOf({ url: 'https://x', user: 'token: token-in-the-file' }))
   expect(masksOf(path)).toEqual(['token-in-the-file'])

@@ -107,7 +107,7 @@ describe('credentials that are missing', () => {
     }
   })
 
-  test('are said with the name that was given and that nobody asks for', () => {
+  test('are reported with the given name that is not asked for', () => {
     const { STANDBY_KUBECONFIG_DC_A: _, ...others } = all('observer')
     const env = { ...others, STANDBY_KUBECONFIG_DCA: 'x' }
     expect(refusal('observer', { env, credentialsInput: Object.keys(env) })).toMatchObject({

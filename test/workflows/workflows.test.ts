@@ -196,7 +196,7 @@ describe('the failover workflow', () => {
   })
 })
 
-describe('what is asked for, as the failover workflow says it before anybody is asked', () => {
+describe('the request, as the failover workflow shows it before the approval', () => {
   const file = '.github/workflows/failover.yml'
   const { review, plan, approve, execute } = workflow(file).jobs
   const digest = 'a1'.repeat(32)

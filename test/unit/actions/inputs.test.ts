@@ -32,7 +32,7 @@ function refusal(read: () => unknown): { readonly code: string; readonly text: s
 const digest = 'a1'.repeat(32)
 const execute = { operation: 'execute', to: 'dc-b', confirm: 'dc-b', digest, 'github-token': 'ghs_some_token' }
 
-test('without any input, status looks at standby.yaml and fails the job only when a site is broken', () => {
+test('status without any input reads standby.yaml and fails the job only when a site is broken', () => {
   expect(readStatusInputs()).toEqual({ stack: 'standby.yaml', failOn: 'broken' })
 })
 

@@ -90,7 +90,7 @@ test('a cancelled run that listens has its own last word', async () => {
   expect(outputs).toContain('"undone":true')
 }, 20_000)
 
-test('a promise that nobody waits for does not end a run half way', async () => {
+test('a promise that is never awaited does not end a run half way', async () => {
   const { outputs, said } = await interrupted(
     `async (signal) => {
       void Promise.reject(new Error('forgotten\\n::set-output name=x::y'))

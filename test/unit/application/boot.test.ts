@@ -96,7 +96,7 @@ describe('a boot that must refuse exits with 1 and says why', () => {
     expect(await postgres.sql('SELECT count(*) FROM infisical_migrations')).toBe('6')
   }, 30_000)
 
-  test('no database, within 5 s', async () => {
+  test('a database that cannot be reached, within 5 s', async () => {
     const began = performance.now()
     const { code, said } = await startRefused({ ...options, databaseUri: 'postgresql://app@127.0.0.1:1/app' })
     expect(code).toBe(1)
@@ -167,7 +167,7 @@ describe('Hanzo KMS', () => {
     ORG_ENCRYPTION_KEYS: JSON.stringify({ standby: key(2) }),
   }
 
-  test('without the right key of the organization it starts green, and neither reads nor writes its secrets', async () => {
+  test('starts green without the right key of the organization, and neither reads nor writes its secrets', async () => {
     const first = await start(env)
     const credentials = await provisionInstance(first.address)
     await putSecret(first.address, credentials, 'CANARY', 'tweet')

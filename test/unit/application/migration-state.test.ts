@@ -10,12 +10,12 @@ describe('how a database stands to an image', () => {
     expect(migrationState(bundled, bundled)).toEqual({ kind: 'current' })
   })
 
-  test('rows are missing: behind, with what is pending', () => {
+  test('rows are missing: it is behind, with the list of what is pending', () => {
     expect(migrationState(bundled, ['1_a.mjs'])).toEqual({ kind: 'behind', pending: ['2_b.mjs', '3_c.mjs'] })
     expect(migrationState(bundled, [])).toEqual({ kind: 'behind', pending: bundled })
   })
 
-  test('only newer rows beside ours: ahead', () => {
+  test('there are newer rows beside ours only: it is ahead', () => {
     expect(migrationState(bundled, [...bundled, '4_d.mjs'])).toEqual({ kind: 'ahead', unknown: ['4_d.mjs'] })
   })
 
@@ -24,7 +24,7 @@ describe('how a database stands to an image', () => {
     expect(migrationState(bundled, [...bundled, '2_bb.mjs']).kind).toBe('invalid')
   })
 
-  test('it never migrates a database that holds a row it does not know', () => {
+  test('a database with a row that the image does not know is never migrated', () => {
     const names = fc.uniqueArray(fc.integer({ min: 1, max: 20 }).map((n) => `${String(n).padStart(2, '0')}.mjs`))
     fc.assert(
       fc.property(names, names, (ours, theirs) => {

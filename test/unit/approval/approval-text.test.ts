@@ -33,7 +33,7 @@ reason: GitHub is down since 02:10, incident 4711
     )
   })
 
-  test('says plainly that a loss is accepted which nobody can measure', () => {
+  test('says plainly that the accepted loss cannot be measured', () => {
     const lossy: Plan = { ...plan, intent: { ...plan.intent, mode: 'failover', acceptLoss: 'unknown' } }
     expect(approvalText(lossy, REQUEST)).toContain('\naccepted loss: any, also one that cannot be measured (unknown)\n')
   })

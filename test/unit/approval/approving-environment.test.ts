@@ -14,7 +14,7 @@ test.each(['production-failover', 'production-second', 'PRODUCTION-Second'])(
   },
 )
 
-test('a plan job in an environment of its own is not refused, nor one that says none, nor where nobody approves on GitHub', () => {
+test('a plan job is not refused in an environment of its own, without one, or where GitHub asks for no approval', () => {
   refuseApprovingEnvironment(stack, 'production-observe')
   refuseApprovingEnvironment(stack, null)
   refuseApprovingEnvironment({ name: 'vault', approval: { github: null } } as unknown as Stack, 'production-failover')

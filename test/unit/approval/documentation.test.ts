@@ -22,7 +22,7 @@ test('docs/approval.md tells of every reason against an approval, once, and what
     expect({ code, what: what.trim().length > 5 }).toEqual({ code, what: true })
 })
 
-test('and tells of no reason that there is not', () => {
+test('docs/approval.md names no reason that does not exist', () => {
   const known = Object.values(REASON_CODES).flatMap((area) => Object.keys(area))
   expect(told.map(([, code = '']) => code).filter((code) => !known.includes(code))).toEqual([])
 })

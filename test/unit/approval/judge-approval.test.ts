@@ -246,7 +246,7 @@ describe('one thing bent refuses, with its own code and with what to do:', () =>
     }
   })
 
-  test('and nothing else is said to be wrong', () => {
+  test('one bent thing gives exactly one refusal', () => {
     expect(codes(withRun({ run_attempt: 2 }))).toEqual(['rerun-refused'])
     expect(codes(withEnvironment({ can_admins_bypass: true }))).toEqual(['admins-can-bypass'])
     expect(codes({ ...SOUND, approvals: [] })).toEqual(['not-approved'])
@@ -288,7 +288,7 @@ test('the starter may approve too, as long as a reviewer did; only the reviewer 
   expect(approversOf(both)).toEqual([{ id: '20', name: 'rita' }])
 })
 
-test('only a declared reviewer is recorded as approver, not whoever else GitHub lists', () => {
+test('only a declared reviewer is recorded as approver, not any other user that GitHub lists', () => {
   const both = { ...SOUND, approvals: [entry, { ...entry, user: { id: 99, login: 'mallory', type: 'User' } }] }
   expect(judgeApproval(both)).toEqual([])
   expect(approversOf(both)).toEqual([{ id: '20', name: 'rita' }])

@@ -77,7 +77,7 @@ test('whatever is listed for several environments, a run is allowed exactly when
   expect(allowed).toBeGreaterThan(100)
 })
 
-test('whoever signs, and how often, a move is allowed exactly when k declared people signed who do not ask for it', () => {
+test('a move is allowed exactly when k declared people other than the requester have signed, whatever other signatures there are', () => {
   const signers = ['rita', 'omar', 'olga', 'ravi'].map(quickSigner)
   const mallory = quickSigner('mallory')
   const plan = JSON.parse(planText()) as Plan

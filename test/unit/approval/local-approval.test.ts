@@ -41,7 +41,7 @@ const code = (more: Partial<LocalRequest>): string => {
 }
 
 describe('a command line', () => {
-  test('may move a stack that declares no approval, with digest and reason, and says that nobody approved', () => {
+  test('may move a stack that declares no approval, with digest and reason, and says that it was not approved', () => {
     expect(judge({})).toMatchObject({
       kind: 'local',
       approvers: [],

@@ -76,7 +76,7 @@ describe('an approval', () => {
     expect(approval).toMatchObject({ kind: 'github-environment', requestedBy: 'otto', approvers: [{ name: 'rita' }] })
   })
 
-  test('is refused when nobody was asked: an environment that GitHub made by itself has no rules', async () => {
+  test('is refused when no reviewer was asked: an environment that GitHub made by itself has no rules', async () => {
     const run = await control.startRun({ actor: 'otto' })
     await control.environment({
       name: ENVIRONMENT,
@@ -128,7 +128,7 @@ describe('an approval', () => {
     await expect(read(run)).rejects.toMatchObject({ code })
   })
 
-  test('is refused when nobody gave it', async () => {
+  test('is refused when no reviewer gave it', async () => {
     const run = await control.startRun({ actor: 'otto' })
     await control.reachEnvironment(run.id, ENVIRONMENT)
     await expect(read(run)).rejects.toMatchObject({ code: 'not-approved' })
@@ -207,7 +207,7 @@ describe('an approval', () => {
     ).rejects.toMatchObject({ code: 'approval-not-declared' })
   })
 
-  test('is refused in a re-run: it cannot be told from the one of the first attempt', async () => {
+  test('is refused in a re-run: it cannot be distinguished from the one of the first attempt', async () => {
     const run = await approvedRun()
     await control.rerun(run.id)
     await expect(read(run)).rejects.toMatchObject({ code: 'rerun-refused' })
@@ -248,7 +248,7 @@ describe('an approval', () => {
     fake = await startGitHubFake({ clock: () => said })
   })
 
-  test('of this run is refused for a plan of another run, whoever hands over its digest', async () => {
+  test('of this run is refused for a plan of another run, even with the digest of that plan', async () => {
     const run = await approvedRun()
     const foreign = await plan(await control.startRun({ actor: 'otto' }))
     await expect(

@@ -92,14 +92,14 @@ describe('a terminal that goes on with a run that was approved on GitHub', () =>
     expect((await resumed(plan, reviewed)).code).toBeNull()
   })
 
-  test('is not let go on by what lies in the witness, whoever wrote it', async () => {
+  test('is not allowed to go on by a record in the witness, whichever process wrote it', async () => {
     expect((await resumed(await made({ approved: false }), reviewed)).code).toBe('not-approved')
     expect((await resumed(await made({ actor: 'github-actions[bot]' }), reviewed)).code).toBe('requester-not-a-person')
     const other = declaring({ github: { environments: ['failover', 'second'], branch: 'main', approvers: 2 } })
     expect((await resumed(await made(), other)).code).toBe('environment-missing')
   })
 
-  test('needs the digest that was reviewed: a plan that somebody put into the witness may name an approved run as well', async () => {
+  test('needs the digest that was reviewed: a plan that an outsider put into the witness may name an approved run as well', async () => {
     const plan = await made()
     expect((await resumed(plan, reviewed, { digest: null })).code).toBe('approval-unproven')
     const { code } = await resumed({ ...plan, expiresAt: '2099-01-01T00:00:00.000Z' }, reviewed, {
@@ -108,7 +108,7 @@ describe('a terminal that goes on with a run that was approved on GitHub', () =>
     expect(code).toBe('digest-mismatch')
   })
 
-  test('needs a token, and is told the ways without one', async () => {
+  test('needs a token, and the error names the ways without one', async () => {
     const { code, next } = await resumed(await made(), reviewed, { github: null })
     expect(code).toBe('approval-unproven')
     expect(next).toMatch(/GITHUB_TOKEN.*the failover workflow with operation: resume, run: r1/s)
@@ -144,13 +144,13 @@ describe('a terminal that goes on with a run that was approved on GitHub', () =>
   })
 })
 
-describe('a terminal that goes on with a run that nobody had to approve', () => {
+describe('a terminal that goes on with a run that needed no approval', () => {
   test('brings the digest that was reviewed, and is recorded as who resumed it', async () => {
     const { approval } = await resumed(await made(), toyStack)
     expect(approval).toMatchObject({ kind: 'local', approvers: [], requestedBy: 'otto' })
   })
 
-  test('is refused without it, with another one, and where somebody must approve by now', async () => {
+  test('is refused without it, with another one, and where approval is required by now', async () => {
     const plan = await made()
     const { code, next } = await resumed(plan, toyStack, { digest: null })
     expect(code).toBe('approval-unproven')

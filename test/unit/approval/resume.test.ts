@@ -51,7 +51,7 @@ test('a run that stopped goes on with the signatures that it was begun with', as
   expect(at.toy.effects).toContain('start')
 })
 
-test('it does not when the stack file accepts no signatures any more, and nothing is done', async () => {
+test('a stopped run does not go on when the stack file accepts no signatures any more, and nothing is done', async () => {
   const at = await stopped()
   const before = [...at.toy.effects]
   const report = await resumed({ ...at, world: { ...at.world, stack: reviewed } })
@@ -59,7 +59,7 @@ test('it does not when the stack file accepts no signatures any more, and nothin
   expect(at.toy.effects).toEqual(before)
 })
 
-test('it does not when somebody wrote another reason into the witness', async () => {
+test('a stopped run does not go on when another reason was written into the witness', async () => {
   const at = await stopped()
   const bent = { ...at.kept, approval: { ...(at.kept.approval as object), reason: 'something else' } }
   expect(await resumed({ ...at, kept: bent })).toMatchObject({
@@ -68,7 +68,7 @@ test('it does not when somebody wrote another reason into the witness', async ()
   })
 })
 
-test('behind the expiry it needs an approval for just that, and goes on with it', async () => {
+test('a stopped run needs a new approval for the resume once its plan has expired, and goes on with it', async () => {
   const at = await stopped()
   const { clock, world, plan, kept } = at
   clock.pass(3 * 3_600_000)
@@ -80,7 +80,7 @@ test('behind the expiry it needs an approval for just that, and goes on with it'
   expect(await continueFailover(world, kept, 'resume', async () => renewed)).toMatchObject({ verdict: 'moved' })
 })
 
-test('evidence names nobody as approver of a run that is taken back: what the witness says of that is not proven', async () => {
+test('evidence names no approver of a run that is taken back: what the witness says of that is not proven', async () => {
   const { world, plan, kept } = await stopped()
   const none = abortApproval({ run: kept.run, digest: digestOf(plan), requestedBy: 'sam', reason: null })
   await continueFailover(world, kept, 'abort', async () => none).catch(() => undefined)

@@ -46,7 +46,7 @@ describe('a signature of ssh-keygen', () => {
       expect(opensshAccepts(`${kept(mailed)}\n`, TEXT, omar)).toBe(true)
   })
 
-  test.each(['rsa', 'ecdsa'] as const)('by an %s key is told apart from a damaged one', (type) => {
+  test.each(['rsa', 'ecdsa'] as const)('by an %s key is distinguished from a damaged one', (type) => {
     const other = opensshSigner('otto', type)
     expect(parseSshSignature(other.sign(TEXT))).toMatchObject({
       is: 'another-algorithm',
@@ -69,7 +69,7 @@ describe('a signature of ssh-keygen', () => {
     expect(accepts(armoured(Buffer.concat([bytes, Buffer.from([0])])))).toBe(false)
   })
 
-  test('and nothing else that a file may hold breaks the reader', () => {
+  test('a file with any other content does not break the reader of signatures', () => {
     const texts = fc.oneof(
       fc.string(),
       fc.uint8Array({ maxLength: 300 }).map((bytes) => armoured(Buffer.from(bytes))),

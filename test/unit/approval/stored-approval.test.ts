@@ -87,7 +87,7 @@ describe('a run that was begun with signatures', () => {
     expect(judge(stored(signed), withKeys)).toEqual(signed)
   })
 
-  test('needs new ones once the plan has expired, and is told how: never by a new plan, for it is not finished', () => {
+  test('needs new ones once the plan has expired, and the error says how: never by a new plan, for the run is not finished', () => {
     const now = new Date(plan.expiresAt)
     expect(code(stored(signed), withKeys, { now })).toBe('plan-expired')
     expect(() => judge(stored(signed), withKeys, { now })).toThrow(

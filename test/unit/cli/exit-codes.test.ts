@@ -5,7 +5,7 @@ import { deploy } from '../../../src/operations/deploy.ts'
 import { takeLock } from '../../../src/witness/lock.ts'
 import { deployedToy, toyClock, toyWorld } from '../../support/toy-stack.ts'
 
-test('whoever was stopped by a signal ends with 130, whatever had become of the work', () => {
+test('a command that was stopped by a signal ends with 130, whatever the result of its work', () => {
   for (const otherwise of [EXIT.failed, EXIT.refused, EXIT.degraded])
     expect(exitAfter({ code: 'cancelled' }, otherwise)).toBe(130)
   expect(exitAfter({ code: 'step-timeout' }, EXIT.failed)).toBe(EXIT.failed)
@@ -13,7 +13,7 @@ test('whoever was stopped by a signal ends with 130, whatever had become of the 
   expect(exitOf({ code: 'cancelled', mustAct: 'cancelled' })).toBe(130)
 })
 
-test('whoever comes while another holds the lock is refused, and ends with 3', async () => {
+test('a command that finds the lock held is refused, and ends with 3', async () => {
   const { toy, store } = await deployedToy()
   const clock = toyClock()
   const lock = { stack: 'toy', epoch: 1, now: clock.now() }

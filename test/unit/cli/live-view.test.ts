@@ -42,7 +42,7 @@ test('the last line tells what runs, since when, how long it usually takes and w
   expect(screen.lines).toEqual(['a line of the log', ''])
 })
 
-test('what former runs took replaces the expectation of the plan, and a step that takes longer than most is told', () => {
+test('durations of former runs replace the expectation of the plan, and a step that takes longer than most is named', () => {
   const { clock, screen, view } = shown()
   view.listener(begun('database.demote@dc-a'))
   clock.now = 3_200
@@ -85,7 +85,7 @@ test('the live line is one line, whatever a site says, and counts cells: what is
   expect(cellsOf(waiting('x'.repeat(200), 0))).toBe(79)
 })
 
-test('nothing that is secret reaches a terminal, and a longer secret is not left half visible', () => {
+test('no secret reaches a terminal, and a longer secret is not left half visible', () => {
   const masking = newMasking()
   for (const secret of ['hunter', 'hunter22-long']) masking.add(secret)
   const lines: string[] = []

@@ -124,7 +124,7 @@ describe('the login of a process', () => {
     expect(agent.requests).toHaveLength(2)
   })
 
-  test('that nobody renews is used as long as it lasts, and not longer', async () => {
+  test('that is never renewed is used as long as it lasts, and not longer', async () => {
     const agent = await answering(container('first', 60), 403)
     let now = Date.now()
     const keys = login({ AWS_CONTAINER_CREDENTIALS_FULL_URI: agent.url }, { now: () => now })
@@ -138,7 +138,7 @@ describe('the login of a process', () => {
     })
   }, 30_000)
 
-  test('that is not there is said, with what to do', async () => {
+  test('that is missing gives an error that says what to do', async () => {
     await expect(login({})()).rejects.toMatchObject({
       code: 'credential-missing',
       next: expect.stringContaining('configure-aws-credentials'),

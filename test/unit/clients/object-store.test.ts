@@ -173,7 +173,7 @@ describe('an object store whose certificate only its own authority vouches for',
       })
   })
 
-  test('makes nobody else believed: what is trusted is trusted for this store alone', async () => {
+  test('is trusted for this store alone, and no other server becomes trusted', async () => {
     await openObjectStore(server.access()).put('k', 'x')
     await expect(fetch(server.endpoint)).rejects.toMatchObject({ message: 'fetch failed' })
   })

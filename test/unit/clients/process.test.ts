@@ -66,7 +66,7 @@ describe('a program that is run', () => {
     expect(performance.now() - began).toBeLessThan(4_000)
   })
 
-  test('leaves no child of its own behind when it is cancelled', async () => {
+  test('leaves no child process when it is cancelled', async () => {
     const cancel = new AbortController()
     const pidFile = join(temporaryFolder(), 'pid')
     const run = runProcess('bash', ['-c', 'sleep 61 & echo $! > "$0"; wait', pidFile], {

@@ -97,7 +97,7 @@ describe('a controller that keeps an object is named with the command that pause
         { 'kustomize.toolkit.fluxcd.io/reconcile': 'disabled' },
       ),
     ],
-  ])('and nobody is named for %s', (_, found) => {
+  ])('no controller is named for %s', (_, found) => {
     expect(controllersOf(found, DIRECTION, OPERATOR)).toEqual([])
   })
 

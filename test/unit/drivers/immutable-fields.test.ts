@@ -44,7 +44,7 @@ describe('a change that a real API server refuses for good', () => {
   })
   afterAll(() => server?.stop())
 
-  test('of the storage of a cache is told by the dry run with both sizes, and with the steps to the larger one', async () => {
+  test('of the storage of a cache is reported by the dry run with both sizes, and with the steps to the larger one', async () => {
     const before = cacheOf('2Gi')
     await kubernetes.apply(before.object, { force: true, signal })
     const { name } = before.object.metadata
@@ -96,7 +96,7 @@ describe('a change that a real API server refuses for good', () => {
       plain('ConfigMap', { data: { a: 'after' } }),
       /data.*marked as immutable.*kubectl -n default delete configmap it/,
     ],
-  ])('of %s is told with the field and the way out', async (_what, plural, before, after, expected) => {
+  ])('of %s is reported with the field and the way out', async (_what, plural, before, after, expected) => {
     await kubernetes.apply(before, { force: true, signal })
     const changes = await diffObject(kubernetes, { plural, object: after as KubernetesObject }, signal)
     expect(changes.map(({ kind, path, why }) => `${kind} ${path} ${why}`)).toEqual([expect.stringMatching(expected)])
@@ -131,7 +131,7 @@ test('what the API server adds to a fixed field is no difference', () => {
   expect(immutableFields(live, set)).toEqual([])
 })
 
-test('the content of an immutable Secret is never told', () => {
+test('the content of an immutable Secret is never shown', () => {
   const live = plain('Secret', { type: 'Opaque', immutable: true, data: { key: 'b2xkLXNlY3JldA==' } })
   const told = immutableFields(live, plain('Secret', { type: 'Opaque', data: { key: 'bmV3LXNlY3JldA==' } }))
   expect(told).toHaveLength(1)

@@ -20,8 +20,8 @@ const asked = (events: readonly object[] | Error, object: KubernetesObject = wor
   return refusedPods({ list } as unknown as KubernetesClient, object, signal)
 }
 
-describe('that pods are refused', () => {
-  test('is told with the reason of the API server, as passing at first and as lasting after a while', async () => {
+describe('a refusal of pods', () => {
+  test('is reported with the reason of the API server, as passing at first and as lasting after a while', async () => {
     expect(await asked([event('FailedCreate', 100, 105)])).toEqual({
       why: expect.stringContaining('PodSecurity'),
       lasts: false,
@@ -67,7 +67,7 @@ describe('that pods are refused', () => {
     expect(await asked([], deployment)).toEqual({ why: 'exceeded quota', lasts: true })
   })
 
-  test('is no guess where nobody may read events', async () => {
+  test('is not guessed where the identity may not read events', async () => {
     expect(await asked(siteError('kubernetes-forbidden', 'no'))).toBeNull()
   })
 })

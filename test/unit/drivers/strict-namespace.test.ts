@@ -194,7 +194,7 @@ describe('a namespace whose quota is used up', () => {
     kubernetes.get({ apiVersion, kind, plural, namespace: 'full', name }, { signal })
   const what = { what: 'it', code: cacheCodes.code['cache-does-not-start'] }
 
-  test('is told while the StatefulSet of a cache waits', async () => {
+  test('is reported while the StatefulSet of a cache waits', async () => {
     const [, set] = serverManifests(cacheIn('full'), toyStack, site, location)
     if (set !== undefined) await kubernetes.apply(set.object, { signal })
     const said = await told(async () =>
@@ -220,7 +220,7 @@ describe('a namespace whose quota is used up', () => {
     })
   })
 
-  test('is told while the Deployment of a guard waits', async () => {
+  test('is reported while the Deployment of a guard waits', async () => {
     const deployment = guardManifests(guard, toyStack, site, parts).find(({ plural }) => plural === 'deployments')
     if (deployment !== undefined) await kubernetes.apply(names(deployment.object), { signal })
     const name = deployment?.object.metadata.name ?? ''
@@ -230,7 +230,7 @@ describe('a namespace whose quota is used up', () => {
     expect(said).toMatchObject({ is: 'pending', waitingFor: expect.stringContaining('exceeded quota') })
   })
 
-  test('is told while the job waits that makes an instance of a database, and fails the wait once it lasts', async () => {
+  test('is reported while the job waits that makes an instance of a database, and fails the wait once it lasts', async () => {
     const job = {
       apiVersion: 'batch/v1',
       kind: 'Job',

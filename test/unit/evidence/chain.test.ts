@@ -63,14 +63,14 @@ describe('where sha256sum cannot do its work, nothing is OK', () => {
     expect(withPath(temporaryFolder())).toEqual({ status: 2, said: expect.stringContaining('no sha256sum') })
   })
 
-  test('it says nothing: the chain is not whole', () => {
+  test('it prints nothing: the chain is not whole', () => {
     const folder = temporaryFolder()
     writeFileSync(join(folder, 'sha256sum'), '#!/bin/sh\nexit 0\n', { mode: 0o755 })
     expect(withPath(folder)).toEqual({ status: 1, said: expect.stringContaining('BROKEN 00000001.sha256') })
   })
 })
 
-describe('a chain that nobody touched', () => {
+describe('a chain that was not changed', () => {
   test('is whole for us and for sha256sum, and both name the same head', () => {
     const files = chainOf(RECORDS)
     const { head } = judgeChain(files)
@@ -94,7 +94,7 @@ describe('a chain that nobody touched', () => {
     expect(byHand(chainOf(RECORDS), heads).whole).toBe(true)
   })
 
-  test('may be empty, unless somebody kept a head', () => {
+  test('may be empty, unless a person kept a head', () => {
     expect(byUs(new Map())).toBe(true)
     expect(byHand(new Map())).toEqual({ whole: true, said: 'OK 0 records, head none' })
     expect(byUs(new Map(), ['a'.repeat(64)])).toBe(false)
@@ -186,7 +186,7 @@ describe('both we and sha256sum alone find', () => {
     expect({ byUs: byUs(files, heads), byHand: byHand(files, heads).whole }).toEqual({ byUs: false, byHand: false })
   })
 
-  test('a tail that was rewritten is whole to whoever kept no head: that is why heads are printed', () => {
+  test('a tail that was rewritten looks whole without a kept head: that is why heads are printed', () => {
     expect({ byUs: byUs(rewritten), byHand: byHand(rewritten).whole }).toEqual({ byUs: true, byHand: true })
   })
 })

@@ -303,7 +303,7 @@ describe('where the time went', () => {
       expect(await split(approval)).toMatchObject({ approvedAt: null, rto: { decide: minutes(11), approve: null } })
   })
 
-  test('where nobody has to approve, the decision ends with the command', async () => {
+  test('where no approval is required, the decision ends with the command', async () => {
     expect((await split(approve)).rto).toMatchObject({ decide: minutes(11), approve: 0 })
   })
 
@@ -352,7 +352,7 @@ describe('the chain in the witness', () => {
     expect(judgeChain(await readChain(store))).toMatchObject({ records: 3, broken: null })
   })
 
-  test('goes on behind records of an older format, which stay what they were', async () => {
+  test('goes on after records of an older format, which stay what they were', async () => {
     const store = memoryStore()
     await store.createText(`${EVIDENCE_FOLDER}00000001.json`, '{"schemaVersion":1,"sequence":1}')
     await keepEvidence(store, await body())

@@ -162,7 +162,7 @@ describe('a rejoin that has found what only its site had', () => {
     ])
   })
 
-  test('and WAL in which nobody committed anything is no loss, however much it is', async () => {
+  test('counts WAL without a commit as no loss, however much it is', async () => {
     const { rejoin } = await rejoined({
       found: { ...FOUND, bytes: [99_000, 99_000], rows: [0, 0], commits: [0, 0], tables: [] },
     })
@@ -281,7 +281,7 @@ describe('the move that a rejoin follows', () => {
     })
   })
 
-  test('is found behind many records of others', async () => {
+  test('is found although many newer records of other runs follow it', async () => {
     const one = await failover()
     const store = memoryStore()
     await keepEvidence(store, like(one, 'long-ago', intent('failover', 'dc-a', 'dc-b')))

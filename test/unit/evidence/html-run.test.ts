@@ -65,7 +65,7 @@ const FREE = new Set([
   'site',
 ])
 
-test('whoever asked, approved or refused can forge no line of what a terminal shows', () => {
+test('the person who asked, approved or refused can forge no line of what a terminal shows', () => {
   const evil = 'sam\r\n00000009  r  execute  switchover  moved  asked by sam\u001b[8m\u202e\u2028x'
   const [first] = records
   if (first?.body.kind !== 'move') throw new Error('the first example is a run')

@@ -77,7 +77,7 @@ describe('the summary of a move', () => {
         expect(text).toContain(part)
   })
 
-  test('of a run that was taken back because somebody asked is no failure, has no arrow, and says how long users were refused', () => {
+  test('of a run that was taken back on request is no failure, has no arrow, and says how long users were refused', () => {
     const asked = report({ verdict: 'undone', operation: 'abort', mode: 'switchover', writeGap: 61_000 })
     const [first, second] = moveSummary(asked).split('\n\n')
     expect(first).toBe('## ↩️ infisical: taken back: dc-a serves as before')

@@ -93,7 +93,7 @@ test('a failover, in which users are refused since the disaster, tells when they
   }
 })
 
-describe('whoever reviews a plan, on a page or on a terminal', () => {
+describe('a reviewer of a plan, on a page or on a terminal', () => {
   test('sees both sites, how far one is behind the other, and what belongs to neither', async () => {
     for (const text of texts(await reviewed()))
       for (const part of ['v1.34', 'behind: 2 segments, 31.5 MB', 'traffic, of no single site', '1/2 answer'])

@@ -115,7 +115,7 @@ describe('a fence that the required level does not need', () => {
     expect(at.toy.effects).toContain('undo switch-off')
   })
 
-  test('is tried again by whoever resumes a run that was interrupted before it was given up, and by nobody afterwards', async () => {
+  test('is tried again by a resume of a run that was interrupted before it was given up, and never afterwards', async () => {
     let tries = 0
     const cancelled = new AbortController()
     const at = await approved({

@@ -148,7 +148,7 @@ describe('a process that dies at any instant', () => {
     expect(ends.locked).toBeGreaterThan(15)
   })
 
-  test('keeps one promotion, and no way back behind it, when an abort dies too and somebody resumes', async () => {
+  test('keeps one promotion, and no way back after it, when an abort dies too and another process resumes', async () => {
     const ends = { 'dc-a': 0, 'dc-b': 0 }
     for (let diesAt = 30; diesAt < 70; diesAt += 3)
       for (let abortDies = 3; abortDies < 40; abortDies += 4) {

@@ -227,7 +227,7 @@ describe('a plan that is not true any more is refused before any effect', () => 
     return { report: await executeFailover(toyWorld(toy, store, { driver }), plan, toyApproval(digest)), looks: asked }
   }
 
-  test('a part that does not answer once costs nobody the approval: it is asked once more', async () => {
+  test('a part that does not answer once does not cost the approval: it is asked once more', async () => {
     expect((await silentAtFirst(1)).report).toMatchObject({ verdict: 'moved' })
     expect(await silentAtFirst(9)).toMatchObject({
       report: { verdict: 'refused', failure: { code: 'plan-stale', what: expect.stringContaining('not to be seen') } },
@@ -235,7 +235,7 @@ describe('a plan that is not true any more is refused before any effect', () => 
     })
   })
 
-  test('nor does a site that does not answer once, and is not seen alive therefore', async () => {
+  test('a site that does not answer once, and is therefore not seen alive, does not cost the approval', async () => {
     const { toy, store } = await deployedToy()
     const { plan, digest } = await planFailover(toyWorld(toy, store), { mode: 'switchover', to: 'dc-b' })
     const silent = ['dc-a']

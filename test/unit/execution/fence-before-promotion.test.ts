@@ -107,7 +107,7 @@ describe('nothing is promoted before this process has seen the old site shut', (
     expect(at.looks.fence).toBeGreaterThan(2)
   }, 20_000)
 
-  test('a fence that somebody opens while another look takes long is seen once more, and shut again', async () => {
+  test('a fence that is opened while another look takes long is seen once more, and shut again', async () => {
     const at = await fencedMove()
     await at.dieAfter(ACTIVATE)
     const before = at.effects.length
@@ -132,7 +132,7 @@ describe('nothing is promoted before this process has seen the old site shut', (
     expect(at.effects.slice(before)).toEqual(['fence', 'copy', 'promote'])
   })
 
-  test('within one process, a fence that somebody opens before the promotion is shut again', async () => {
+  test('within one process, a fence that is opened before the promotion is shut again', async () => {
     const at = await fencedMove()
     const { copy } = at.driver.behaviours
     if (copy?.apply === undefined) throw new Error('no copy')
@@ -250,7 +250,7 @@ describe('nothing is promoted before this process has seen the old site shut', (
     20_000,
   )
 
-  test('a move that nobody disturbs looks once more at each fence at most, and not at all when it was seen a moment ago', async () => {
+  test('an undisturbed move looks once more at each fence at most, and not at all when it was seen a moment ago', async () => {
     const at = await fencedMove()
     expect(await at.perform('begin')).toMatchObject({ verdict: 'moved' })
     // Before its effect, after it, and once more where time has passed.

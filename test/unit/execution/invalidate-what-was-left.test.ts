@@ -98,7 +98,7 @@ function gate() {
 }
 
 describe('a process that falls asleep between its look at the lock and its effect', () => {
-  test('and is taken over from, finds its effect refused and changes nothing any more', async () => {
+  test('finds its effect refused after another process took over, and changes nothing any more', async () => {
     const at = await deployed()
     const site = versionedObject()
     const sleep = gate()

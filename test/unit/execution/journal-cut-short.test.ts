@@ -18,7 +18,7 @@ const intentOf = (step: string) => (entry: JournalEntry) => entry.kind === 'inte
 const FENCE_INTENT = intentOf('database.fence@dc-a')
 
 describe('a journal whose newest entries are gone costs steps that are done again, and no promise', () => {
-  test('whoever takes the run back opens the fence that nothing is on record of any more', async () => {
+  test('an abort opens the fence that is on record no more', async () => {
     const at = await fencedMove()
     await at.dieAfter(COPY)
     await cut(at, FENCE_INTENT)
@@ -26,7 +26,7 @@ describe('a journal whose newest entries are gone costs steps that are done agai
     expect(at.sites.fenced).toBe(false)
   })
 
-  test('whoever goes on, and fails, opens it as well: nobody takes it for one that was shut before the run began', async () => {
+  test('a resume that fails opens it as well: the fence does not count as shut before the run began', async () => {
     const at = await fencedMove()
     await at.dieAfter(FENCE)
     await cut(at, FENCE_INTENT)
@@ -102,7 +102,7 @@ describe('a journal whose newest entries are gone costs steps that are done agai
   })
 })
 
-describe('a lock that a deployer has written into the name of a run blocks nobody', () => {
+describe('a lock that a deployer has written into the name of a run blocks no other run', () => {
   const begunOf = (entries: readonly JournalEntry[]) =>
     entries.flatMap((entry) => (entry.kind === 'begun' ? [entry.attempt] : []))
   const written = async (at: Move, attempt: number): Promise<void> => {
@@ -127,7 +127,7 @@ describe('a lock that a deployer has written into the name of a run blocks nobod
     expect(await at.perform(how)).toMatchObject({ verdict, failure: null })
   })
 
-  test('no process takes the name that the lock holds already: another one could not be told from it', async () => {
+  test('no process takes the name that the lock holds already: another one could not be distinguished from it', async () => {
     const at = await fencedMove()
     await at.dieAfter(FENCE)
     await written(at, 2)

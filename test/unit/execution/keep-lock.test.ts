@@ -197,7 +197,7 @@ test.each(['time', 'replace'] as const)(
   },
 )
 
-test('whoever resumes a run whose process died waits for its lock, and for 15 s at most', async () => {
+test('a process that resumes a run whose process died waits for its lock, and for 15 s at most', async () => {
   expect(LOCK_LIFETIME).toBeLessThanOrEqual(10_000)
   // Three renewals may fail before a lock expires under a holder that lives.
   expect(LOCK_RENEWAL * 4).toBeLessThanOrEqual(LOCK_LIFETIME)

@@ -37,7 +37,7 @@ describe('a run that shut nothing is taken back, however ill the old site is by 
     expect((await at.store.get('lock.json'))?.body).toMatchObject({ released: true })
   })
 
-  test('so does a resume of a run that was going back', async () => {
+  test('a resume of a run that was going back ends as undone as well', async () => {
     const at = await fencedMove()
     await at.dieAfter(LOCK)
     await (await openJournal(at.store, 'r1')).append({ kind: 'turned-back', at: new Date().toISOString() })
@@ -45,7 +45,7 @@ describe('a run that shut nothing is taken back, however ill the old site is by 
     expect(await at.perform('resume')).toMatchObject({ verdict: 'undone', failure: null })
   })
 
-  test('a fence that nobody answers for is left as it is, and said', async () => {
+  test('a fence whose site does not answer is left as it is, and the log says so', async () => {
     const at = await fencedMove()
     await at.dieAfter(LOCK)
     at.sites.answers = false
@@ -59,7 +59,7 @@ describe('a run that shut nothing is taken back, however ill the old site is by 
     )
   })
 
-  test('one with versions that nobody has asked to shut is not written to', async () => {
+  test('a fence with versions that no process has asked to shut is not written to', async () => {
     const at = await fencedMove()
     await at.dieAfter(LOCK)
     versioned(at, { due: true })
@@ -95,7 +95,7 @@ describe('what is shut is opened, although nothing is on record of it', () => {
     })
   })
 
-  test('so must one that is on record as shut', async () => {
+  test('a fence that is on record as shut must be seen open as well', async () => {
     const at = await fencedMove()
     await at.dieAfter(FENCE)
     bent(at, { undone: crashLoop })

@@ -39,20 +39,20 @@ function patient(store: ConditionalStore, signal = new AbortController().signal)
 }
 
 describe('a run waits for a witness that does not answer', () => {
-  test('and says so once', async () => {
+  test('and logs the wait once', async () => {
     const { store, warnings } = patient(failing(memoryStore(), 20, 'early'))
     await store.create('a', { one: 1 })
     expect((await store.get('a'))?.body).toMatchObject({ one: 1 })
     expect(warnings).toEqual(['the witness does not answer: waiting for it for up to 5 min'])
   })
 
-  test('and knows its own write again when only the answer was lost', async () => {
+  test('and recognizes its own write when only the answer was lost', async () => {
     const { store } = patient(failing(memoryStore(), 3, 'late'))
     const version = await store.create('a', { one: 1 })
     await expect(store.replace('a', { two: 2 }, version)).resolves.toBeDefined()
   })
 
-  test('but not the same words written by somebody else', async () => {
+  test('and does not take the same document of another writer for its own', async () => {
     const memory = memoryStore()
     await memory.create('a', { one: 1 })
     await expect(patient(failing(memory, 1, 'early')).store.create('a', { one: 1 })).rejects.toMatchObject({
@@ -60,12 +60,12 @@ describe('a run waits for a witness that does not answer', () => {
     })
   })
 
-  test('not for ever', async () => {
+  test('not longer than its deadline', async () => {
     const { store } = patient(failing(memoryStore(), WITNESS_PATIENCE, 'early'))
     await expect(store.get('a')).rejects.toMatchObject({ code: 'witness-unreachable' })
   })
 
-  test('not once it was cancelled, and never where waiting does not help', async () => {
+  test('not after it was cancelled, and never where waiting does not help', async () => {
     await expect(patient(failing(memoryStore(), 2, 'early'), AbortSignal.abort()).store.get('a')).rejects.toMatchObject(
       {
         code: 'witness-unreachable',

@@ -9,7 +9,7 @@ test('where the old site can serve again, each fence is shut again once', () => 
   expect([mayShutAgain(one, true), mayShutAgain(other, true), mayShutAgain(one, true)]).toEqual([true, true, false])
 })
 
-test('where nobody can be served by going back, what somebody opens is shut again for five minutes from the first time on', () => {
+test('where going back serves no user, what another controller opens is shut again for five minutes from the first time on', () => {
   const clock = toyClock()
   const mayShutAgain = boundOnShutting(clock)
   clock.pass(600_000)

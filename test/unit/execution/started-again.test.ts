@@ -62,7 +62,7 @@ async function moving() {
   return { sites, effects, driver, perform, clock }
 }
 
-test('whoever continues a run starts again what another controller has stopped, before users are let in', async () => {
+test('a process that continues a run starts again what another controller has stopped, before users are let in', async () => {
   const at = await moving()
   const { start } = at.driver.behaviours
   if (start === undefined) throw new Error('no start')

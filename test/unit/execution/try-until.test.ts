@@ -84,7 +84,7 @@ test('what another try does not help ends at once', async () => {
   expect([triedAt, said]).toEqual([[0], []])
 })
 
-test('somebody who cancels is not kept waiting', async () => {
+test('a cancellation ends a wait at once', async () => {
   const { result, stopping } = troubled(Number.POSITIVE_INFINITY, () => ({ retry: 'transient' }))
   stopping.abort(siteError('cancelled', 'somebody pressed Ctrl+C'))
   await expect(result).rejects.toMatchObject({ code: 'cancelled' })

@@ -42,7 +42,7 @@ test('a run that cannot tell whether the witness names the new site opens nothin
   expect(toy.effects).not.toContain('undo demote')
 })
 
-test('a run whose fence was taken back behind the point of no return stops with a reason and a next step', async () => {
+test('a run whose fence was taken back after the point of no return stops with a reason and a next step', async () => {
   const { toy, store } = await deployedToy()
   const driver = toyDriver(toy, { start: async () => Promise.reject(siteError(toyCode['image-missing'], 'no image')) })
   const { plan, digest } = await planFailover(toyWorld(toy, store), { mode: 'switchover', to: 'dc-b' })

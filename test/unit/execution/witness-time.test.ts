@@ -44,7 +44,7 @@ describe('what crosses machines is judged by the time of the witness', () => {
     },
   )
 
-  test('a runner whose clock is 2 h ahead leaves no lock that blocks anybody for longer than its lifetime', async () => {
+  test('a runner whose clock is 2 h ahead leaves no lock that blocks other runs for longer than its lifetime', async () => {
     const { world, store, truth, pass } = await runnerThatIs(hours(2))
     await takeLock(store, request('deploy-1', await witnessTime(store, world.clock)))
     pass(seconds(13))
@@ -52,7 +52,7 @@ describe('what crosses machines is judged by the time of the witness', () => {
     expect((await readLock(store))?.record.holder).toBe('deploy-2')
   })
 
-  test('a lock that says that it ends in two hours is nobody’s, and its own holder brings it back into its bounds', async () => {
+  test('a lock that says that it ends in two hours counts as free, and its own holder brings it back into its bounds', async () => {
     const { store, truth } = await runnerThatIs(0)
     await takeLock(store, request('forged', new Date(truth().getTime() + hours(2))))
     const forged = (await readLock(store))?.record
@@ -83,7 +83,7 @@ describe('what crosses machines is judged by the time of the witness', () => {
     },
   )
 
-  test('a plan that has expired is refused by a runner whose clock is behind', async () => {
+  test('a plan that has expired is refused by a runner whose clock is slow', async () => {
     const { world, pass } = await runnerThatIs(-minutes(4))
     const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
     pass(hours(2) + minutes(2))

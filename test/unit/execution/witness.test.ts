@@ -58,7 +58,7 @@ describe('the lock', () => {
     )
   })
 
-  test('is refused while somebody holds it, with holder and expiry, and free again after its lifetime', async () => {
+  test('is refused while another process holds it, with holder and expiry, and free again after its lifetime', async () => {
     const store = memoryStore()
     await takeLock(store, request('first'))
     await expect(takeLock(store, request('second', later(LOCK_LIFETIME - 1)))).rejects.toMatchObject({
@@ -138,7 +138,7 @@ describe('the lock', () => {
     })
   })
 
-  test('is ended, and not released, by a run that stops: whoever continues it takes it at once, and nobody takes it for free', async () => {
+  test('is ended, and not released, by a run that stops: the process that continues it takes it at once, and no other run takes it for free', async () => {
     const store = memoryStore()
     await takeLock(store, request('ours'))
     await endLock(store, 'ours', later(1))
@@ -166,7 +166,7 @@ describe('the lock', () => {
     expect((await readLock(store))?.record).toMatchObject({ holder: 'ours', released: false })
   })
 
-  test('is renewed and given back over a write of its own process that nobody waited for', async () => {
+  test('is renewed and given back over a write of its own process that was not awaited', async () => {
     const store = memoryStore()
     const [one, other] = [slow(store), slow(store)]
     await takeLock(store, request('ours'))

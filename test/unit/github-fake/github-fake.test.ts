@@ -134,7 +134,7 @@ describe("every answer fits GitHub's published description:", () => {
 })
 
 describe('an environment', () => {
-  test('that nobody made is made without rules when a job names it', async () => {
+  test('that does not exist is made without rules when a job names it', async () => {
     const run = await control.startRun({ actor: 'otto' })
     expect(await control.reachEnvironment(run.id, 'typo')).toBe('running')
     expect(await get('/environments/typo')).toMatchObject({
@@ -221,7 +221,7 @@ describe('a run', () => {
   })
 })
 
-test('nothing is told without a token, and nothing of another repository', async () => {
+test('GitHub answers nothing without a token, and nothing of another repository', async () => {
   expect((await fetch(`${fake.url}/repos/lab/stacks/branches/main`)).status).toBe(401)
   expect(
     (await fetch(`${fake.url}/repos/lab/other/branches/main`, { headers: { authorization: 'Bearer x' } })).status,

@@ -35,7 +35,7 @@ describe('a site that has no right to be open', () => {
     await watch(toy, { until: 60_000 })
     expect(toy.effects.length).toBe(2)
   })
-  test('a fence that fails keeps no other part open, is tried again, and is told', async () => {
+  test('a fence that fails keeps no other part open, is tried again, and is reported', async () => {
     let tries = 0
     const toy = toySite({ witness: { epoch: 5, activeSite: 'dc-b' } })
     toy.broken.application = async () => {
@@ -61,7 +61,7 @@ describe('a site that has no right to be open', () => {
     await watch(toy, { until: 1 })
     expect(toy.effects).toEqual(['close database', 'close application'])
   })
-  test('an answer that comes after its deadline, as behind a freeze, proves nothing', async () => {
+  test('an answer that comes after its deadline, as after a freeze, proves nothing', async () => {
     const toy = toySite()
     toy.onReading = () => {
       toy.now += 6_000
@@ -73,7 +73,7 @@ describe('a site that has no right to be open', () => {
       witnessSilent: 'its answer is 6.0 s old',
     })
   })
-  test('with a witness that is silent since the boot it is closed once the declared silence is over, and not before', async () => {
+  test('is closed when the witness is silent since the boot and the declared silence is over, and not before', async () => {
     const toy = toySite({ witness: null })
     const booted = toy.now
     let closedAt = 0
@@ -87,7 +87,7 @@ describe('a site that has no right to be open', () => {
   })
 })
 
-describe('a site that nobody asked to close', () => {
+describe('a site that was not asked to close', () => {
   test('the active site sees no write, also while its witness is silent for hours', async () => {
     const toy = toySite()
     toy.onReading = (reading) => {
@@ -198,7 +198,7 @@ describe('the life of a guard', () => {
     await watch(toy, { until: 60_000 })
     expect(toy.effects.length).toBe(2)
   })
-  test('it says each change once, and reports at least every half minute', async () => {
+  test('the log has each change once, and a report at least every half minute', async () => {
     const toy = toySite()
     await watch(toy, { until: 3_600_000 })
     expect(toy.lines).toEqual(['dc-a is the active site (epoch 4, active: dc-a)'])

@@ -138,7 +138,7 @@ describe('the verdict of a drill with a failover', () => {
     expect(drillVerdict({ ...facts, moves })).toEqual(['11 acknowledged writes are lost, and the rejoin found 0 rows'])
   })
 
-  test('names a second writer: by the databases, and by whom users were answered', () => {
+  test('names a second writer: by the databases, and by the site that answered users', () => {
     const late = [...ENTRIES, written(61, 'dc-b')]
     const lost = { site: 'dc-b', at: 30_000, twoWritersMs: 31_000 }
     expect(drillVerdict(drilled(0, { lost }, late))).toEqual([

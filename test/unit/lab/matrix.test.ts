@@ -32,7 +32,7 @@ describe('the matrix', () => {
     expect(new Set(sampleOf(some, 10_000, 3).map(nameOf))).toEqual(new Set(some.map(nameOf)))
   })
 
-  test('loses a site in front of every failover and every rejoin, and in front of no switchover', () => {
+  test('loses a site before every failover and every rejoin, and before no switchover', () => {
     for (const one of allCases) expect(lossIn(one) === null).toBe(one.mode === 'switchover')
   })
 
@@ -46,7 +46,7 @@ describe('the matrix', () => {
     expect(phases('rejoin')).toEqual(new Set())
   })
 
-  test('loses a site at every point of a switchover behind its lock and in front of its point of no return, in every way', () => {
+  test('loses a site at every point of a switchover after its lock and before its point of no return, in every way', () => {
     const amid = allCases.filter((one) => one.amid !== null)
     expect(new Set(amid.map(({ mode }) => mode))).toEqual(new Set(['failover']))
     expect(new Set(amid.map((one) => one.amid?.phase))).toEqual(new Set(['PREPARE', 'DRAIN', 'FENCE', 'FINAL_SYNC']))
@@ -184,7 +184,7 @@ test('a loss that the rejoin did not find is a broken promise: all that users lo
   expect(failuresOf([0, 0])).toEqual(['1 acknowledged writes are lost, and the rejoin found 0 rows'])
 })
 
-test('what a deploy would change in the end was left behind by the move', () => {
+test('what a deploy would change in the end was left by the move', () => {
   const facts = caseFacts({ trouble: 'none', mode: 'switchover' }, 0)
   const undeclared = ['database.schedule@dc-a: change ScheduledBackup/pg-dc-a spec.suspend']
   expect(judgeCase({ ...facts, undeclared }).failures).toEqual([expect.stringContaining('spec.suspend')])
@@ -255,7 +255,7 @@ describe('a failover that was taken back when its site was there again', () => {
   })
 })
 
-test('a failover behind a switchover that nobody ended has an epoch more behind it', () => {
+test('a failover after a switchover that was never ended has one epoch more after it', () => {
   const facts = caseFacts({ trouble: 'kill', mode: 'failover' }, 0)
   const amid: CaseFacts = { ...facts, one: { ...facts.one, amid: { phase: 'FENCE', at: 'waits', runner: 'dies' } } }
   expect(judgeCase(amid).failures).toEqual([expect.stringContaining('the epoch went from 1 to 3')])

@@ -27,7 +27,7 @@ describe('a lock between processes', () => {
     expect(log).toEqual([`${first} begins`, `${first} ends`, `${second} begins`, `${second} ends`])
   })
 
-  test('names who holds it, and gives up when told to', async () => {
+  test('names who holds it, and gives up on request', async () => {
     const file = await lockFile()
     const refuse = async (holder: number): Promise<void> => {
       throw new Error(`held by ${holder}`)

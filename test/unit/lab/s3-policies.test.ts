@@ -18,7 +18,7 @@ const may = (account: AccountName, action: string, bucket: BucketName) =>
   )
 
 describe('who may do what in the object store', () => {
-  test('nobody may delete from the witness', () => {
+  test('no identity may delete from the witness', () => {
     expect(accountNames.filter((account) => may(account, 's3:DeleteObject', witnessBucket))).toEqual([])
   })
 

@@ -24,7 +24,7 @@ const promoted = [
   said(19, 'database system is ready to accept connections'),
 ]
 
-test('a switchover as both logs tell it: the old primary ends before the new one begins, and nobody wrote beside anybody', () => {
+test('both logs of a switchover say that the old primary ends before the new one begins, and that there was one writer at a time', () => {
   const spans = [...writableSpans('dc-a', demoted, at(0)), ...writableSpans('dc-b', promoted, null)]
   expect(spans).toEqual([
     { site: 'dc-a', from: at(0), to: at(10) },

@@ -190,7 +190,7 @@ describe('a ledger', () => {
 })
 
 describe('a ledger in a process of its own', () => {
-  test('stops when it is told to and has everything on the disk', async () => {
+  test('stops on request and has everything on the disk', async () => {
     const ledger = await startLedgerProcess(options())
     await eventually('some writes', async () => (await ledger.entries()).length > 10)
     const summary = await ledger.stop()

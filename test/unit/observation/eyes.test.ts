@@ -239,7 +239,7 @@ describe('what is met at a site', () => {
     },
   )
 
-  test('nothing that is met with a fault on our own side makes it down', () => {
+  test('a fault on our own side never makes it down', () => {
     const down = Object.entries(UNSEEN).flatMap(([cause, { vote }]) => (vote === 'down' ? [cause] : []))
     expect(down).toEqual(['no-answer', 'refused', 'no-such-host'])
   })

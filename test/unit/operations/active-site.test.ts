@@ -34,7 +34,7 @@ const witness = (activeSite: string | null): WitnessView => ({
 })
 
 describe.each([backup, restoreTest, deploying])('%s', (_, operation) => {
-  test('is told that the witness is silent, not that the stack was never deployed', async () => {
+  test('gets the answer that the witness is silent, not that the stack was never deployed', async () => {
     expect(await refusal(operation, { witness: { kind: 'silent', why: 'no answer' } })).toMatchObject({
       code: 'witness-silent',
       mustAct: 'site',

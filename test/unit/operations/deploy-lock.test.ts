@@ -114,13 +114,13 @@ test('a deploy does not open what a move that stopped half way has closed', asyn
   await expect(begun).rejects.toMatchObject({ code: 'move-unfinished' })
 })
 
-test('a deploy whose lock somebody else has taken applies nothing more: the roles that it knows may be those of before', async () => {
+test('a deploy whose lock another run has taken applies nothing more: the roles that it knows may be those of before', async () => {
   const { applied, report } = await deploying((store) => changed(store, 'lock.json', { holder: 'a-failover' }))
   expect(applied).toEqual(['database'])
   expect(report).toMatchObject({ verdict: 'failed', failure: { code: 'lock-lost' } })
 })
 
-test('a deploy that looked before a move, and took the lock behind it, applies nothing', async () => {
+test('a deploy that looked before a move, and took the lock after it, applies nothing', async () => {
   const { applied, report } = await deploying(
     async () => undefined,
     (store) => changed(store, 'active.json', { epoch: 2, activeSite: 'dc-b' }),

@@ -55,7 +55,7 @@ const onActive = (store: MemoryStore, before: () => void, after: () => void): Co
 const nothing = (): void => undefined
 
 describe('a run that may have changed something never says that nothing was changed', () => {
-  test('when the step that takes the lock fails behind the taken lock', async () => {
+  test('when the step that takes the lock fails after it took the lock', async () => {
     const refuse = (): never => {
       throw siteError('kubernetes-forbidden', 'a right is missing on dc-a')
     }
@@ -78,7 +78,7 @@ describe('a run that may have changed something never says that nothing was chan
     })
   })
 
-  test('when it is cancelled while a step works: the step has begun, and nobody knows how it ended', async () => {
+  test('when it is cancelled while a step works: the step has begun, and its end is unknown', async () => {
     const report = await run(
       ({ toy, cancel }) => ({ driver: toyDriver(toy, { close: async () => cancel() }) }),
       FAILOVER,

@@ -74,7 +74,7 @@ describe('what a plan expects', () => {
     expect(learnedText(plan)).toBe(`from 1 former run for 2 of 3 steps, estimates for the others`)
   })
 
-  test('binds nobody: a plan stays good when more is learned between its approval and its start', async () => {
+  test('is no fact that binds: a plan stays good when more is learned between its approval and its start', async () => {
     const { store } = await moved()
     const [body] = await newestBodies(store, 1)
     if (body === undefined) throw new Error('the first move left no record')
@@ -103,7 +103,7 @@ describe('what cannot be learned costs no plan', () => {
     expect(plan.predictions.learned).toEqual({ runs: 0, steps: 0 })
   })
 
-  test('evidence that hangs: what was read until then counts, and nobody waits longer than 2 s', async () => {
+  test('evidence that hangs: what was read until then counts, and no plan waits longer than 2 s', async () => {
     const { store } = await moved()
     const hung = new Promise<never>(() => undefined)
     const took = awakeClock()

@@ -97,7 +97,7 @@ function planOf(stack: SmallStack, content: string): string {
   return path
 }
 
-describe('whoever is refused on a terminal leaves a record', () => {
+describe('a refused command on a terminal leaves a record', () => {
   const reason = ['--reason', 'incident 4711', '--requested-by', 'sam']
   let stack: SmallStack
   beforeAll(() => {
@@ -139,7 +139,7 @@ describe('whoever is refused on a terminal leaves a record', () => {
     ])
   })
 
-  test('who continues what there is not, or approves it without a reason', async () => {
+  test('that continues an unknown run, or approves a run without a reason', async () => {
     const unknown = await recorded(stack, () => standby(stack, 'resume', '--run', 'r1'))
     expect(unknown.records).toMatchObject([
       { kind: 'refusal', operation: 'resume', run: 'r1', failure: { code: 'run-unknown' }, plan: null },
@@ -161,7 +161,7 @@ describe('whoever is refused on a terminal leaves a record', () => {
     ])
   })
 
-  test('and auditors see it', async () => {
+  test('the record is in the evidence that auditors read', async () => {
     const path = planOf(stack, planText())
     const { records } = await recorded(stack, () => standby(stack, 'execute', '--plan', path, ...reason))
     const evidence = (...args: string[]): Promise<Ended> =>
@@ -176,7 +176,7 @@ describe('whoever is refused on a terminal leaves a record', () => {
   })
 })
 
-describe('whoever is refused in the action leaves a record', () => {
+describe('a refused run of the action leaves a record', () => {
   const environment = 'production-failover'
 
   /** A run that sam started and nobody has approved. */
@@ -219,7 +219,7 @@ describe('whoever is refused in the action leaves a record', () => {
     return { ...ended, page, summary: readFileSync(summary, 'utf8') }
   }
 
-  test('when nobody approved: with the credentials of the witness, and none of a site', async () => {
+  test('when no reviewer approved: with the credentials of the witness, and none of a site', async () => {
     const stack = stackOn()
     let [page, summary] = ['', '']
     const { ended, records } = await recorded(stack, async () => {
@@ -262,7 +262,7 @@ describe('whoever is refused in the action leaves a record', () => {
     expect(records).toMatchObject([{ kind: 'refusal', failure: { code: 'plan-for-another-site' }, plan: null }])
   })
 
-  test('and where the witness does not answer, the log says that none could be left, within seconds', async () => {
+  test('where the witness does not answer, the log says within seconds that no record could be left', async () => {
     const hole = await blackHole()
     const stack = stackOn({ storage: `http://127.0.0.1:${hole.port}` })
     const begun = performance.now()

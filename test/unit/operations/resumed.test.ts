@@ -121,7 +121,7 @@ describe('a run that never held its lock', () => {
     expect(record?.facts.started).not.toEqual(record?.facts.planned)
   })
 
-  test('is not resumed when its plan has expired, whoever approves it anew', async () => {
+  test('is not resumed when its plan has expired, even with a new approval', async () => {
     const at = await leftBeforeLock()
     at.clock.pass(3 * 3_600_000)
     const renewed = toyApproval(at.digest, { proof: { purpose: { operation: 'resume', run: RUN } } })
@@ -259,7 +259,7 @@ describe('a run that was begun', () => {
     expect(await looks(at, at.run)).toBe(1)
   })
 
-  test('is continued with the stack file that it was begun with: whoever has another one is told which, and to make no new plan', async () => {
+  test('is continued with the stack file that it was begun with: with another one, the error names the right one and asks for no new plan', async () => {
     const { world, kept, run } = await begun()
     const other = { ...world, stack: { ...world.stack, source: { ...world.stack.source, digest: 'another' } } }
     const { failure } = await continueFailover(other, kept, 'resume', toyAllowed(kept))
@@ -310,7 +310,7 @@ describe('what lies in the witness of a run', () => {
     expect(await continueToy(at.world, RUN, 'abort')).toMatchObject({ verdict: 'undone' })
   })
 
-  test('may be its lock alone: who is sent to resume or abort it is told the way out', async () => {
+  test('may be its lock alone: an error that names resume or abort also names the way out', async () => {
     const at = await planned(SWITCHOVER)
     const holder = 'forged#1'
     await takeLock(at.store, {

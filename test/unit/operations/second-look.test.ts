@@ -94,7 +94,7 @@ describe('before an approved plan is refused', () => {
     expect(await executed(absentAt(B), absentAt(B))).toMatchObject({ verdict: 'refused', looks: 2, moved: false })
   })
 
-  test('whoever stays silent is not asked a third time', async () => {
+  test('a site that stays silent is not asked a third time', async () => {
     expect(await executed(silentAt(B), silentAt(B))).toMatchObject({
       verdict: 'refused',
       code: 'plan-stale',
@@ -115,7 +115,7 @@ describe('before an approved plan is refused', () => {
   test.each<[string, Look, ReasonCode]>([
     ['what was said has changed', elsewhere, 'plan-stale'],
     ['somebody says what stands against it', { blocker: 'replay-paused' }, 'replay-paused'],
-  ])('nobody is asked again where %s', async (_, look, code) => {
+  ])('no site is asked again where %s', async (_, look, code) => {
     expect(await executed(look)).toMatchObject({ verdict: 'refused', code, looks: 1, moved: false })
   })
 

@@ -36,7 +36,7 @@ describe('a plan rests on facts', () => {
     expect(staleFacts([lag(0), image], [image])).toEqual([])
     expect(staleFacts([lag(0)], [])).toEqual([{ fact: 'database@dc-b gap', planned: '0', now: 'not to be seen' }])
   })
-  test('a fact that cannot be seen any more, or that nobody planned with, is stale', () => {
+  test('a fact that cannot be seen any more, or that the plan does not know, is stale', () => {
     expect(staleFacts([timeline(4)], [])).toHaveLength(1)
     expect(staleFacts([], [timeline(4)])).toHaveLength(1)
   })

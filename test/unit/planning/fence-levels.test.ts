@@ -86,7 +86,7 @@ describe('an archive that is closed alone', () => {
     expect(reaches(['database', 'archive'], 'archive')).toBe(true)
     expect(reaches(['power'], 'archive')).toBe(true)
   })
-  test('does not let a failover pass whose site is seen alive and whose database nobody fences', () => {
+  test('does not let a failover pass whose site is seen alive and whose database no step fences', () => {
     const archive = ['orders', 'users']
     expect(tooLow(plan({ failover: 'archive', archive }))).toContain(
       'this plan shuts archive, and leaves orders, users open',

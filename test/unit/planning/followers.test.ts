@@ -156,7 +156,7 @@ describe('a third site that calls itself active', () => {
   })
 })
 
-test('a failover is told of a site that would lose less', () => {
+test('a failover names a site that would lose less', () => {
   const ahead: FlatDriver = {
     ...following,
     ahead: ({ name }) =>

@@ -30,7 +30,7 @@ function refusedWith(activeSite: string, request: MoveRequest): Pick<StandbyErro
   }
 }
 
-test('whoever asks for a move that cannot begin is told what to do instead', () => {
+test('a request for a move that cannot begin is refused with what to do instead', () => {
   const request: MoveRequest = { mode: 'switchover', to: 'dc-b' }
   const refused = [
     refusedWith('dc-a', { ...request, from: 'dc-b' }),
@@ -49,7 +49,7 @@ test('whoever asks for a move that cannot begin is told what to do instead', () 
   for (const one of refused) expect(one?.next).toMatch(/\w.*\.$/)
 })
 
-test('while the witness is silent nobody is told that a site is active: a plan to look at takes what is named, or the first', () => {
+test('while the witness is silent no site is reported as active: a plan to look at takes what is named, or the first', () => {
   const observation: Observation = { at: '', witness: { kind: 'silent', why: 'no answer' }, sites: {}, components: {} }
   const asked = (request: Partial<MoveRequest>) =>
     intentOf(toyStack, observation, { mode: 'switchover', to: 'dc-b', ...request })
@@ -59,7 +59,7 @@ test('while the witness is silent nobody is told that a site is active: a plan t
   expect(() => asked({ from: 'dc-x' })).toThrow(expect.objectContaining({ code: 'unknown-site' }))
 })
 
-test('where no target is named, the first declared site that answers and is not active is taken; a rejoin has to be told', () => {
+test('where no target is named, the first declared site that answers and is not active is taken; a rejoin must name it', () => {
   const active = {
     schemaVersion: 1,
     stack: 'toy',

@@ -71,7 +71,7 @@ describe('whether a site lives', () => {
     // What is cut off from its API server may serve on.
     expect(liveness(nodes(0, 3), { from: 'lb-1', says: 'up', what: 'its application answers' })).toBe('up')
   })
-  test('whoever sees it alive is believed, however many do not', () =>
+  test('one signal that it is up is believed, however many say otherwise', () =>
     expect(liveness(lost, down('lb-1'), down('lb-2'), { from: 'replica', says: 'up', what: 'streams' })).toBe('up'))
 })
 
@@ -117,20 +117,20 @@ describe('the plan of a failover', () => {
     expect(() => plan(lost, failover, { driver: { move } })).toThrow(expect.objectContaining({ code: 'plan-defect' }))
   })
 
-  test('that fences behind the promotion is a defect: it shuts nothing', () => {
+  test('that fences after the promotion is a defect: it shuts nothing', () => {
     const move: FlatDriver['move'] = (component) =>
       component.name === 'database' ? [toyStep('database.close', 'TRAFFIC', { fence: 'traffic' })] : []
     expect(() => plan(lost, failover, { driver: { move } })).toThrow(expect.objectContaining({ code: 'plan-defect' }))
   })
 
-  test('fences the database of a site whose API answers, in front of the promotion', () => {
+  test('fences the database of a site whose API answers, before the promotion', () => {
     const planned = plan(both, failover)
     expect(planned.steps.find((step) => step.fence === 'database')).toMatchObject({ site: 'dc-a', phase: 'FENCE' })
     expect(planned.fencing).toEqual({ required: 'database', planned: ['traffic', 'database'] })
     expect(blockersOf(planned)).toEqual([])
   })
 
-  test('is refused while somebody sees the site alive and nobody can fence its database', () => {
+  test('is refused while a signal says that the site is alive and no step can fence its database', () => {
     const planned = plan(lost, failover, sees({ from: 'lb-1', says: 'up', what: 'its application answers' }))
     expect(blockersOf(planned)).toEqual(['fence-too-low'])
   })
@@ -205,7 +205,7 @@ describe('the plan of a failover', () => {
     expect(blockersOf(plan(lost, { ...failover, acceptLoss: 3_600_000 }, hour))).toEqual([])
   })
 
-  test('is refused when nobody can say how much would be lost, whatever was accepted', () => {
+  test('is refused when the loss is unknown, whatever was accepted', () => {
     const unknown: Around = {
       driver: { loss: () => ({ of: 'writes', bytes: [0, null], seconds: [0, null], why: 'the archive is silent' }) },
     }
@@ -364,7 +364,7 @@ describe('the plan of a reopening', () => {
     )
   })
 
-  test('a plan that names two sites, or promotes, is a defect before anybody signs it', () => {
+  test('a plan that names two sites, or promotes, is a defect before it can be signed', () => {
     const planned = plan(both, request, opening)
     const judgement = {
       stack: toyStack,

@@ -74,7 +74,7 @@ describe('the order of steps', () => {
     expect(orderProblems([toyStep('a.x', 'START'), toyStep('a.x', 'GREEN')])[0]).toContain('share one id')
   })
 
-  test('steps beside each other cost the time of the longest, steps behind each other the sum', () => {
+  test('parallel steps cost the time of the longest, consecutive steps the sum', () => {
     const times = schedule([
       toyStep('a.x', 'FENCE', { expected: 3_000 }),
       toyStep('b.x', 'FENCE', { expected: 1_000 }),

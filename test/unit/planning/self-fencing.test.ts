@@ -57,7 +57,7 @@ const found = ({ findings }: Plan) =>
     .map(({ code, severity }) => `${code} ${severity}`)
 const CLOSES = { closeAfter: '30s' }
 
-describe('a failover from a site that nobody reaches', () => {
+describe('a failover from a site that does not answer', () => {
   test.each(['application', 'database'] as const)(
     'waits for its guard when the stack demands %s, between naming the new site and promoting it',
     (level) => {
@@ -162,7 +162,7 @@ test('a switchover waits for no guard', () => {
   expect(waitOf(plan('database', { ...CLOSES, answers: true, mode: 'switchover' }))).toBeUndefined()
 })
 
-test('a driver that calls a step of its own a fence by time makes no plan: only the wait in front of every promotion is one', () => {
+test('a driver that calls a step of its own a fence by time makes no plan: only the wait before every promotion is one', () => {
   const move: FlatDriver['move'] = (component) =>
     component.name === 'database' ? [toyStep('database.hope', 'FENCE', { fence: 'database', byTime: true })] : []
   expect(() => plan('database', { ...CLOSES, driver: { move } })).toThrow(

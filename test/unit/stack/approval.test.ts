@@ -48,7 +48,7 @@ describe('the part approval', () => {
     })
   })
 
-  test('may be missing: then nobody has to approve', () => {
+  test('may be missing: then no approval is required', () => {
     expect(approvalOf('{}')).toEqual({ expiry: hours(2) })
   })
 

@@ -19,7 +19,7 @@ describe('two components may keep their objects', () => {
   })
 })
 
-describe('no component may keep its objects', () => {
+describe('a component is refused whose objects lie', () => {
   test.each([
     [
       'in the folder of another one',

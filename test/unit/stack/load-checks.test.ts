@@ -193,7 +193,7 @@ describe('at load is refused', () => {
   })
 })
 
-describe('at load is told, and used all the same', () => {
+describe('a stack file is loaded with a warning about', () => {
   const dcB = '00000000-0000-0000-0000-00000000000b'
   test.each<[string, string, string, string]>([
     [
@@ -234,13 +234,13 @@ describe('at load is told, and used all the same', () => {
     expect(warned(text)).toEqual([expect.stringContaining(warning)])
   })
 
-  test('and so is nothing of the published stacks, nor of a store in a private network', () => {
+  test('nothing in the published stacks, nor about a store in a private network', () => {
     expect(warned(infisical)).toEqual([])
     for (const endpoint of ['http://10.1.2.3:9000', 'http://minio:9000', 'http://s3.dc-b.lab', 'http://127.0.0.1'])
       expect(warned(replaced(infisical, 'https://s3.dc-b.example.com', endpoint))).toEqual([])
   })
 
-  test('by status too, with the line', () => {
+  test('that status shows too, with the line', () => {
     const text = replaced(infisical, '_KUBECONFIG_DC_B', '_KUBECONFIG_DC_A')
     const seen = {
       at: '2026-11-29T00:00:00Z',

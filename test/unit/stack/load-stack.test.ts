@@ -33,7 +33,7 @@ describe('a stack file that is right', () => {
     expect(stack.source.digest).toMatch(/^[0-9a-f]{64}$/)
   })
 
-  test('becomes one value that nobody can change', async () => {
+  test('becomes one value that cannot be changed', async () => {
     const stack = await loadStack(pathOfStack('infisical-kubernetes'), kinds)
     expect(stack).toMatchObject({ name: 'infisical', initialActive: 'dc-a', witness: { driver: 's3' } })
     expect(stack.objectives).toEqual({ backupAge: hours(26), restoreTime: minutes(30) })
@@ -51,7 +51,7 @@ describe('a stack file that is right', () => {
     expect(unfrozen).toEqual([])
   })
 
-  test('lists each component behind what it needs, wherever it stands in the file', () => {
+  test('lists each component after what it needs, wherever it stands in the file', () => {
     const text = replaced(infisical, '    needs: [application]\n', '')
     const turned = replaced(text, '  archive:\n    driver: s3\n', '  archive:\n    driver: s3\n    needs: [traffic]\n')
     expect(parseStack(turned, 'standby.yaml', kinds).components.map((component) => component.name)).toEqual([
@@ -73,7 +73,7 @@ describe('a stack file that is right', () => {
 })
 
 describe('a stack file that is wrong', () => {
-  test('is told where, what, and what was meant, with the line and a caret', () => {
+  test('gives an error with the place, what is wrong, and what was meant, with the line and a caret', () => {
     const text = replaced(
       infisical,
       'clusterId: 00000000-0000-0000-0000-00000000000a',
@@ -88,7 +88,7 @@ ${String(line).padStart(5)} |       clusterid: …
     expect(refusalOf(text)).toMatchObject({ code: 'stack-invalid', mustAct: 'input' })
   })
 
-  test('is told everything at once, of every kind, in the order of the file', () => {
+  test('reports every kind of problem at once, in the order of the file', () => {
     let text = replaced(infisical, 'initialActive: dc-a', 'initialActive: dc-c')
     text = replaced(text, 'backupAge: 26h', 'backupAge: 26 hours')
     text = replaced(text, 'needs: [archive]', 'needs: [archiv]')
@@ -196,7 +196,7 @@ ${String(line).padStart(5)} |       clusterid: …
     expect(problems.every((problem) => problem.line !== null)).toBe(true)
   })
 
-  test('with one site only, it is told that there must be two', () => {
+  test('with one site only is refused: there must be two', () => {
     const text = infisical.replace(/ {2}dc-b:\n {4}kubernetes:\n.*\n.*\n/, '')
     expect(problemsOf(text)[0]).toMatchObject({
       path: 'sites',
@@ -204,7 +204,7 @@ ${String(line).padStart(5)} |       clusterid: …
     })
   })
 
-  test('with needs that go in a circle, it is shown the circle, once', () => {
+  test('with needs that go in a circle is refused, and the circle is shown once', () => {
     const text = replaced(
       infisical,
       '  archive:\n    driver: s3\n',
@@ -217,7 +217,7 @@ ${String(line).padStart(5)} |       clusterid: …
     ])
   })
 
-  test('with two owners of one Kubernetes object, it is told both', () => {
+  test('with two owners of one Kubernetes object is refused, and both are named', () => {
     const second = infisical.slice(infisical.indexOf('  cache:\n'), infisical.indexOf('  application:\n'))
     const text = replaced(
       infisical,
@@ -232,12 +232,12 @@ ${String(line).padStart(5)} |       clusterid: …
     )
   })
 
-  test('with two sites whose clusters would archive under one name, it is told so', () => {
+  test('with two sites whose clusters would archive under one name is refused', () => {
     const problems = problemsOf(replaced(infisical, 'name: pg-dc-b', 'name: pg-dc-a'))
     expect(problems.map(({ path }) => path)).toContain('components.database.sites.dc-b.name')
   })
 
-  test('with two databases that archive under one prefix, it is told both, for each site', () => {
+  test('with two databases that archive under one prefix is refused, and both are named for each site', () => {
     const database = infisical.slice(infisical.indexOf('  database:\n'), infisical.indexOf('  cache:\n'))
     const second = database
       .replace('  database:\n', '  second:\n')
@@ -286,7 +286,7 @@ describe('the files that a stack names', () => {
   afterEach(() => rm(folder, { recursive: true, force: true }))
   const path = (): string => join(folder, 'standby.yaml')
 
-  test('must exist: a missing one is told at the line that names it', async () => {
+  test('must exist: a missing one is reported at the line that names it', async () => {
     await rm(join(folder, 'values', 'application-passive.yaml'))
     const refusal = await loadStack(path(), kinds).catch((error: unknown) => error)
     expect(refusal).toBeInstanceOf(StackInvalid)
@@ -316,7 +316,7 @@ describe('the files that a stack names', () => {
   })
 })
 
-test('a stack file that does not exist is told as that, with what to do', async () => {
+test('a missing stack file is reported as missing, with what to do', async () => {
   await expect(loadStack('/nowhere/standby.yaml', kinds)).rejects.toMatchObject({
     code: 'stack-not-found',
     mustAct: 'input',

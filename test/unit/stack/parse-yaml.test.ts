@@ -70,7 +70,7 @@ describe('YAML that means something else than it seems', () => {
     expect(problem?.what).toContain(what)
   })
 
-  test('nothing at all is told as that', () => {
+  test('an empty file is reported as empty', () => {
     expect(problemsOf('').map((problem) => problem.what)).toEqual(['the file is empty'])
     expect(problemsOf('# only a comment\n')[0]?.what).toBe('the file is empty')
   })
@@ -106,7 +106,7 @@ describe('whatever the text', () => {
     fc.assert(fc.property(unruly, judged), { numRuns: 500 })
   })
 
-  test('and a published stack with any passage cut out or doubled is a stack or a stack-invalid', () => {
+  test('a published stack with any passage cut out or doubled is a stack or a stack-invalid', () => {
     const text = textOfStack('infisical-kubernetes')
     const passage = fc.tuple(fc.nat({ max: text.length }), fc.nat({ max: 200 }), fc.boolean())
     fc.assert(

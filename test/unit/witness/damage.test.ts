@@ -233,7 +233,7 @@ describe('a witness with rubbish in it', () => {
     )
   })
 
-  test('a lock whose release is the word "false" is no released one: whoever needs it is told, and reads go on', async () => {
+  test('a lock whose release is the word "false" is no released one: a command that needs it is refused, and reads go on', async () => {
     const { toy, store } = await deployedToy()
     put(store, 'lock.json', { ...LOCK, released: 'false' })
     expect(await codeOf(() => readLock(store))).toBe('witness-damaged')

@@ -78,7 +78,7 @@ describe.each([
     },
   )
 
-  test('nobody deletes, nobody changes the policy', async () => {
+  test('no identity deletes or changes the policy', async () => {
     await put('root', 'runs/2026-11/one.json')
     for (const identity of identities) {
       expect(await asks(identity, 'DELETE', `/${PLACE}runs/2026-11/one.json`)).toBe(403)
@@ -87,7 +87,7 @@ describe.each([
     }
   })
 
-  test('everybody but a guard reads all of it', async () => {
+  test('every identity but a guard reads all of it', async () => {
     await Promise.all(['active.json', 'lock.json', 'runs/2026-11/one.json'].map((key) => put('root', key)))
     for (const identity of OPERATING)
       for (const key of ['active.json', 'lock.json', 'runs/2026-11/one.json'])

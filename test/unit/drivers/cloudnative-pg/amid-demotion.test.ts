@@ -101,13 +101,13 @@ test.each<[string, Around]>([
 
 const LEFT = { state: 'shut down', linkAt: '2026-11-26T02:58:00Z' }
 
-test('what an instance manager left behind that died while it shipped the last segment is removed, and the operator looks again', async () => {
+test('the link of an instance manager that died while it shipped the last segment is removed, and the operator looks again', async () => {
   const { run, patches, linkIsThere } = around(LEFT)
   await demote.reminder?.remind(run)
   expect(linkIsThere()).toBe(false)
   expect(patches).toHaveLength(1)
 })
-test('it is removed when the demotion is taken back, too', async () => {
+test('the link is removed as well when the demotion is taken back', async () => {
   const { run, linkIsThere } = around(LEFT)
   expect(await undoAsSeen(demote, run)).toMatchObject({ is: 'pending', waitingFor: `${LINK} to be removed` })
   expect(linkIsThere()).toBe(false)
@@ -116,7 +116,7 @@ test.each<[string, Around]>([
   ['the instance manager of now has made it', { ...LEFT, managerSince: '2026-11-26T02:57:00Z' }],
   ['PostgreSQL runs', { ...LEFT, says: { isPrimary: true } }],
   ['the demotion has hardly begun', { ...LEFT, after: seconds(9) }],
-])('it stays where somebody may be at work on it: %s', async (_, circumstances) => {
+])('the link stays where a process may still use it: %s', async (_, circumstances) => {
   const { run, linkIsThere } = around(circumstances)
   await demote.reminder?.remind(run)
   await undoAsSeen(demote, run)

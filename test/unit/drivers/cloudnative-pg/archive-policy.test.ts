@@ -49,7 +49,7 @@ describe('closing a folder by the policy of its bucket', () => {
     expect(closeFolder(once, closed)).toBe(once)
     expect(openFolder(once, closed)).toBeNull()
   })
-  test('is not taken for done when the denial is of another folder, of somebody, of one action, or under a condition', () => {
+  test('is not taken for done when the denial is of another folder, of one user, of one action, or under a condition', () => {
     const denial = JSON.parse(closeFolder(null, closed)).Statement[0]
     expect(isClosed(policyWith(denial), closed)).toBe(true)
     expect(isClosed(policyWith({ ...denial, Principal: { AWS: '*' }, Resource: denial.Resource[0] }), closed)).toBe(

@@ -118,7 +118,7 @@ describe('an effect on a cluster', () => {
   )
 })
 
-test('an operator that forgot a demotion is made to look again, and told nothing new', async () => {
+test('an operator that forgot a demotion is made to look again, and its object stays as it is', async () => {
   const { run, patches } = around(stepOf('demote', 'dc-a'), cluster('pg-dc-a'))
   await behaviourOf('demote').reminder?.remind(run)
   expect(patches).toMatchObject([{ patch: { metadata: { annotations: { [TOUCHED]: expect.any(String) } } } }])
@@ -154,7 +154,7 @@ describe('taking back', () => {
     ])
     expect(patches[0]?.patch).not.toHaveProperty('spec.replica.primary')
   })
-  test('a demotion asks for the restart behind it: users are shut out as long', async () => {
+  test('a demotion asks for the restart after it: users are shut out as long', async () => {
     const again = cluster('pg-dc-a', replica('pg-dc-a', 'pg-dc-a'), { phase: 'Applying configuration' })
     const { patches } = await undo(again, { ...primary, pendingRestart: true })
     expect(patches).toMatchObject([

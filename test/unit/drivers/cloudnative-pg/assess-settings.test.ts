@@ -78,7 +78,7 @@ describe('before the doors of a switchover close, it is known', () => {
       'the images name no version',
       { a: { spec: { imageName: 'registry/postgres@sha256:1' } }, b: { spec: { imageName: 'postgres:latest' } } },
     ],
-  ])('nothing where %s', (_, change) => expect(codes(change)).toEqual([]))
+  ])('no finding where %s', (_, change) => expect(codes(change)).toEqual([]))
 })
 
 describe('a distance in segments', () => {
@@ -97,13 +97,13 @@ describe('a distance in segments', () => {
     expect(gapsOf(states(change), dcA, now)['dc-b']).toMatchObject({ segments, bytes: 0x25c00000 })
     expect(codes(change)).toEqual(expected)
   })
-  test('is unknown instead of wrong where nobody says how long they are, and known in bytes', () => {
+  test('is unknown instead of wrong where no site says how long they are, and known in bytes', () => {
     const seen = states(behind(null, '000000030000000000000024'))
     expect(gapsOf(seen, dcA, now)['dc-b']).toMatchObject({ segments: null, bytes: 0x25c00000 })
   })
 })
 
-test('a failover goes on where nobody says how long WAL segments are: its drain asks the follower itself', () => {
+test('a failover goes on where no site says how long WAL segments are: its drain asks the follower itself', () => {
   const seen = states({ b: { segmentBytes: null } })
   const found = assessFailover(theDatabase(), seen, { mode: 'failover', from: dcA, to: dcB }, around)
   expect(found.find(({ code }) => code === 'wal-segments-unknown')?.severity).toBe('warning')

@@ -31,7 +31,7 @@ const codes = (change: Change): string[] =>
 describe('what stands against a switchover', () => {
   test('nothing, when both sides are well', () => expect(codes({})).toEqual([]))
 
-  test('not what an interrupted demotion left on a primary: the move clears it', () => {
+  test('what an interrupted demotion left on a primary does not: the move clears it', () => {
     expect(codes({ a: { status: { switchReplicaClusterStatus: { inProgress: true } } } })).toEqual([
       'warning database-switch-left@dc-a',
     ])
@@ -185,7 +185,7 @@ describe('what stands against a switchover', () => {
       'backup-old@dc-a',
     ],
   ]
-  test.each(warnings)('%s is told, and hinders nobody', (_, change, expected) =>
+  test.each(warnings)('%s is reported, and blocks nothing', (_, change, expected) =>
     expect(codes(change)).toEqual([`warning ${expected}`]),
   )
 
@@ -211,7 +211,7 @@ describe('what stands against a switchover', () => {
       '{"spec":{"replica":{"promotionToken":null}}}',
     )
   })
-  test('a silent side blocks a move, and is told in a status', () => {
+  test('a silent side blocks a move, and a status reports it', () => {
     const seen = { ...states(), 'dc-b': { kind: 'silent', why: 'no answer within 3.0 s' } as const }
     expect(assess(seen).map((finding) => `${finding.severity} ${finding.code}`)).toEqual(['blocker database-silent'])
     expect(assess(seen, null).map((finding) => `${finding.severity} ${finding.code}`)).toEqual([
@@ -240,7 +240,7 @@ describe('how far the passive side is behind', () => {
     expect(gapBetween(null, at(replica), now)).toEqual({ segments: null, bytes: null, seconds: null })
     expect(gapBetween(at(primary), at(null), now)).toEqual({ segments: null, bytes: null, seconds: null })
   })
-  test('never is less than nothing', () => {
+  test('is never negative', () => {
     const lsn = fc
       .bigInt({ min: 0n, max: (1n << 40n) - 1n })
       .map((n) => `${(n >> 32n).toString(16)}/${(n & 0xffffffffn).toString(16)}`)

@@ -81,7 +81,7 @@ describe('the first step of a switchover', () => {
       why: `the volume of pg_wal of ${full} has 20 MB left, and a move needs 64 MB`,
     })
   })
-  test('goes on where an image has no df: nobody knows', async () => {
+  test('goes on where an image has no df: the room is unknown', async () => {
     expect(await (await prepared({ a: 900, b: null })).done()).toMatchObject({
       is: 'done',
       proof: { freeForWal: { 'pg-dc-a': 900 * 1024 * 1024 } },

@@ -109,7 +109,7 @@ test('an update holds on to the uid of the Cluster that it was compared with', a
   expect(applied).toMatchObject([{ kind: 'Cluster', metadata: { name: 'pg-dc-a', uid: 'uid-pg-dc-a' } }])
 })
 
-test('a passive Cluster that was deleted is cloned under a new name, and the active one is told that name', async () => {
+test('a passive Cluster that was deleted is cloned under a new name, and the active one gets that name', async () => {
   const peers = ['pg-dc-a', 'pg-dc-b'].map((name) => ({ name, plugin: { parameters: { serverName: `${name}-g1` } } }))
   const { unitOf, applied } = sites({
     clusters: { 'pg-dc-a': made('pg-dc-a', { externalClusters: peers }) },

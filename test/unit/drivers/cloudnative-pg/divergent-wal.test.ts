@@ -69,7 +69,7 @@ describe('the WAL that only a lost primary has', () => {
     )
     expect(told.rows).toMatchObject([{ change: 'updated', ctid: '(7,7)' }])
   })
-  test('does not call a row lost that nobody had an answer for', () => {
+  test('does not count a row as lost that no client had an answer for', () => {
     const told = divergenceIn(
       [
         heap(740, 'INSERT off 1 flags 0x00'),
@@ -108,7 +108,7 @@ test('the state of a stopped server is read from its control file', () => {
   expect(parseControlData('pg_controldata: error')).toBeNull()
 })
 
-test('a server counts as stopped when nobody listens any more, not when its fence begins', () => {
+test('a server counts as stopped when it listens no more, not when its fence begins', () => {
   const says = { isPrimary: true, timeLineID: 1, mightBeUnavailable: true }
   const refused = 'failed to connect: dial unix /controller/run/.s.PGSQL.5432: connect: no such file or directory'
   expect(unavailable({ ...says, mightBeUnavailableMaskedError: refused })).toBe(refused)
@@ -144,7 +144,7 @@ describe('where two histories parted', () => {
     expect(forkBetween(theirs, ours, 4)).toEqual(line(3, '0/7000000'))
     expect(forkFrom(theirs, 4)).toEqual(line(4, '0/9000000'))
   })
-  test('is the earlier position at which a timeline was left, whoever left it', () => {
+  test('is the earlier position at which a timeline was left, on either side', () => {
     expect(forkBetween([...shared, line(3, '0/8000000')], [...shared, line(3, '0/7000000')], 4)).toEqual(
       line(3, '0/7000000'),
     )
@@ -158,7 +158,7 @@ describe('where two histories parted', () => {
     expect(forksInFile('1\t0/3000000\tno recovery target specified\n\n2\t0/5000000\tbefore 2026\n')).toEqual(shared))
 })
 
-describe('the WAL behind a fork', () => {
+describe('the WAL after a fork', () => {
   const history = [{ timeline: 3, at: '0/7800000' }]
   test('lies in the files of each timeline, the segment of a change in those of the next one', () => {
     expect(spansSince({ timeline: 3, at: '0/5000100' }, history, 4, MB16)).toEqual([

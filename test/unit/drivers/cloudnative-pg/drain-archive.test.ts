@@ -118,7 +118,7 @@ describe('what the lost site left in its archive', () => {
   ])('tells whether a promotion could do without it: pg_wal has %s', async (_, files, endIsHere) => {
     expect(await drain('0/A000000', [wal(8), wal(9)], { files }).ask()).toMatchObject({ proof: { endIsHere } })
   })
-  test('can end in a record that nobody has the rest of: a follower that stands still inside the last segment has come as far as it can', async () => {
+  test('can end in an incomplete record: a follower that stands still inside the last segment has come as far as it can', async () => {
     const { ask, later } = drain('0/9FFFF80', [wal(9)])
     expect((await ask()).is).toBe('pending')
     later(6_000)
@@ -187,13 +187,13 @@ describe('what the lost site left in its archive', () => {
       proof: { archive: 'drained', timeline: 3, endIsHere: true },
     })
   })
-  test('is not taken for drained while nobody says how long its segments are', async () => {
+  test('is not taken for drained while no site says how long its segments are', async () => {
     expect(await drain('0/14000000', [wal(4)], { segments: null }).ask()).toMatchObject({
       is: 'pending',
       waitingFor: expect.stringContaining('how long its WAL segments are'),
     })
   })
-  test('behind a hole is named, and not waited for', async () => {
+  test('after a hole is named, and not waited for', async () => {
     expect(await drain('0/9000000', [wal(8), '00000003000000000000000B']).ask()).toMatchObject({
       is: 'done',
       proof: { behindAHole: '00000003000000000000000B' },
@@ -211,7 +211,7 @@ describe('what the lost site left in its archive', () => {
       proof: { archive: 'silent' },
     })
   })
-  test('is nothing to a side that somebody has promoted: that one is not promoted again', async () => {
+  test('is nothing to a side that was promoted by hand: that one is not promoted again', async () => {
     expect(await drain('0/9000000', [], { primary: true }).ask()).toMatchObject({ is: 'failed', code: 'not-a-replica' })
   })
 })

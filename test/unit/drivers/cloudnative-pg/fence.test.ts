@@ -103,7 +103,7 @@ describe('the fence of a database whose node is dead', () => {
     })
   })
 
-  test('is waited for longer behind a failover: nobody waits, and the pods of a site that has just come back are not ready yet', async () => {
+  test('is waited for longer in a rejoin: no user waits, and the pods of a site that has just come back are not ready yet', async () => {
     expect(await fence.done(around({ ...dead, mode: 'rejoin', after: seconds(60) }))).toMatchObject({ is: 'unknown' })
     expect(await fence.done(around({ ...dead, mode: 'rejoin', after: seconds(121) }))).toMatchObject({
       is: 'failed',
@@ -118,7 +118,7 @@ describe('the fence of a database whose node is dead', () => {
     })
   })
 
-  test('is not told to be open while nobody answers: only an annotation that is gone, or a server that runs, says that', async () => {
+  test('is not reported as open while the instance does not answer: only an annotation that is gone, or a server that runs, says that', async () => {
     expect(await fence.done(around({ ready: true, says: null, after: seconds(1), fenced: false }))).toMatchObject({
       is: 'pending',
       restsOn: expect.anything(),
@@ -161,7 +161,7 @@ describe('a PostgreSQL that started in the moment in which its fence was heard',
     await fence.reminder?.remind(around({ ready: true, says: forgotten, after: seconds(11), deletions }))
     expect(deletions).toEqual([{ name: 'pg-dc-a-1', uid: 'uid-of-the-pod', gracePeriod: seconds(10) }])
   })
-  test('and nothing else is: not what has not heard of its fence, what is on its way down, what is silent, or what has no fence', async () => {
+  test('is the only one that is stopped: an instance that has not heard of its fence, is shutting down, is silent, or has no fence is left alone', async () => {
     expect(await stops({ ...forgotten, mightBeUnavailable: false })).toEqual([])
     expect(await stops({ mightBeUnavailable: true, mightBeUnavailableMaskedError: STOPPED })).toEqual([])
     expect(await stops(null)).toEqual([])

@@ -205,7 +205,7 @@ test('a missing active database leads to a failover where another site has the d
   expect(archived).toMatchObject({ next: expect.stringContaining('Restore it from the archive of dc-a') })
 })
 
-test('a passive Cluster that was deleted gets a new incarnation; one that never archived keeps the name that the others were told', () => {
+test('a passive Cluster that was deleted gets a new incarnation; one that never archived keeps the name that the others know', () => {
   const passive: Situation = { ...first, role: 'passive', epoch: 1, knownAs: 'pg-dc-a-g1', expected: 'pg-dc-a-g1' }
   expect(beginningOf(passive)).toEqual({ do: 'clone', serverName: 'pg-dc-a-g1' })
   const used = { ...passive, archive: { is: 'read', names: ['pg-dc-a-g1'] } } as const
@@ -223,7 +223,7 @@ test('the page of the driver prints the table as it is', () => {
 describe('a stack whose initialActive names the site that holds no database', () => {
   const theirs: Elsewhere = { ...copy, holds: 'primary', madeBy: 'others' }
 
-  test('is told to name the one that does, and not to put a record back that never was', () => {
+  test('is asked to name the one that does, and not to put a record back that never was', () => {
     const beginning = beginningOf({ ...first, adopt: true, elsewhere: [theirs] })
     expect(beginning).toMatchObject({
       do: 'refuse',
@@ -238,7 +238,7 @@ describe('a stack whose initialActive names the site that holds no database', ()
     })
   })
 
-  test('is never told to delete the only database that there is', () => {
+  test('is never advised to delete the only database that there is', () => {
     const standing = { is: 'others', systemId: '77', primary: true } as const
     for (const epoch of [null, 4]) {
       const beginning = beginningOf({ ...first, epoch, role: 'passive', adopt: true, standing })

@@ -75,7 +75,7 @@ function around(live: ReturnType<typeof cluster>, applied = false) {
   return { run: run as unknown as FlatRun<CloudNativePgSpec>, patches, now: () => now }
 }
 
-describe('a demotion whose direction somebody else writes back', () => {
+describe('a demotion whose direction another controller writes back', () => {
   const reverted = {
     ...cluster('pg-dc-a'),
     metadata: {
@@ -99,7 +99,7 @@ describe('a demotion whose direction somebody else writes back', () => {
     })
   })
 
-  test('is due as ever before anybody has tried it', async () => {
+  test('is due as ever before any process has tried it', async () => {
     expect(await demote.done(around(reverted).run)).toMatchObject({ is: 'pending', restsOn: { resourceVersion: '41' } })
   })
 
@@ -162,6 +162,6 @@ test.each([
     'the word that an earlier demotion ended well',
     cluster('pg-dc-a', {}, { conditions: [READY, { type: 'ReplicaClusterSwitch', status: 'True' }] }),
   ],
-])('nothing is left of %s', (_, live) => {
+])('no interrupted demotion is seen in %s', (_, live) => {
   expect(leftOfSwitch(live)).toBeNull()
 })

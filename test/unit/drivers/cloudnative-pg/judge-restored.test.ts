@@ -58,7 +58,7 @@ describe('a backup in its bucket', () => {
   test('with a hole in its WAL fails: it would restore "successfully", with rows missing', () => {
     expect(bucket({ wal: wal.filter((name) => !name.endsWith('13')) })).toEqual(['fail wal-complete'])
   })
-  test('whose last WAL is gone fails, although nothing behind it shows the hole', () => {
+  test('whose last WAL is gone fails, although no later segment shows the hole', () => {
     expect(bucket({ wal: wal.slice(0, -1) })).toEqual(['fail wal-complete'])
   })
   test('of a database with longer segments is judged by their length', () => {
@@ -125,7 +125,7 @@ describe('a restored copy', () => {
   })
 })
 
-test('the scratch cluster archives nowhere and follows nobody', () => {
+test('the scratch cluster archives nowhere and follows no primary', () => {
   const like = {
     apiVersion: 'postgresql.cnpg.io/v1',
     kind: 'Cluster',

@@ -136,7 +136,7 @@ describe('what is kept of a former primary before it is deleted', () => {
     )
     expect(await kept({ names, printed: COMMIT })).toMatchObject({ rowsIn: null })
   })
-  test('counts nothing, instead of no commits, when the first segment behind the fork is gone, and names it', async () => {
+  test('counts nothing, instead of no commits, when the first segment after the fork is gone, and names it', async () => {
     expect(await kept({ names: [segment(8)], printed: '' })).toMatchObject({
       commits: null,
       tables: null,
@@ -147,7 +147,7 @@ describe('what is kept of a former primary before it is deleted', () => {
       ),
     })
   })
-  test('is not complete when pg_waldump never began, or there is a hole behind its beginning', async () => {
+  test('is not complete when pg_waldump never began, or there is a hole after its beginning', async () => {
     const stderr = 'pg_waldump: error: could not find a valid record after 0/7000100'
     expect(await kept({ names: [segment(7), segment(8)], stderr, printed: '' })).toMatchObject({
       commits: null,
@@ -194,7 +194,7 @@ describe('what is kept of a former primary before it is deleted', () => {
       bytes: null,
     })
   })
-  test('is told as what a report sets beside the loss of the failover: exact in bytes, with an open end where not all was read', async () => {
+  test('is reported beside the loss of the failover: exact in bytes, with an open end where not all was read', async () => {
     const found = async (of: Partial<Around>) =>
       ((await kept({ names: [segment(7), segment(8)], ...of })) as { found: object }).found
     expect(await found({ printed: `${INSERT}\n${INSERT}\n${COMMIT}` })).toEqual({

@@ -203,7 +203,7 @@ test('a failover gives the archive back that a switchover left before its site w
   expect(patches).toEqual([{ externalClusters: peers() }])
 })
 
-describe('behind a move', () => {
+describe('after a move', () => {
   const follower = { replica: { self: 'pg-dc-a', primary: 'pg-dc-b', source: 'pg-dc-b' }, externalClusters: WITHOUT_B }
   const settled = { 'database.archive-checkpoint@dc-b': { settledLsn: '0/9000000' } }
   test('the old side asks the archive again when it follows', async () => {

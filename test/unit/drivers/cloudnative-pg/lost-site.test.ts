@@ -75,7 +75,7 @@ describe('the steps of a failover', () => {
       'promote-without-token',
     ])
   })
-  test('close no archive that is silent, or that nobody may close: such a plan does not claim that level', () => {
+  test('close no archive that is silent, or that this identity may not close: such a plan does not claim that level', () => {
     for (const weaker of [{ silent: 'no answer' }, { closable: false }])
       expect(move(lost({ upstream: { ...upstream, ...weaker } })).filter(({ fence }) => fence !== undefined)).toEqual(
         [],
@@ -112,7 +112,7 @@ describe('a fence', () => {
     expect(fence(states())).toMatchObject([{ site: 'dc-a', phase: 'FENCE', fence: 'database' }]))
   test('is put on a side whose primary does not answer: it may start any moment', () =>
     expect(fence(states({ a: { instance: null } }))).toHaveLength(1))
-  test('is put on a replica that was promoted behind the operator', () => {
+  test('is put on a replica that was promoted without the operator', () => {
     const a = {
       spec: { replica: { self: 'pg-dc-a', primary: 'pg-dc-b', source: 'pg-dc-b' } },
       instance: { isPrimary: true },
@@ -155,7 +155,7 @@ describe('the loss that is predicted', () => {
     // What the lost site received no confirmation for, and the replica had by streaming.
     expect(loss(lost({ instance: shipped('000000030000000000000009') }))?.seconds).toEqual([0, 1])
   })
-  test('names what lies behind a hole in the archive, and so does a finding', () => {
+  test('names what lies after a hole in the archive, and so does a finding', () => {
     const holed = lost({ upstream: { ...upstream, beyond: '00000003000000000000000A' } })
     expect(loss(holed)?.why).toContain('00000003000000000000000A comes after a hole')
     expect(codes(holed, failover)).toEqual(['warning archive-hole@dc-b'])
@@ -220,7 +220,7 @@ describe('what an archive still gives to a follower', () => {
     expect(reachFrom(wal(3, 4, 5), at(4, 100), MB16).last?.end).toBe(at(6)))
   test('is nothing to one that stands at its end', () =>
     expect(reachFrom(wal(3, 4, 5), at(6), MB16)).toEqual({ last: null, beyond: null }))
-  test('ends at a hole, and what lies behind it is named', () => {
+  test('ends at a hole, and what lies after it is named', () => {
     expect(reachFrom(wal(3, 5, 6), at(3, 1), MB16)).toMatchObject({
       last: { end: at(4) },
       beyond: '000000010000000000000005',
@@ -274,7 +274,7 @@ describe('what stands against a failover', () => {
     }
     expect(codes(lost(b), failover)).toEqual(['warning database-not-ready@dc-b', 'warning archiving-failing@dc-b'])
   })
-  test('says that a silent archive, or one that nobody may close, weakens it', () => {
+  test('says that a silent archive, or one that no identity may close, weakens it', () => {
     expect(codes(lost({ upstream: { ...upstream, silent: 'x' } }), failover)).toEqual(['warning archive-silent@dc-b'])
     expect(codes(lost({ upstream: { ...upstream, closable: false } }), failover)).toEqual([
       'info archive-not-closable@dc-b',
@@ -311,11 +311,11 @@ describe('another site is seen', () => {
   test('alive by a stream from it', () => expect(sees(lost())).toMatchObject([{ says: 'up' }]))
   test('not dead by a stream that is missing', () =>
     expect(sees(lost({ instance: { isWalReceiverActive: false } }))).toEqual([]))
-  test('by nobody when nobody answers, and never by itself', () => {
+  test('by no signal when no site answers, and never by itself', () => {
     expect(sees({ ...lost(), 'dc-b': { kind: 'silent', why: '' } })).toEqual([])
     expect(sees(lost(), dcB)).toEqual([])
   })
-  test('not by a stream from somebody else', () => {
+  test('not by a stream from a third site', () => {
     expect(sees(lost({ spec: { replica: { self: 'pg-dc-b', primary: 'pg-dc-c', source: 'pg-dc-c' } } }))).toEqual([])
   })
 })
@@ -333,7 +333,7 @@ describe('the rejoin of a former active site', () => {
     })
     expect(step(planned, 'clone')?.needs).toContain('database.remove-cluster@dc-a')
   })
-  test('begins an incarnation that nobody has used, and tells the active side first', () => {
+  test('begins an incarnation with an unused name, and gives it to the active side first', () => {
     expect(step(steps(returned()), 'clone')?.parameters.serverName).toBe('pg-dc-a-g2')
     expect(step(steps(returned()), 'clone')?.needs).toContain('database.publish-server-name@dc-b')
     expect(nextServerName('pg-dc-a', ['pg-dc-a-g2', 'pg-dc-a-g9'])).toBe('pg-dc-a-g10')
@@ -404,7 +404,7 @@ test('the mover may delete no cluster but the declared one', () => {
     ])
 })
 
-test('a fact about the archive of a cluster is what the others were told', () => {
+test('a fact about the archive of a cluster is the name that the others know', () => {
   const seen = states({ b: { spec: { ...cluster('pg-dc-b').spec, ...externals('pg-dc-a', 'pg-dc-a-g3') } } })['dc-b']
   expect(seen?.kind === 'answering' && seen.state.peers).toEqual({ 'pg-dc-a': 'pg-dc-a-g3' })
 })

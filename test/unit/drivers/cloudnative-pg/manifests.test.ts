@@ -79,7 +79,7 @@ describe('the Cluster object', () => {
       ['pg-dc-b', 'pg-dc-b-g2'],
     ])
   })
-  test('repeats the role that it is told, for a move owns it', () => {
+  test('repeats the role that is given, for a move owns it', () => {
     expect(specOf().replica).toEqual({ self: 'pg-dc-b', primary: 'pg-dc-a', source: 'pg-dc-a' })
   })
   test('streams from the other site only, and does not wait for a lost one for minutes', () => {
@@ -223,7 +223,7 @@ describe('the stack file', () => {
   }
   const sites = theDatabase().spec.sites
   test('of the published kind has no problem', () => expect(problems({})).toEqual([]))
-  test('with a store that nobody declares names it', () =>
+  test('with an undeclared store names it', () =>
     expect(problems({ archive: { store: 'archiv' } })[0]).toContain('no component archiv'))
   test('with one name for both clusters is refused: each must name the other', () => {
     expect(problems({ sites: { ...sites, 'dc-b': { ...sites['dc-a'], name: 'pg-dc-a' } } }).join()).toContain(

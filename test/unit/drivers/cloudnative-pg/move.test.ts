@@ -82,7 +82,7 @@ describe('before a promotion the replica must be exactly where the token ends', 
   const at = (redo: string, timeline = 1, systemId = '77') =>
     compare(named, { redo, timeline, systemId, endIsHere: true }, 'pg-dc-b')
   test('equal: it may be promoted', () => expect(at('0/B000028').is).toBe('done'))
-  test('behind, or not yet able to tell: it is waited for', () => {
+  test('a replica that is behind, or cannot say yet where it is, is waited for', () => {
     expect(at('0/A000028').is).toBe('pending')
     expect(at('').is).toBe('pending')
   })

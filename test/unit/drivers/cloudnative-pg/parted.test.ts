@@ -77,7 +77,7 @@ describe('a follower whose timeline is the one that a failover ended', () => {
 describe('a damaged record of a fork', () => {
   const damaged = { at: 7 }
 
-  test('of another incarnation than the one that is followed stops nobody, and hides no sound one', async () => {
+  test('of another incarnation than the one that is followed stops no rejoin, and hides no sound one', async () => {
     const store = await witnessWith()
     await store.create(keyOf({ serverName: 'pg-dc-b-g7', at: '2026-11-22T06:00:00Z' }), damaged)
     expect(await partedIn(store, beyond)).toBeNull()
@@ -85,7 +85,7 @@ describe('a damaged record of a fork', () => {
     expect(await partedIn(store, beyond)).toMatchObject({ serverName: 'pg-dc-a-g0' })
   })
 
-  test('of the one that is followed leaves nobody to say', async () => {
+  test('of the one that is followed is an error: the answer is unknown', async () => {
     const store = await witnessWith(fork)
     await store.create(keyOf({ serverName: 'pg-dc-a-g1', at: '2026-11-22T06:00:00Z' }), damaged)
     await expect(partedIn(store, beyond)).rejects.toMatchObject({ code: 'witness-damaged' })

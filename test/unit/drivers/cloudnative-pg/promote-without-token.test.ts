@@ -125,7 +125,7 @@ describe('a promotion without a token', () => {
     await promote()
     expect(patches).toEqual([])
   })
-  test('is refused for a cluster that follows somebody else by now, or was made anew', async () => {
+  test('is refused for a cluster that follows another primary by now, or was made anew', async () => {
     const elsewhere = around(follower({ replica: { self: 'pg-dc-b', primary: 'pg-dc-c', source: 'pg-dc-c' } }))
     await expect(elsewhere.promote()).rejects.toMatchObject({ code: 'follows-another' })
     const anew = follower()

@@ -148,7 +148,7 @@ describe('a replica that is to be promoted', () => {
     ['its Cluster does not allow it', { mode: 'always', spec: { postgresql: {} } }, []],
     ['this identity may not ask for it', { mode: 'always', forbidden: true }, [SET, RESET]],
     ['PostgreSQL does not take the setting', { mode: 'always', settingRefused: true }, [RESET]],
-  ])('restarts behind its promotion where %s, and the log says why', async (_, state, asked) => {
+  ])('restarts after its promotion where %s, and the log says why', async (_, state, asked) => {
     const { look, sent, warnings } = around('restart-ahead', state)
     await look()
     expect(await look()).toEqual({ is: 'done', proof: { ahead: false } })

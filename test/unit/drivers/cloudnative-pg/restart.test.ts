@@ -114,7 +114,7 @@ describe('the restart is asked for', () => {
   ])('not when %s', async (_, state) => {
     expect(await restart.done(promoted(state).run)).not.toHaveProperty('restsOn')
   })
-  test('behind a restart ahead that was being taken back when its site was lost: that is shipped and forgotten first', async () => {
+  test('after a restart ahead that was being taken back when its site was lost: that is shipped and forgotten first', async () => {
     const { run, sent } = promoted({ archiveMode: 'always', ahead: true })
     await applyAsSeen(restart, run)
     expect(sent).toEqual(['ship'])

@@ -29,13 +29,13 @@ describe('the room on the volumes of a database', () => {
 
 describe('a move has room', () => {
   test('for four segments on each volume', () => expect(lackOfRoom(room(64 * MB, 64 * MB), 0, MB16)).toBeNull())
-  test('and for those that are still to be replayed', () => {
+  test('for four segments and those that are still to be replayed', () => {
     expect(lackOfRoom(room(96 * MB, 96 * MB), 2, MB16)).toBeNull()
     expect(lackOfRoom(room(96 * MB, 95 * MB), 2, MB16)).toBe(
       'the volume of pg_wal of pg-dc-b has 95 MB left, and a move needs 96 MB',
     )
   })
-  test('or it is told which volume lacks it, by the length of its segments', () => {
+  test('by the length of its own segments, and the refusal names the volume that lacks it', () => {
     expect(lackOfRoom(room(200 * MB, 1024 * MB), 0, segmentsOf(64))).toBe(
       'the volume of its data of pg-dc-b has 200 MB left, and a move needs 256 MB',
     )

@@ -95,7 +95,7 @@ describe('the second look, before any door is closed', () => {
     })
   })
 
-  test('lets the move go on after seven seconds in which nobody took it back', async () => {
+  test('lets the move go on after seven seconds in which no controller took it back', async () => {
     const { run, clock } = around(['argocd-controller'])
     await applyAsSeen(secondLook, run)
     clock.pass(6_900)
@@ -104,7 +104,7 @@ describe('the second look, before any door is closed', () => {
     expect(await secondLook.done(run)).toEqual({ is: 'done', proof: { others: ['Argo CD'], takenBack: false } })
   })
 
-  test('is done anew by whoever continues the run, also where the change of the first process is there', async () => {
+  test('is done anew by the process that continues the run, also where the change of the first process is there', async () => {
     const { run, begun, source, patches, clock } = around(['argocd-controller'])
     await applyAsSeen(secondLook, run)
     const second = begun()

@@ -23,13 +23,13 @@ describe('before users are shut out', () => {
       waitingFor: 'the archive to take the WAL up to 0/8000000',
     })
   })
-  test('and replayed', () => {
+  test('what was in memory is replayed', () => {
     expect(judge('000000030000000000000007', 8.1, 7.5)).toEqual({
       is: 'pending',
       waitingFor: 'pg-dc-b to replay up to 0/8000000',
     })
   })
-  test('and the follower is close behind what was written since: users do not wait for a slow link', () => {
+  test('the follower is close to what was written since: users do not wait for a slow link', () => {
     expect(judge('000000030000000000000007', 12.4, 8.1)).toEqual({
       is: 'pending',
       waitingFor: 'pg-dc-b to come closer: users would be shut out until it has replayed 5 segments of WAL',

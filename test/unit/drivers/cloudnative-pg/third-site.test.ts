@@ -131,7 +131,7 @@ describe('the third site of a move', () => {
   })
 })
 
-describe('a follower that is told to follow the new active site', () => {
+describe('a follower that has to follow the new active site', () => {
   const [step] = cloudNativePg.follow?.(database, dcC, intent('failover'), stack) ?? []
   const redirect = cloudNativePg.behaviours.redirect
   const settled = { settledLsn: '0/9000000' }
@@ -267,7 +267,7 @@ describe('a deploy over three sites', () => {
     const place = { component: database, site: dcC, deployment: roles, context: kitContext(context) }
     return isLeftBehind(place, live as never, 'pg-dc-b')
   }
-  test('has a follower that a move left behind follow the active site', async () => {
+  test('has a follower that a move did not reach follow the active site', async () => {
     expect(await left(follows('pg-dc-c', 'pg-dc-a'), replica)).toBe(true)
     expect(await left(follows('pg-dc-c', 'pg-dc-a'), { ...replica, replayLsn: '0/9000000' }, [fork])).toBe(true)
     expect(await left(follows('pg-dc-c', 'pg-dc-b'), replica)).toBe(false)
@@ -291,7 +291,7 @@ describe('a deploy over three sites', () => {
     ).resolves.toBe(true)
     await expect(left(follows('pg-dc-c', 'pg-dc-a'), {})).rejects.toMatchObject({ code: 'database-not-answering' })
   })
-  test('takes nothing for a follower that calls itself a primary, is amid a demotion, or follows what nobody declares', async () => {
+  test('takes nothing for a follower that calls itself a primary, is amid a demotion, or follows an undeclared cluster', async () => {
     const amid = {
       ...follows('pg-dc-c', 'pg-dc-a'),
       status: { currentPrimary: 'pg-dc-c-1', switchReplicaClusterStatus: { inProgress: true } },
@@ -303,7 +303,7 @@ describe('a deploy over three sites', () => {
   })
 })
 
-describe('what is planned and told of three sites', () => {
+describe('what is planned and reported of three sites', () => {
   const at = (
     name: string,
     of: string,
@@ -363,7 +363,7 @@ describe('what is planned and told of three sites', () => {
       secrets,
     ),
   } as Observed<CloudNativePgState>
-  test('the rejoin of a site that was only left behind deletes nothing, and has it follow', () => {
+  test('the rejoin of a site that a move did not reach deletes nothing, and has it follow', () => {
     const steps =
       cloudNativePg.rejoin?.(database, { 'dc-b': active, 'dc-c': at('pg-dc-c', 'pg-dc-a', {}) }, rejoin, stack) ?? []
     expect(ids(steps)).not.toContain('database.remove-cluster@dc-c')

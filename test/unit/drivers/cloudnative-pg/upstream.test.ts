@@ -40,7 +40,7 @@ async function seen(
   )
 }
 
-test('the newest segment of an archive is the one that can still be replayed, not one behind a hole', async () => {
+test('the newest segment of an archive is the one that can still be replayed, not one after a hole', async () => {
   expect(await seen('0/3000100', [3, 4, 7])).toMatchObject({
     newest: { segment: wal(4), at: '2026-11-21T06:00:04Z' },
     beyond: wal(7),
@@ -55,13 +55,13 @@ test('a follower at the end of a segment has that one as the newest, and goes on
   expect((await seen('0/5000000', [3, 4]))?.newest?.segment).toBe(wal(4))
   expect((await seen('0/5000000', [3, 4, 5]))?.newest?.segment).toBe(wal(5))
 })
-test('a primary that died before it shipped the segments behind its position has shipped an earlier one', async () => {
+test('a primary that died before it shipped its newest segments has shipped an earlier one', async () => {
   expect((await seen('0/7000100', [3, 4]))?.newest).toEqual({ segment: wal(4), at: '2026-11-21T06:00:04Z' })
 })
 test('a follower on a timeline of which nothing is shipped yet hears of the last shipment before it', async () => {
   expect((await seen('0/5000100', [3, 4], 4))?.newest).toEqual({ segment: wal(4), at: '2026-11-21T06:00:04Z' })
 })
-test('a segment behind a hole is never the newest, however much is looked through', async () => {
+test('a segment after a hole is never the newest, however long the archive is', async () => {
   expect(await seen('0/7000100', [9])).toMatchObject({ newest: null, beyond: wal(9) })
 })
 test('a follower that streams in a segment which is not shipped yet hears of the shipment before it', async () => {
@@ -77,7 +77,7 @@ test('where a follower does not say how long its segments are, a backup in the a
   })
   expect(await seen('0/10000100', [3, 4, 5], 3, segmentsOf(64), info)).not.toHaveProperty('segmentBytes')
 })
-test('without anybody who says it, nothing is told from the names in an archive', async () => {
+test('where no cluster says it, the names in an archive give no newest segment', async () => {
   for (const info of [null, 'status=DONE\n', 'status=FAILED\nxlog_segment_size=67108864\n'])
     expect(await seen('0/3000100', [3, 4], 3, null, info)).toEqual(
       expect.objectContaining({ silent: null, newest: null }),

@@ -129,7 +129,7 @@ describe('a program', () => {
       message: expect.stringContaining('no route to the PDU'),
     })
   })
-  test('that refuses is told with its last words', async () => {
+  test('that refuses is reported with its last words', async () => {
     const { path } = pdu('case "$1" in off) echo "outlet is locked" >&2; exit 9;; is-off) exit 1;; esac')
     await expect(switchOff(control({ run: [path, 'off'] }, { run: [path, 'is-off'] }))).rejects.toMatchObject({
       code: 'power-control-failed',
@@ -201,7 +201,7 @@ describe('a webhook', () => {
       expect(state).toMatchObject({ kind: 'answering', state: { off: { 'dc-a': { off: null } } } })
     }
   })
-  test('of a certificate that nobody vouches for is not trusted', async () => {
+  test('whose certificate comes from an unknown authority is not trusted', async () => {
     const { call, seen } = await web((_, response) => void response.end('{"off":true}'))
     const { authority: _, ...careless } = call('/state') as { authority: unknown; post: string; token: { env: string } }
     const state = await command.observe(control(careless, careless), null, contextOf())
@@ -244,7 +244,7 @@ describe('a failover', () => {
     expect(command.sees?.(component, states(true), 'dc-a' as SiteName)).toMatchObject([{ says: 'down' }])
     for (const off of [false, null]) expect(command.sees?.(component, states(off), 'dc-a' as SiteName)).toEqual([])
   })
-  test('nothing switches a site on again', () => {
+  test('never switches a site on again', () => {
     expect(
       Object.values(command.behaviours)
         .flatMap((behaviour) => Object.keys(behaviour))

@@ -69,13 +69,13 @@ describe('a switchover', () => {
     ])
   })
 
-  test('is told of a file that would bring another value back at the next reload', () => {
+  test('reports a file that would bring another value back at the next reload', () => {
     expect(findings({ 'lb-1': serving({ file: 'dc-b' }), 'lb-2': serving() }, switchover)).toEqual([
       'warning load-balancer-half-switched',
     ])
   })
 
-  test('is told when a load balancer sees no healthy server of the active site', () => {
+  test('reports a load balancer that sees no healthy server of the active site', () => {
     const backends = { 'dc-a': down, 'dc-b': up }
     expect(findings({ 'lb-1': serving({ backends }), 'lb-2': serving() }, switchover)).toEqual(['warning backend-down'])
   })

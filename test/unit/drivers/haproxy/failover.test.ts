@@ -92,7 +92,7 @@ describe('a failover of the traffic', () => {
     expect((await perform(open, opening)).proof).toMatchObject({ value: 'dc-b', verified: true })
   })
 
-  test('that is taken back gives each load balancer what it had, and does not wait for a site that served nobody', async () => {
+  test('that is taken back gives each load balancer what it had, and does not wait for a site that served no users', async () => {
     put(hosts['lb-2'], 'be_none')
     const [closing] = await planned()
     await perform(close, closing)
@@ -227,7 +227,7 @@ describe('load balancers that stand in the lost site', () => {
     expect([runtime(lost), runtime(kept)]).toEqual(['dc-b', 'dc-b'])
   })
 
-  test('are no proof of a closed door when there is no other: nothing is done until somebody answers', async () => {
+  test('are no proof of a closed door when there is no other: nothing is done until one answers', async () => {
     const component = trafficOver({ 'lb-1': hosts['lb-1'].url }, {}, { 'lb-1': 'dc-a' })
     const [closing] = await plannedFor(component)
     hosts[lost].unplugged = true
@@ -250,7 +250,7 @@ describe('load balancers that stand in the lost site', () => {
     })
   })
 
-  test('that come back with the value of before serve nobody while the guard keeps their site closed, and a rejoin leads them to the active site first', async () => {
+  test('that come back with the earlier value serve no users while the guard keeps their site closed, and a rejoin leads them to the active site first', async () => {
     put(hosts[kept], 'dc-b')
     const component = standing()
     // The guard has stopped the application behind dc-a: whoever still comes through lb-1 is refused, and can write

@@ -147,7 +147,7 @@ describe('a move of the traffic', () => {
     expect(everyHost().map(file)).toEqual(Array(2).fill('# ours\nother x\nactive dc-b\n'))
   })
 
-  test('is not closed while a session of the old site lives on behind a door that somebody closed by hand', async () => {
+  test('is not closed while a session of the old site lives on, although its door was closed by hand', async () => {
     const response = await fetch(`${hosts['lb-1'].url}slow`)
     const ended = response.text().then(
       () => 'ended',
@@ -172,7 +172,7 @@ describe('a move of the traffic', () => {
     expect(await seen()).toMatchObject({ role: 'unknown', health: 'healthy', facts: [{ value: 'dc-a' }] })
   })
 
-  test('that is taken back is not taken back while the old site does not answer through the load balancers', async () => {
+  test('is not undone while the old site does not answer through the load balancers', async () => {
     const mute = trafficOver({ 'lb-1': 'http://127.0.0.1:1/' })
     expect(await close.undone?.(runOf(mute, closeStep(mute, switchover), context))).toMatchObject({
       is: 'pending',
@@ -375,7 +375,7 @@ describe('a deploy', () => {
   }
   const signal = AbortSignal.timeout(60_000)
 
-  test('opens load balancers that serve nobody yet to the active site, and finds nothing to do the second time', async () => {
+  test('opens load balancers that serve no users yet to the active site, and finds nothing to do the second time', async () => {
     for (const host of everyHost()) put(host, 'be_none')
     const first = await unit()
     expect(await first.diff(signal)).toEqual([

@@ -59,7 +59,7 @@ describe('a deploy of an application whose size an autoscaler decides', () => {
     expect(await differences('active')).toEqual([])
   })
 
-  test('stops it on a passive site where it runs, and nobody else does', async () => {
+  test('stops it on a passive site where it runs, for the autoscaler does not', async () => {
     const { differences, scaled, context } = site(3)
     expect(await differences('passive')).toMatchObject([{ kind: 'update', path: 'spec.replicas', from: 3, to: 0 }])
     await upgrade(component, 'passive', A, context)

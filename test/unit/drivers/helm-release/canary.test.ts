@@ -146,7 +146,7 @@ describe('where the application serves, an observation', () => {
 })
 
 describe('where nothing serves, an observation', () => {
-  test('asks nobody, and tells a Secret that is not there', async () => {
+  test('makes no request, and reports a missing Secret', async () => {
     expect(await seen(contextFor({ exec: true }), false)).toEqual({ is: 'untried' })
     expect(await seen(contextFor({ exec: true }, ['ID']), false)).toEqual({ is: 'untried' })
     const { canary } = application.spec
@@ -205,7 +205,7 @@ describe('a canary that fails', () => {
     expect(found(silent, failover)).toEqual(['warning application-silent dc-a', 'info canary-unknown dc-a'])
   })
 
-  test('that nobody could try is worth a word, and none where it works', () => {
+  test('that could not be tried gives a finding, and one that works gives none', () => {
     expect(found(state({ is: 'unknown', why: 'slow' }), null)).toEqual(['info canary-unknown dc-a'])
     expect(found(state({ is: 'unknown', why: 'slow' }), switchover)).toEqual(['warning canary-unknown dc-a'])
     for (const intent of [null, switchover, failover])

@@ -132,7 +132,7 @@ describe('what helm has of a release of this name', () => {
     )
   const another = deployment(1, 'a').replace('name: app,', 'name: another,')
 
-  test('is told by the dry run as well when an interrupted helm left it pending', async () => {
+  test('is reported by the dry run as well when an interrupted helm left it pending', async () => {
     const { changes } = await withHelmOf('pending-upgrade', deployment(1, 'a'))
     expect(changes).toEqual([
       expect.objectContaining({ kind: 'refused', why: expect.stringMatching(/^release-pending: .*helm rollback/) }),

@@ -59,7 +59,7 @@ describe('before a move', () => {
     ])
   })
 
-  test('another image blocks, because its first start would be a migration that nobody reviewed', () => {
+  test('another image blocks, because its first start would be a migration without review', () => {
     expect(assess({ [A]: seen(2), [B]: seen(0, { image: 'app:2' }) })).toMatchObject([
       { code: 'image-differs', severity: 'blocker' },
     ])
@@ -86,7 +86,7 @@ describe('before a move', () => {
   })
 })
 
-describe('a status, where somebody else has scaled the application after a move', () => {
+describe('a status, where another controller has scaled the application after a move', () => {
   const argo = { who: 'Argo CD', pause: 'argocd app set shop --sync-policy none', writes: true }
   const scaled = (declared: number, by?: string): Observed<HelmReleaseState> => {
     const one = seen(declared)
@@ -96,7 +96,7 @@ describe('a status, where somebody else has scaled the application after a move'
   const found = (states: BySite<HelmReleaseState>): Finding[] =>
     assess(states, null).filter(({ code }) => code === 'replicas-not-of-role')
 
-  test('to nothing on the active site: says by whom, how to pause that, and what starts it again', () => {
+  test('to nothing on the active site: names the controller, how to pause it, and what starts the application again', () => {
     expect(found({ [A]: scaled(0, 'argocd-controller'), [B]: seen(0) })).toMatchObject([
       {
         severity: 'blocker',
@@ -120,7 +120,7 @@ describe('a status, where somebody else has scaled the application after a move'
     expect(found({ [A]: seen(2), [B]: seen(2) })).toEqual([])
   })
 
-  test('says nothing where each site has what its role says, whoever wrote it last', () => {
+  test('says nothing where each site has what its role says, whichever controller wrote it last', () => {
     expect(found({ [A]: scaled(2, 'argocd-controller'), [B]: scaled(0, 'argocd-controller') })).toEqual([])
   })
 })
@@ -181,7 +181,7 @@ describe('a failover', () => {
     }
   })
 
-  test('starts as many replicas as served, or as many as the release says where nobody can tell', () => {
+  test('starts as many replicas as served, or as many as the release says where that number is unknown', () => {
     expect(steps({ [A]: seen(2), [B]: seen(0) })[1]?.parameters).toEqual({ replicas: 2 })
     expect(steps({ [A]: silent, [B]: seen(0) })[1]?.parameters).toEqual({ replicas: null })
   })

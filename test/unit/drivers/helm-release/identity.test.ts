@@ -7,7 +7,7 @@ import type { Application } from '../../../../src/drivers/helm-release/spec.ts'
 const before = { instance: 'one', migrations: ['a.mjs', 'b.mjs'] }
 const application = { name: 'application' } as Application
 
-describe('the application behind a move', () => {
+describe('the application after a move', () => {
   test('is the same when instance and migrations are', () => expect(identityProblem(before, before)).toBeNull())
 
   test('may have more migrations than before, because the new side may have been upgraded with the database', () => {

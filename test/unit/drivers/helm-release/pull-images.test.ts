@@ -151,7 +151,7 @@ describe('before users are shut out, the images of the new site', () => {
   test.each([
     ['that finds no pod', [] as KubernetesObject[]],
     ['whose pod finds no node', [pod([], 'False')]],
-  ])('a job %s for half a minute holds no move up: that nobody knows is warned of', async (_, pods) => {
+  ])('a job %s for half a minute holds no move up: a warning says that the result is unknown', async (_, pods) => {
     const early = site({ pods })
     await pullImages.apply?.(early.run)
     expect(await pullImages.done(early.run)).toMatchObject({ is: 'pending' })

@@ -170,7 +170,7 @@ describe('a stopped application', () => {
     expect(await stop.undone?.(run)).toEqual({ is: 'done', proof: { replicas: 2 } })
   })
 
-  test('is not touched by whoever saw it before it was taken over, neither to stop it nor to start it again', async () => {
+  test('is not touched by a process that saw it before it was taken over, neither to stop it nor to start it again', async () => {
     const { world, kubernetes } = cluster(2)
     const { run } = runOf(stopStep(component, A, { phase: 'DRAIN', before: 2 }), kubernetes)
     const seen = await stop.done(run)
@@ -194,7 +194,7 @@ describe('a stopped application', () => {
   })
 })
 
-describe('an application whose former size nobody can tell', () => {
+describe('an application whose former size is unknown', () => {
   const step = startStep(component, { mode: 'failover', from: A, to: B }, null)
 
   test('starts with as many replicas as its active values say', async () => {
@@ -238,7 +238,7 @@ test('a stop never proves that no pod is left by a selector that it cannot ask f
   })
 })
 
-describe('a size that somebody else keeps', () => {
+describe('a size that another controller keeps', () => {
   const fought = (kubernetes: KubernetesClient, manager = 'argocd-controller'): KubernetesClient =>
     ({
       ...kubernetes,
@@ -261,7 +261,7 @@ describe('a size that somebody else keeps', () => {
     })
   })
 
-  test('is set anew behind the point of no return, and where a site is shut', async () => {
+  test('is set anew after the point of no return, and where a site is shut', async () => {
     const { world, kubernetes } = cluster(0)
     const starting = runOf(startStep(component, { mode: 'switchover', from: A, to: B }, 2), fought(kubernetes)).run
     expect(await start.done({ ...starting, applied: true })).toMatchObject({

@@ -236,7 +236,7 @@ describe('one replica more that a dead process has left', () => {
     expect(await undoAsSeen(secondLook, begin())).toEqual({ is: 'done', proof: { replicas: 2 } })
   })
 
-  test('is not fought over, where somebody else has said a number since', async () => {
+  test('is not fought over where another number was written since', async () => {
     const { world, begin, write } = await diedAmid()
     write(ARGO, 5)
     expect(await undoAsSeen(secondLook, begin())).toMatchObject({ is: 'done' })

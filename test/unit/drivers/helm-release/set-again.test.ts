@@ -62,7 +62,7 @@ function site(role: Role, of: { readonly values: number | null; readonly now: nu
   return { world, warnings, run, remind: () => reconcile.reminder?.remind(run) }
 }
 
-describe('reconciling a passive site whose application runs, set by nobody else,', () => {
+describe('reconciling a passive site whose application runs, set by no other controller,', () => {
   test.each([
     ['that say no number of replicas', null, 2],
     ['that ask for the replicas that run', 1, 1],

@@ -18,7 +18,7 @@ const waiting = (reason: string, restartCount = 0, message?: string) => ({
   ],
 })
 
-describe('a pod that cannot come up is told early, with its true reason', () => {
+describe('a pod that cannot come up is reported early, with its true reason', () => {
   test.each(['ErrImagePull', 'ImagePullBackOff', 'InvalidImageName', 'CreateContainerConfigError'])(
     '%s',
     async (reason) => {

@@ -152,7 +152,7 @@ test('all containers that share the volume run as one user, whatever user their 
   })
 })
 
-test('the server has beside it what brings its dumps to the object store, told the same as the scheduled job', () => {
+test('the server has a sidecar that brings its dumps to the object store, with the settings of the scheduled job', () => {
   const set = serverManifests(cache, toyStack, 'dc-a' as SiteName, location).find(
     (one) => one.object.kind === 'StatefulSet',
   )

@@ -51,7 +51,7 @@ test('a Redis that other hands made is taken over on demand only, whatever else 
   )
 })
 
-test('the only Redis that there is, is adopted on the active site alone: whoever names the wrong site loses nothing', () => {
+test('the only Redis that there is, is adopted on the active site alone: naming the wrong site loses nothing', () => {
   const only: CacheSituation = {
     ...lost,
     role: 'passive',

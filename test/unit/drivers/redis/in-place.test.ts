@@ -95,13 +95,13 @@ describe('a dump is loaded in the running pod', () => {
       [{}, siteError('site-unreachable', 'gone', { retry: 'transient' })],
       ['exec transfer', 'exec redis'],
     ],
-  ])('and where %s the pod starts anew, which has more patience', async (_, answers, execs) => {
+  ])('where %s, the pod starts anew, which has more patience', async (_, answers, execs) => {
     const at = site(answers)
     await restore.apply?.(restoring(at, seen))
     expect(at.verbs()).toEqual(['patch Secret', ...execs, 'remove Pod'])
   })
 
-  test('and not by a call that came too late: another dump was loaded since', async () => {
+  test('not by a call that came too late: another dump was loaded since', async () => {
     const at = site([{}, { code: 75, stderr: 'another dump was loaded meanwhile' }])
     await expect(restore.apply?.(restoring(at, seen))).rejects.toMatchObject({ code: 'kubernetes-conflict' })
     expect(at.verbs()).not.toContain('remove Pod')
@@ -117,7 +117,7 @@ describe('a dump is loaded in the running pod', () => {
     expect(older.verbs()).toEqual(['patch Secret', 'remove Pod'])
   })
 
-  test('and counts as loaded only when Redis has read it to the end', async () => {
+  test('completely: it counts as loaded only when Redis has read it to the end', async () => {
     const facts = 'redis_version:7.4.6\nrestored:20261124T060001Z\nloading:1\ndb0:keys=1,expires=0,avg_ttl=0'
     expect(await restore.done(restoring(site([], { facts })))).toMatchObject({ is: 'pending' })
   })
@@ -133,7 +133,7 @@ describe('a dump is taken in the running pod', () => {
   test.each<[string, Answer[]]>([
     ['it cannot be stored', [{}, { code: 1, stderr: 'storing' }]],
     ['the pod does not run', [SHUT]],
-  ])('and where %s by the job', async (_, answers) => {
+  ])('where %s, a job takes it', async (_, answers) => {
     const at = site(answers)
     await dump.apply?.(dumping(at))
     expect(at.verbs().at(-1)).toBe('create Job')

@@ -134,7 +134,7 @@ describe('a rejoin of the cache', () => {
     expect(steps.map((step) => step.parameters)).toEqual([{ suspend: true }, { source: A, dump: '' }])
   })
 
-  test('asks only that the former site can be told', () => {
+  test('asks only that the former site can be identified', () => {
     expect(assess({ [A]: seen({ [B]: dump }, false), [B]: silent }, rejoin)).toEqual([
       'warning cache-not-ready dc-a',
       'warning cache-silent dc-b',

@@ -28,7 +28,7 @@ async function stored(): Promise<{ readonly id: string; readonly url: string; re
 }
 
 describe('a store whose certificate only its own authority vouches for', () => {
-  test('takes a dump, and gives it to a starting pod that is told of the authority, and to no other', async () => {
+  test('takes a dump, and gives it to a starting pod that trusts the authority, and to no other', async () => {
     const asked = await stored()
     const request = pods().folder('target', 'request')
     const env = { REQUEST: request, DATA: pods().folder('target', 'data') }

@@ -331,7 +331,7 @@ describe('a restore into Redis with append-only persistence', () => {
 })
 
 describe('the server', () => {
-  test('runs with append-only persistence, without eviction, and lets nobody in without the password', async () => {
+  test('runs with append-only persistence, without eviction, and rejects clients without the password', async () => {
     const redis = await serve('a')
     expect(await redis.cli('CONFIG', 'GET', 'maxmemory-policy')).toContain('noeviction')
     expect(await redis.cli('CONFIG', 'GET', 'appendonly')).toContain('yes')

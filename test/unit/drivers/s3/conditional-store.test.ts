@@ -138,7 +138,7 @@ describe('a write whose answer does not come', () => {
     expect(await directly(place).get('active.json')).toMatchObject({ body: { epoch: 2 } })
   })
 
-  test('is not repeated over somebody else: a request that arrives late changes nothing any more', async () => {
+  test('is not repeated over a document of another writer: a request that arrives late changes nothing any more', async () => {
     const place = newPlace()
     const store = throughProxy(place)
     const first = await store.create('active.json', { epoch: 1 })
@@ -210,7 +210,7 @@ describe('a store that cannot be a witness', () => {
     expect(await directly(place).get('lock.json')).toBeNull()
   })
 
-  test('because nobody listens, the key is wrong or the bucket is missing says which', async () => {
+  test('because it does not listen, the key is wrong or the bucket is missing says which', async () => {
     const [closed] = await freePorts(1)
     const open = (more: object): ConditionalStore =>
       conditionalStore(openObjectStore({ ...server.access(), ...more }), signal, { deadline: DEADLINE })
@@ -337,7 +337,7 @@ describe('writers that know nothing of each other, over connections that break',
     )
   }, 120_000)
 
-  test('of a lock: exactly one of many takes it, and of a journal: nobody writes over an entry', async () => {
+  test('of a lock: exactly one of many takes it, and of a journal: no entry is overwritten', async () => {
     const place = newPlace()
     const now = new Date('2026-11-21T02:00:00Z')
     faultsOnWrites('lock.json', 'lose-answer', 'busy-after', 'delay', 'lose-request')

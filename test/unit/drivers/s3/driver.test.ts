@@ -162,7 +162,7 @@ describe('an archive', () => {
     await expect(reached(missing)).rejects.toMatchObject({ code: 'object-store-missing-bucket' })
   })
 
-  test('without versions is worth a word, one that does not tell is not', () => {
+  test('without versions gives a warning, one that does not say gives none', () => {
     const seen = (versioning: S3State['versioning']): Observed<S3State> => ({
       kind: 'answering',
       state: { bucket: 'bucket', versioning, conditionalWrites: true },
@@ -179,7 +179,7 @@ describe('an archive', () => {
   })
 })
 
-test('nobody but the one who deploys may delete, and that only below the probe', () => {
+test('only the deployer may delete, and only below the probe', () => {
   const component = archiveOf({ 'dc-a': { ...place, endpoint: 'https://s3.example.com', prefix: 'a/' } })
   const deleting = s3
     .access(component, toyStack)

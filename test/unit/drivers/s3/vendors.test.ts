@@ -61,7 +61,7 @@ describe('a store that limits all writes', () => {
     })
   })
 
-  test('for longer than anybody waits is told at once, with the time that it names', async () => {
+  test('for longer than the longest wait is reported at once, with the time that it names', async () => {
     await using vendor = await startVendorStore()
     vendor.says = ({ method }) =>
       method === 'PUT' ? s3Error(429, 'TooManyRequests', '', { 'retry-after': '600' }) : null

@@ -38,12 +38,12 @@ describe('a replica can never follow a new history', () => {
     expect(await forkBefore(around([fork]), { ...replica, replayLsn: '0/7000000' })).toBeNull()
     expect(await forkBefore(around([fork]), { ...replica, replayLsn: null })).toBeNull()
   })
-  test('also where the old primary has a new name in the archive by now, by the timeline that was left', async () => {
+  test('by the timeline that was left, also where the old primary has a new name in the archive by now', async () => {
     const renamed = { ...replica, followsArchive: 'old-g2' }
     expect(await forkBefore(around([fork]), renamed)).toBe(fork)
     expect(await forkBefore(around([fork]), { ...renamed, timeline: 4 })).toBeNull()
   })
-  test('and the record of another database or another primary says nothing about it', async () => {
+  test('by the record of its own database and primary; a record of another one says nothing', async () => {
     expect(await forkBefore(around([fork]), { ...replica, systemId: '78' })).toBeNull()
     expect(await forkBefore(around([fork]), { ...replica, systemId: null })).toBe(fork)
     expect(await forkBefore(around([fork]), { ...replica, follows: 'third' })).toBeNull()

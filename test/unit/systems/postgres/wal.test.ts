@@ -66,7 +66,7 @@ describe('positions and segments', () => {
     expect(segmentBytesNamed('', 0x2a000028n)).toBeNull()
   })
 
-  test('which of two names reaches farther is seen without their length', () => {
+  test('the names of two segments say which one reaches farther, without their length', () => {
     fc.assert(
       fc.property(timeline, timeline, position, position, sizes, (one, two, a, b, size) => {
         const [first, second] = [segmentName(one, a, size), segmentName(two, b, size)]
@@ -146,7 +146,7 @@ describe.each(MEGABYTES.map((megabytes) => [megabytes, segmentsOf(megabytes)] as
       )
     })
 
-    test('that is empty the first segment that a restore needs is missing', () => {
+    test('that holds no segment lacks the first segment that a restore needs', () => {
       expect(holesIn([], '000000010000000000000001', size)).toEqual(['000000010000000000000001'])
     })
 
