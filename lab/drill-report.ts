@@ -101,7 +101,7 @@ export function drillVerdict(facts: DrillFacts): string[] {
   const { lostAcknowledged, unexpected } = facts.ledger
   const beyond = lostBeyondPlan(facts.entries, lostAcknowledged, plannedLoss(facts))
   demand(beyond.length === 0, `${beyond.length} acknowledged writes are lost, and no plan said so`)
-  demand(unexpected.length === 0, `${unexpected.length} writes are in the database that nobody made`)
+  demand(unexpected.length === 0, `${unexpected.length} writes are in the database that no client made`)
   demand(facts.ledger.ghosts.length === 0, `${facts.ledger.ghosts.length} refused writes are in the database`)
   demand(
     facts.statusAfter.verdict !== 'broken',
@@ -129,7 +129,7 @@ function plannedLoss({ moves, lost }: DrillFacts): PlannedLoss | null {
   return { seconds: failover.predicted.loss.seconds[1], lostAt: lost.at, leftAt: failover.window.to }
 }
 
-/** Whom a move has left accepts nothing more, until a move comes back to it. */
+/** Writes that a site accepted after a move left it, and before a move came back to it. */
 function lateWrites({ moves, entries }: DrillFacts): { readonly site: string; readonly writes: number }[] {
   const left = moves.filter(({ mode }) => mode !== 'rejoin')
   return left.flatMap(({ report: { from, verdict }, window }, index) => {

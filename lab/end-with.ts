@@ -1,5 +1,5 @@
 /**
- * Ends this process with the exit code that a script comes to, or with 1 and what went wrong. Whatever still runs ends
+ * Ends this process with the exit code of a script, or with 1 and the error. What still runs in the process ends
  * too.
  */
 export function endWith(script: Promise<number>): void {

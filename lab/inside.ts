@@ -73,7 +73,7 @@ export async function ensureMountNamespace(
   await until(`mounts of ${host}`, { deadline: 10_000, every: 20, signal, hint }, async () => existsSync(ready))
 }
 
-/** The words in front of a command that make it run inside the host. */
+/** The prefix of a command that makes it run inside the host. */
 export function entryTo(host: HostName): string[] {
   const holder = runningProcess(host, 'mounts')
   const mounts = holder === undefined ? [] : [`--mount=/proc/${holder.pid}/ns/mnt`]

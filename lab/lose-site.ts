@@ -13,8 +13,8 @@ export const LOSSES = ['kill', 'cut', 'freeze', 'unavailable'] as const satisfie
 export type Loss = (typeof LOSSES)[number]
 
 /**
- * Load balancers and the replica notice a loss some seconds later; until then they say that the site lives, and nobody
- * plans a failover.
+ * Load balancers and the replica notice a loss some seconds later; until then they say that the site lives, and a
+ * failover is not planned.
  */
 const NOTICED_AFTER = 12_000
 

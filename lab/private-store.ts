@@ -20,7 +20,7 @@ export interface PrivateStore {
 const PORT = 9443
 
 /**
- * Speaks TLS in front of the lab's object store, in this process and as long as it lives. Signatures hold, for the host
+ * A TLS proxy of the lab's object store, in this process and as long as it lives. Signatures stay valid, for the host
  * that a client names is passed on.
  */
 export async function startPrivateStore({ s3 }: LabEnvironment): Promise<PrivateStore> {

@@ -10,8 +10,8 @@ import { until } from './until.ts'
 import { witnessOf } from './witness.ts'
 
 /**
- * Has the guard of the active site shut it although no other site serves: somebody writes another site into the
- * witness, and puts it right again, with an epoch of its own, because a guard believes no older record. Returns when
+ * Has the guard of the active site shut it although no other site serves: writes another site into the witness, and
+ * puts it right again, each with a new epoch, because a guard believes no older record. Returns when
  * the guard stands by, and all that it shut is still shut.
  */
 export async function shutByGuard(stack: LabStack, active: SiteName, other: SiteName): Promise<void> {

@@ -5,7 +5,7 @@ import { readActive, replaceActive } from '../src/witness/active.ts'
 import type { ConditionalStore } from '../src/witness/conditional-store.ts'
 import type { LabStack } from './stacks.ts'
 
-/** The stack's witness, with the rights of whoever moves. */
+/** The stack's witness, with the rights of the mover. */
 export async function witnessOf(stack: Pick<LabStack, 'path' | 'environmentOf'>): Promise<ConditionalStore> {
   return openWitness(
     await loadStack(stack.path, { drivers, witnesses }),
@@ -15,8 +15,7 @@ export async function witnessOf(stack: Pick<LabStack, 'path' | 'environmentOf'>)
 }
 
 /**
- * After a move that Standby did not make, the witness is told which site is active: what an operator would otherwise do
- * by hand.
+ * Writes the active site into the witness after a move that Standby did not make, as an operator would do by hand.
  */
 export async function tellWitness(stack: LabStack, activeSite: string): Promise<void> {
   const store = await witnessOf(stack)

@@ -21,7 +21,7 @@ export interface AuditQueue {
   close(): Promise<void>
 }
 
-/** The keys of a BullMQ queue, so that whoever inspects a backup finds what the real application leaves there. */
+/** The keys of a BullMQ queue, so that an inspection of a backup finds what the real application leaves there. */
 const key = (name: string): string => `bull:audit-log:${name}`
 const KEPT_COMPLETED = 1_000
 const COMMAND_TIMEOUT_MS = 1_000

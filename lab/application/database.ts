@@ -7,7 +7,7 @@ export interface Patience {
   readonly statementMs: number
 }
 
-/** Whoever waits longer gets an answer that says so: a lost database must cost a request 3 s, never a hang. */
+/** A request that waits longer gets an error that says so: a lost database costs a request 3 s, and never a hang. */
 export const whileServing: Patience = { connectMs: 3_000, statementMs: 3_000 }
 /** A migration may rewrite a table. */
 export const whileMigrating: Patience = { connectMs: 3_000, statementMs: 120_000 }

@@ -13,7 +13,7 @@ export interface StartupLockTiming {
   readonly acquireMs: number
 }
 
-/** Upstream's, but for the retry: 250 ms instead of 2 s, since nobody else competes for the lab's database. */
+/** Upstream's, but for the retry: 250 ms instead of 2 s, since no other process competes for the lab's database. */
 export const startupLockTiming: StartupLockTiming = { beatMs: 5_000, staleMs: 15_000, retryMs: 250, acquireMs: 300_000 }
 
 /** Runs the work as the only instance that does; takes the lock over from a holder whose heart has stopped. */

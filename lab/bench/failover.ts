@@ -19,8 +19,8 @@ interface Samples {
 }
 
 /**
- * The active site is lost in each of some ways, and a failover by Standby follows; then it is killed once more, and
- * only its operator is told to promote. Between any two the lost site comes back and rejoins.
+ * Loses the active site in each way and makes a failover with Standby; then kills it once more, and has only the
+ * operator promote the other site. After each failover the lost site comes back and rejoins.
  */
 export async function benchFailover(bench: BenchLab, rounds: number, losses: readonly Loss[]): Promise<string[]> {
   const samples: Samples = { green: new Map(losses.map((how) => [how, []])), start: [], operator: [] }
@@ -41,7 +41,7 @@ export async function benchFailover(bench: BenchLab, rounds: number, losses: rea
       quiet: true,
     })
     if (result.failure !== null)
-      throw new Error(`the backup behind the operator's promotion failed: ${result.failure.what}`)
+      throw new Error(`the backup after the operator's promotion failed: ${result.failure.what}`)
     return `the operator's promotion alone: ${readableDuration(greenMs)}`
   }
   for (let round = 0; round < rounds; round++) {

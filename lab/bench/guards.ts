@@ -9,8 +9,8 @@ import { tellWitness } from '../witness.ts'
 
 /**
  * Makes a move that Standby does not know of. The guards are away meanwhile: they would shut a site that is opened
- * while the witness names another one, and that is all the yardsticks do. Afterwards the witness is told, and the
- * guards are back.
+ * while the witness names another one, which is what the yardsticks do. Afterwards the witness names the new site, and
+ * the guards are back.
  */
 export async function withoutGuards<T>(stack: LabStack, activeAfterwards: string, move: () => Promise<T>): Promise<T> {
   await setGuards(stack, 0)
@@ -20,8 +20,8 @@ export async function withoutGuards<T>(stack: LabStack, activeAfterwards: string
     await tellWitness(stack, activeAfterwards)
     const since = Date.now()
     await setGuards(stack, 1)
-    // What nobody told of the move, such as the dumps of a cache, they stop first; and until then no move goes to their
-    // site.
+    // First they stop what did not take part in the move, such as the dumps of a cache. Until then no move goes to
+    // their site.
     for (const site of presentSites())
       await guardHasJudged(stack, site, since, { deadline: 60_000, holdsNothing: true })
   }

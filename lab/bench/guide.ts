@@ -24,9 +24,9 @@ const BY_EYE: Patience = { deadline: 300_000, every: 5_000 }
 
 /**
  * What a person needs for a command, milliseconds: to read the last answer, and to bring the next line into the
- * terminal. Less than anybody needs, so that the yardstick is not made longer than it is: in the keystroke-level model
- * the thought alone takes 1.35 s, and each key of a line that is typed 0.28 s (Card, Moran, Newell: The Psychology of
- * Human-Computer Interaction, 1983).
+ * terminal. Less than a real person needs, so that the yardstick is not made longer than it is: in the keystroke-level
+ * model the thought alone takes 1.35 s, and each key of a line that is typed 0.28 s (Card, Moran, Newell: The
+ * Psychology of Human-Computer Interaction, 1983).
  */
 const BY_HAND = 1_000
 
@@ -106,10 +106,10 @@ export async function asTheGuideHasIt(stack: LabStack, ends: Ends): Promise<void
 }
 
 /**
- * A promotion ends with a restart. The operator forgets it when it is told to promote before the replica has reached
- * the token (`restart.ts` of the driver), whatever phase and condition say, and the guide waits for nothing there: it
- * then comes whenever a setting changes next. Here that is at once. With the guide's smart shutdown the waiting
- * application's connections keep new ones out meanwhile. Says whether it was forgotten.
+ * A promotion ends with a restart. The operator forgets it when the promotion is asked for before the replica has
+ * reached the token (`restart.ts` of the driver), whatever phase and condition say, and the guide waits for nothing
+ * there: it then comes whenever a setting changes next. Here that is at once. With the guide's smart shutdown the
+ * waiting application's connections keep new ones out meanwhile. Says whether it was forgotten.
  */
 export async function restartAsTheGuideHasIt(stack: LabStack, { to }: Ends): Promise<boolean> {
   const [kubernetes, name] = [stack.admin[to], `pg-${to}`]

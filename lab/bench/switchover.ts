@@ -20,7 +20,7 @@ const OURS = 'standby failover'
 const SCRIPT = 'smallest script'
 const GUIDE = "guide's procedure"
 
-/** The gap ends with the first write behind the move; what a way leaves to mend comes after it. Milliseconds. */
+/** The gap ends with the first write after the move; repairs that a way needs come later. Milliseconds. */
 const FIRST_WRITES = 3_000
 
 /** Milliseconds. */
@@ -39,7 +39,7 @@ interface Way {
   move(ends: Ends): Promise<number>
   /** Lets the last restart of the database happen, where the move may end before it. */
   lastRestart?(ends: Ends): Promise<void>
-  /** Not timed: what this way begins with, and what it leaves behind. */
+  /** Not timed: preparation and clean-up of this way. */
   before?(ends: Ends): Promise<void>
   after?(ends: Ends): Promise<void>
 }

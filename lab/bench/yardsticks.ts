@@ -57,7 +57,7 @@ export async function scriptedSwitchover(stack: LabStack, lab: LabEnvironment, e
 }
 
 /**
- * The least that a failover is: the operator promotes the replica because it was told to, and nothing else is done.
+ * The smallest failover: the operator promotes the replica on request, and nothing else is done.
  * Timed until the new primary takes clients, its restart included; the stack is then brought to what it is after a
  * failover, so that a rejoin can follow. Milliseconds.
  */

@@ -14,7 +14,7 @@ export interface GitHubState {
 export interface EnvironmentState {
   readonly id: number
   readonly name: string
-  /** Ids of users; an environment without reviewers waits for nobody. */
+  /** Ids of users; an environment without reviewers waits for no approval. */
   readonly reviewers: readonly number[]
   readonly preventSelfReview: boolean
   readonly adminsCanBypass: boolean
@@ -68,7 +68,7 @@ export const userOf = (state: GitHubState, login: string): number => {
   return id
 }
 
-/** As GitHub does it: an environment that nobody made is made when a job names it, without any rule. */
+/** As GitHub does it: an environment that does not exist is made when a job names it, without any rule. */
 export function environmentOf(state: GitHubState, name: string): EnvironmentState {
   const known = state.environments.get(name)
   if (known !== undefined) return known
@@ -84,7 +84,7 @@ export function environmentOf(state: GitHubState, name: string): EnvironmentStat
   return made
 }
 
-/** A new run at the tip of its branch; a branch that nobody made gets a commit. */
+/** A new run at the tip of its branch; a branch that does not exist is made with a commit. */
 export function startRun(
   state: GitHubState,
   start: { readonly actor: number; readonly branch: string; readonly sha?: string | undefined; readonly event: string },

@@ -115,7 +115,7 @@ async function installBarman(root: string, onLine: (line: string) => void, signa
 /**
  * Layers carry no times of files, and Python compiles a module anew in each process when the time of its source is not
  * the compiled one's: every archived segment then took a second of processor time more than on an image of a registry.
- * Hashes in place of times, which nobody checks.
+ * So modules are compiled with hashes, which are not checked, in place of times.
  */
 async function compilePython(root: string, signal: AbortSignal): Promise<void> {
   const libraries = (await readdir(join(root, 'usr/lib')))

@@ -103,7 +103,7 @@ function* entry(name: string, content: Buffer): Generator<Buffer> {
 
 const padding = (size: number) => Buffer.alloc((512 - (size % 512)) % 512)
 
-/** A ustar header: the 512 bytes that stand in front of each file of a tar archive (POSIX.1-1988). */
+/** A ustar header: the 512 bytes before each file of a tar archive (POSIX.1-1988). */
 function header(name: string, size: number): Buffer {
   const block = Buffer.alloc(512)
   block.write(name, 0, 100)

@@ -44,7 +44,7 @@ async function importInto(root: string, images: readonly Image[], signal: AbortS
     configuration,
     containerdConfiguration({ root, state: join(run, 'state'), socket, networks: join(run, 'none') }),
   )
-  // Own mount namespace: unpacking mounts each layer, and an interrupted import must leave no mount behind.
+  // Own mount namespace: unpacking mounts each layer, and no mount may outlive an interrupted import.
   const command = ['unshare', '--mount', '--propagation', 'private', 'containerd', '-c', configuration]
   await ensureDaemon({ group: importer, name: 'containerd', command })
   try {

@@ -104,8 +104,8 @@ export interface LedgerVerdict {
 }
 
 /**
- * Compares what a client was told with what is there, as sets; ids of other runs and other secrets are nobody's
- * concern.
+ * Compares the answers that a client got with what is there, as sets. Ids of other runs, and other secrets, are
+ * ignored.
  */
 export function judgeLedger(entries: readonly LedgerEntry[], idsInDatabase: readonly string[]): LedgerVerdict {
   const there = new Set(idsInDatabase)

@@ -36,7 +36,7 @@ const LOGIN_PAUSE_MS = 100
 const now = (): number => Math.round((performance.timeOrigin + performance.now()) * 10) / 10
 
 /**
- * Writes one secret per interval and keeps what it was told, until it is stopped. Failures of the application are
+ * Writes one secret per interval and keeps the answer, until it is stopped. Failures of the application are
  * results, never errors.
  */
 export async function startLedger(options: LedgerOptions): Promise<Ledger> {

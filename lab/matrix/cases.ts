@@ -4,20 +4,19 @@ import { LOSSES, type Loss } from '../lose-site.ts'
 /** What troubles a move while it runs, and passes. */
 export const PASSING = ['s3-gone', 'balancer-gone', 'narrow', 'operator-away', 'none'] as const
 /**
- * Another controller that writes the old values back, and the move ends by itself: `controller` from before it on,
- * `controller-helm` the objects of the release alone, so that the second look at the database sees nothing,
- * `controller-midway` from the moment on at which the doors are closed, `controller-demoting` while the database is
- * demoted.
+ * Another controller writes the old values back, and the move ends by itself. `controller` begins before the move.
+ * `controller-helm` keeps the objects of the release alone, so that the second look at the database sees nothing.
+ * `controller-midway` begins when the doors are closed, `controller-demoting` while the database is demoted.
  */
 export const FIGHTS = ['controller', 'controller-helm', 'controller-midway', 'controller-demoting'] as const
 /**
- * The same behind the point of no return, for 40 s: it keeps the release alone, and a deploy repairs what it leaves.
+ * The same after the point of no return, for 40 s: it keeps the release alone, and a deploy repairs what it leaves.
  */
 export const FIGHTS_LATE = ['controller-late'] as const
 export type Fight = (typeof FIGHTS)[number] | (typeof FIGHTS_LATE)[number]
 /**
  * The runner is far away: each answer takes 1.5 s, and packets are lost; `slow` from the sites and a load balancer,
- * `slow-witness` from the store of the witness too. Users are as near as before, so nobody needs a runner that dies as
+ * `slow-witness` from the store of the witness too. Users are as near as before. No case has a runner that dies as
  * well.
  */
 export const FAR = ['slow', 'slow-witness'] as const
@@ -40,17 +39,17 @@ export interface MatrixCase {
   /** null: the runner lives. */
   readonly crash: CrashPoint | null
   /**
-   * Whoever finds the run of a dead runner takes it back, instead of going on with it; a failover when its lost site is
-   * there again.
+   * The run of a dead runner is taken back instead of continued; that of a failover when its lost site is there
+   * again.
    */
   readonly takenBack: boolean
-  /** Of a failover: where a switchover was when the site was lost, which nobody brings to its end. */
+  /** Of a failover: where a switchover was when the site was lost. That switchover is never ended. */
   readonly amid: LostAmid | null
 }
 
 /**
- * The runner of the switchover dies there, and the site is lost while nobody takes up that run; or the site is lost
- * there, and its runner lives.
+ * The runner of the switchover dies there, and the site is lost before another process continues the run; or the site
+ * is lost there, and its runner lives.
  */
 export interface LostAmid extends CrashPoint {
   readonly runner: 'dies' | 'lives'
@@ -120,7 +119,7 @@ const TAKEN_BACK_IN: Readonly<Record<TriedMode, readonly Phase[]>> = {
   rejoin: [],
 }
 
-/** Behind the lock, and in front of the point of no return: the witness still names the site that is lost. */
+/** After the lock, and before the point of no return: the witness still names the site that is lost. */
 const LOST_IN: Readonly<Record<LostAmid['runner'], readonly Phase[]>> = {
   dies: ['PREPARE', 'DRAIN', 'FENCE', 'FINAL_SYNC'],
   // One whose database was demoted in good order is needed no more: a runner that lives moves on without it.

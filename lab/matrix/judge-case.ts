@@ -42,11 +42,13 @@ function ofMove({ executed, rejoined, one }: CaseFacts): string[] {
   ]
 }
 
-/** Somebody who writes the old values back is noticed within seconds: users are served again within half a minute. */
+/**
+ * A controller that writes the old values back is noticed within seconds: users are served again within half a minute.
+ */
 const FOUGHT_GAP = 30_000
 /**
- * Who keeps the database from before the move on is noticed before any door is closed; what is left is a hiccup of a
- * machine of two cores.
+ * A controller that keeps the database from before the move on is noticed before any door is closed. What is left is
+ * the delay of a machine with two cores.
  */
 const UNNOTICED_GAP = 3_000
 
@@ -92,7 +94,7 @@ function ofLedger(facts: CaseFacts, ledger: ReturnType<typeof judgeLedger>): str
   if (facts.rejoined !== null && lost.size > found)
     failures.push(`${lost.size} acknowledged writes are lost, and the rejoin found ${found} rows`)
   if (ledger.ghosts.length > 0) failures.push(`${ledger.ghosts.length} writes were said to be refused, and are there`)
-  if (ledger.unexpected.length > 0) failures.push(`${ledger.unexpected.length} writes are there that nobody made`)
+  if (ledger.unexpected.length > 0) failures.push(`${ledger.unexpected.length} writes are there that no client made`)
   const lastly = facts.entries.filter(
     ({ outcome, startedAt }) => outcome === 'acknowledged' && startedAt > facts.movedAt,
   )
@@ -103,7 +105,7 @@ function ofLedger(facts: CaseFacts, ledger: ReturnType<typeof judgeLedger>): str
 const sitesInTheEnd = ({ one, from, to }: CaseFacts): { readonly serving: SiteName; readonly other: SiteName } =>
   one.takenBack ? { serving: from, other: to } : { serving: to, other: from }
 
-/** From the end of the move on nobody is answered by the site that serves no more, also when it comes back. */
+/** After the end of the move the site that was left accepts no write, also when it comes back. */
 function ofOtherSite(facts: CaseFacts): string[] {
   const { entries, movedAt } = facts
   const { other } = sitesInTheEnd(facts)
@@ -128,7 +130,9 @@ function ofWriters({ one, planned, troubleAt, healedAt, twoWritersMs }: CaseFact
 /** Its boot, the guard's start and one round of it; where its database heard of the fence too early, some 20 s more. */
 const GUARDED_WITHIN = 30_000
 
-/** A site that comes back is shut by its guard: soon, wholly, and for whoever goes past the load balancers as well. */
+/**
+ * A site that comes back is shut by its guard: soon, completely, and for clients that bypass the load balancers too.
+ */
 function ofReturnedSite({ returned, from }: CaseFacts): string[] {
   if (returned === null) return []
   return [
@@ -138,14 +142,14 @@ function ofReturnedSite({ returned, from }: CaseFacts): string[] {
     ...(returned.writableMs > GUARDED_WITHIN
       ? [`the database of ${from} took writes for ${(returned.writableMs / 1000).toFixed(1)} s when it was back`]
       : []),
-    ...(returned.answersBehindItsGuard ? [`${from} accepted a write at its own address, behind its guard`] : []),
+    ...(returned.answersBehindItsGuard ? [`${from} accepted a write at its own address, although its guard runs`] : []),
   ]
 }
 
-/** Each promotion begins a timeline. One more than there were promotions, and somebody else was promoted too. */
+/** Each promotion begins a timeline. More timelines than promotions: another instance was promoted too. */
 function ofTimeline({ before, after, one }: CaseFacts): string[] {
   const [was, is] = [timelineOf(before), timelineOf(after)]
-  // What is taken back has been demoted, or not; and a runner may die in front of either.
+  // What is taken back may have been demoted or not, for a runner may die before the demotion.
   if (was === null || is === null || one.takenBack || one.amid !== null || is === was + 1) return []
   return [`the database went from timeline ${was} to ${is} by one promotion`]
 }

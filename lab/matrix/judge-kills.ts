@@ -6,7 +6,7 @@ import { judgeCase } from './judge-case.ts'
 import type { Moment } from './kill-moments.ts'
 import type { CaseFacts } from './run-case.ts'
 
-/** A move of which it is known when its first process told each moment; milliseconds since 1970. */
+/** A move, and when its first process logged each moment; milliseconds since 1970. */
 export interface TimedMove {
   readonly facts: CaseFacts
   readonly moments: ReadonlyMap<Moment, number>
@@ -25,9 +25,11 @@ export interface KillFigures {
    * a gap of a living move.
    */
   readonly untilServed: number
-  /** The same, from the same moment, of moves that nobody killed (p50): the rest of the move. */
+  /** The same, from the same moment, of moves that were not killed (p50): the rest of the move. */
   readonly rest: number
-  /** The whole gap: what went before the kill, which may be slower than usual too, is in it. Told, and not judged. */
+  /**
+   * The whole gap: what went before the kill, which may be slower than usual too, is in it. Reported, and not judged.
+   */
   readonly gap: number
   readonly failures: readonly string[]
 }
@@ -39,15 +41,15 @@ export function judgeKills(
 ): { readonly lines: string[]; readonly kept: boolean } {
   const kills = killed.map((move) => judgeKill(move, living))
   const broken = living.flatMap(({ facts }) =>
-    judgeCase(facts).failures.map((why) => `a move that nobody killed: ${why}`),
+    judgeCase(facts).failures.map((why) => `a move that was not killed: ${why}`),
   )
   const beyond = kills.map(({ untilServed, rest }) => untilServed - rest)
   const kept = broken.length === 0 && kills.every(({ failures }) => failures.length === 0)
   const lines = [
-    `${kills.length} kills of a switchover, each resumed at once by another process, beside ${living.length} moves that nobody killed:`,
+    `${kills.length} kills of a switchover, each resumed at once by another process, beside ${living.length} moves that were not killed:`,
     ...kills.map(killLine),
     ...broken,
-    `  gap of a move that nobody killed     ${range(living.map(gapOf))}`,
+    `  gap of a move that was not killed    ${range(living.map(gapOf))}`,
     `  gap of a killed one                  ${range(kills.map(({ gap }) => gap))}`,
     `  from the kill to the lock            ${range(kills.map(({ untilLock }) => untilLock))}`,
     `  until served, beyond the rest        ${range(beyond)}`,

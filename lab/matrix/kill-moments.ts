@@ -3,14 +3,14 @@ import type { SiteName } from '../topology.ts'
 import { stepInLine } from './cases.ts'
 
 /**
- * What a move of either direction tells in the same words: a step begins, or is done. Sites are called `from` and `to`.
+ * What a move of either direction logs in the same words: a step begins, or is done. Sites are called `from` and `to`.
  */
 export type Moment = string
 
-/** In which doors close, and open again: whoever dies here leaves users outside. */
+/** The phases in which doors close and open again: a runner that dies here leaves users shut out. */
 const SHUT: readonly Phase[] = PHASES.slice(PHASES.indexOf('DRAIN'), PHASES.indexOf('TRAFFIC') + 1)
 
-/** The moment that a line of a move tells; null of any other line. Pure. */
+/** The moment that a log line of a move names; null for any other line. Pure. */
 export function momentIn(line: string, from: SiteName): Moment | null {
   const told = stepInLine(line)
   if (told === null || told.at === 'waits' || !SHUT.includes(told.phase)) return null
@@ -18,6 +18,6 @@ export function momentIn(line: string, from: SiteName): Moment | null {
   return `${told.phase} ${step} ${told.at}`
 }
 
-/** Which moments of so many are died at: spread evenly, from the first on. Pure. */
+/** The indexes of the moments at which runners die: spread evenly, from the first on. Pure. */
 export const spreadOver = (moments: number, kills: number): number[] =>
   Array.from({ length: kills }, (_, kill) => Math.floor((kill * moments) / kills))

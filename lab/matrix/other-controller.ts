@@ -79,7 +79,7 @@ const CLUSTER = { apiVersion: 'postgresql.cnpg.io/v1', kind: 'Cluster', plural: 
 const SERVICE = { apiVersion: 'v1', kind: 'Service', plural: 'services' } as const
 const DEPLOYMENT = { apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments' } as const
 
-/** One part of an object, as it stands in somebody's Git. */
+/** One part of an object, as it would stand in a Git repository. */
 const only = (
   { apiVersion, kind, metadata: { name, namespace } }: KubernetesObject,
   spec: object,
@@ -90,7 +90,7 @@ const only = (
   spec,
 })
 
-/** Without the token, which nobody writes down. */
+/** Without the token, which no Git repository holds. */
 function directionOf({ spec }: KubernetesObject): object {
   const { self, primary, source } =
     (spec as { replica?: { self?: string; primary?: string; source?: string } }).replica ?? {}

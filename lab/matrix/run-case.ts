@@ -32,7 +32,7 @@ export interface CaseAround {
   readonly diesAt?: (line: string) => boolean
 }
 
-/** What one case left behind: values only, judged by `judge-case.ts`. */
+/** The facts of one case: values only, judged by `judge-case.ts`. */
 export interface CaseFacts {
   readonly one: MatrixCase
   readonly from: SiteName
@@ -61,7 +61,7 @@ export interface CaseFacts {
    * back.
    */
   readonly returned: ReturnedSite | null
-  /** What the lost site put into its archive behind the failover, when it was back; keys. */
+  /** Keys that the lost site put into its archive after the failover, when it was back. */
   readonly archivedLater: readonly string[]
   readonly entries: readonly LedgerEntry[]
   /** What is served in the end. */
@@ -107,7 +107,7 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
     healedAt = (await lost?.end()) ?? Date.now()
   }
   const ends = { to, slow: loss === null ? from : to, heal }
-  // Whatever becomes of the move, the lab is healed.
+  // The lab is healed whether the move succeeds or fails.
   const moved = await troubled({ ...one, mode }, one.mode === mode, ends, around).finally(heal)
   const troubleAt = lost?.at ?? moved.troubleAt
   if (one.trouble === 'controller-late') await repairedByDeploy(around)
@@ -206,7 +206,7 @@ async function acceptsWrite(site: SiteName, { lab, stack, credentials }: CaseAro
   )
 }
 
-/** A switchover whose site is lost on the way, and that nobody brings to its end. */
+/** A switchover whose site is lost on the way, and that is never ended. */
 async function amidSwitchover(
   amid: LostAmid,
   { from, to }: { readonly from: SiteName; readonly to: SiteName },
@@ -245,7 +245,7 @@ async function amidSwitchover(
   return lost
 }
 
-/** A dead runner's lock, which nobody renews: until its end a failover is refused, for that runner may live. */
+/** A dead runner's lock is renewed no more. Until it expires a failover is refused, for that runner may live. */
 async function untilLockEnds(stack: LabStack, say: CaseAround['say']): Promise<void> {
   say('waits for the end of its lock')
   const witness = await witnessOf(stack)

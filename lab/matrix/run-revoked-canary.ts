@@ -17,8 +17,8 @@ const LONGEST_WAIT = 2_000
 
 /**
  * The client secret of the canary is revoked in the application while a client writes: `status` says so at its next
- * look, a plan is refused before anything is changed, nobody is refused meanwhile; once it is allowed again, everything
- * is green. Exit code 0 only then.
+ * look, a plan is refused before anything is changed, no write is refused meanwhile; once it is allowed again,
+ * everything is green. Exit code 0 only then.
  */
 export async function runRevokedCanary(): Promise<number> {
   const { lab, stack, credentials } = await deployedStack()
@@ -79,7 +79,7 @@ export async function runRevokedCanary(): Promise<number> {
   must(acknowledged.length > 0 && longest <= LONGEST_WAIT, `users waited ${longest} ms`)
   const load = loadavg().map((one) => one.toFixed(1))
   process.stdout.write(
-    `${failures.length === 0 ? 'kept  ' : 'BROKEN'}  ${CANARY_REVOKED}: told by status ${sawAfter} ms after it was revoked, the plan was refused in ${Math.round(planTook)} ms, ${acknowledged.length} writes, the longest wait ${longest} ms; load ${load.join(' ')}${failures.map((one) => `; ${one}`).join('')}\n`,
+    `${failures.length === 0 ? 'kept  ' : 'BROKEN'}  ${CANARY_REVOKED}: seen by status ${sawAfter} ms after it was revoked, the plan was refused in ${Math.round(planTook)} ms, ${acknowledged.length} writes, the longest wait ${longest} ms; load ${load.join(' ')}${failures.map((one) => `; ${one}`).join('')}\n`,
   )
   return failures.length === 0 ? 0 : 1
 }

@@ -44,8 +44,8 @@ export async function letSiteForward(host: HostName): Promise<void> {
 
 /**
  * The bridge gets an address of its own before any pod does. The CNI plugin would give it the one of a pod's link, and
- * a later one where pods start side by side, as after a power failure: whoever has learnt the first then loses its
- * gateway for 50 s when that pod goes (seen).
+ * a later one where pods start side by side, as after a power failure: a pod that has learnt the first one then
+ * loses its gateway for 50 s when that other pod goes (seen).
  */
 async function ensurePodBridge(host: HostName): Promise<void> {
   const name = namespaceOf(host)

@@ -72,5 +72,5 @@ export async function quickenLink(host: HostName): Promise<void> {
   await ip('link', 'set', linkOf(host), 'master', bridge.name)
 }
 
-/** True also where the program died by itself: then the host hears nobody. */
+/** True also where the program died by itself: then the host is cut off. */
 export const isSlow = (host: HostName): boolean => recordedProcesses(GROUP).includes(nameOf(host))

@@ -3,7 +3,7 @@ import { createServer } from 'node:https'
 import { parseArgs } from 'node:util'
 
 /**
- * What stands in front of a dead API server, in its place and with its certificate: every request is answered by 503.
+ * The load balancer of a dead API server, at its address and with its certificate: answers every request with 503.
  */
 const { values } = parseArgs({
   options: { address: { type: 'string' }, port: { type: 'string' }, cert: { type: 'string' }, key: { type: 'string' } },

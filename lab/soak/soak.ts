@@ -6,7 +6,7 @@ import { witnessOf } from '../witness.ts'
 import { journalOf, watchPeakMemory } from './costs.ts'
 import { type SoakMove, soakMove } from './judge-soak.ts'
 
-/** How many moves in a row, and how many of them are failovers; the rejoin behind each of those is not counted. */
+/** How many moves in a row, and how many of them are failovers; the rejoin after each failover is not counted. */
 export interface SoakWishes {
   readonly count: number
   readonly failovers: number

@@ -59,7 +59,7 @@ function ofLedger({ entries, ids, failover, lostAt }: StoryFacts): string[] {
       ? []
       : [`${older.length} lost writes are older than the predicted ${upper} s, or newer than the failover`]),
     ...(verdict.ghosts.length === 0 ? [] : [`${verdict.ghosts.length} writes were said to be refused, and are there`]),
-    ...(verdict.unexpected.length === 0 ? [] : [`${verdict.unexpected.length} writes are there that nobody made`]),
+    ...(verdict.unexpected.length === 0 ? [] : [`${verdict.unexpected.length} writes are there that no client made`]),
   ]
 }
 

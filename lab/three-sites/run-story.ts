@@ -69,8 +69,8 @@ const ACCEPTED = '15m'
 const AHEAD = 5_000
 
 /**
- * A switchover, a failover from its end, and the way back of each site that was lost or left behind; a ledger writes
- * all the while. Where something is wrong with the third site, it is during the switchover, and a deploy repairs dc-c.
+ * A switchover, a failover from its end, and the way back of each site that was lost or not reached; a ledger writes
+ * all the while. Where the third site has a fault, it has it during the switchover, and a deploy repairs dc-c.
  * Where it is silent, it also misses the last writes of dc-b; then dc-b is killed, dc-a, which has them, is cut off,
  * and the failover goes to dc-c: two of three sites are lost, and both have to rejoin.
  */

@@ -5,7 +5,7 @@ import { judgeStory } from './judge-story.ts'
 import { givenUp, runStory, type ThirdSite } from './run-story.ts'
 
 /**
- * Three sites from a deploy to the last rejoin, told line by line; the lab is brought up with the third one. Returns
+ * Three sites from a deploy to the last rejoin, logged line by line; the lab is brought up with the third one. Returns
  * the exit code.
  */
 export async function tellStory(thirdSite: ThirdSite = 'answers'): Promise<number> {
