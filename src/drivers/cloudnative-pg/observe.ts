@@ -38,7 +38,7 @@ import { positionOf } from './position.ts'
 import { measureSegments, segmentBytesOf } from './segment-length.ts'
 import { clusterOf, type Database } from './spec.ts'
 
-/** What is true of one site's cluster, from its own words and its instance's. */
+/** The state of one site's cluster, from the Cluster object and its instance. */
 export interface CloudNativePgState {
   readonly cluster: string
   readonly uid: string
@@ -50,9 +50,9 @@ export interface CloudNativePgState {
   readonly isReplica: boolean
   readonly promotionToken: string | null
   readonly inProgress: boolean
-  /** What an interrupted demotion left behind; null where nothing is. */
+  /** The remains of an interrupted demotion; null where there are none. */
   readonly leftOfSwitch: string | null
-  /** Who else keeps the cluster as they know it. */
+  /** Other controllers that manage the cluster. */
   readonly controllers: readonly OtherController[]
   readonly instances: number
   readonly readyInstances: number

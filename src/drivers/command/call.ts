@@ -7,9 +7,9 @@ import type { DeclaredProgram } from '../../systems/declared-call/spec.ts'
 import type { Milliseconds } from '../../values/duration.ts'
 import type { Call, WebCall } from './spec.ts'
 
-/** What a call came to. Nothing of it is ever taken for a yes but a plain yes. */
+/** The result of a call. Only a plain yes counts as a yes. */
 export interface Answer {
-  /** null: it said neither. */
+  /** null: the answer was neither yes nor no. */
   readonly says: 'yes' | 'no' | null
   /** Whether the call itself was carried out. */
   readonly done: boolean
@@ -17,7 +17,7 @@ export interface Answer {
   readonly text: string
 }
 
-/** Runs the declared call to its end. Throws when it could not be begun, or did not end in time. */
+/** Runs the declared call to its end. Throws when it could not be started, or did not end in time. */
 export async function perform(call: Call, deadline: Milliseconds, context: DriverContext): Promise<Answer> {
   return 'run' in call ? runProgram(call, deadline, context) : post(call, deadline, context)
 }
@@ -74,7 +74,7 @@ function offIn(body: string): boolean | undefined {
   }
 }
 
-/** The answer of a question, or why there is none. */
+/** The answer to a question, or why there is none. */
 export async function ask(call: Call, deadline: Milliseconds, context: DriverContext): Promise<Answer> {
   try {
     return await perform(call, deadline, context)

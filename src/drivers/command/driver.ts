@@ -10,7 +10,7 @@ import { ask } from './call.ts'
 import { type Call, type CommandSpec, callsOf, commandSchema, type PowerControl, timeoutOf } from './spec.ts'
 import { switchOff, switchOffStep } from './switch-off.ts'
 
-/** What the power control says of each site; null: it gave no answer. */
+/** Whether each site is off, by its power control; null: no answer. */
 export interface PowerState {
   readonly off: Readonly<Record<string, { readonly off: boolean | null; readonly text: string }>>
 }
@@ -21,7 +21,8 @@ const codes = declareCodes('Power and network', {
 })
 
 /**
- * Power or network of the sites, by a program or a webhook of the user: the fence that needs nothing of the lost site.
+ * Switches power or network of a site off by a program or a webhook of the user: a fence that needs nothing of the lost
+ * site.
  */
 export const command: StackDriver<CommandSpec, PowerState> = {
   kind: 'command',
@@ -36,7 +37,7 @@ export const command: StackDriver<CommandSpec, PowerState> = {
   observe: observePower,
   moves: { failover: (component, _seen, intent) => [switchOffStep(component, intent)] },
   liveness: {
-    // Power that is on says nothing of the machines that it feeds.
+    // Power that is on does not show that the machines run.
     signals(component, seen, site) {
       const one = seen.kind === 'answering' ? seen.state.off[site] : undefined
       return one?.off === true
@@ -83,7 +84,7 @@ function powerFindings(
   })
 }
 
-/** Less than an observation may take: one site that does not answer must not silence the others. */
+/** Shorter than an observation may take: one site that does not answer must not make the others look silent. */
 const OBSERVED_WITHIN = seconds(2.5)
 
 async function observePower(component: PowerControl, context: DriverContext): Promise<Observed<PowerState>> {
@@ -116,7 +117,7 @@ function powerText(off: boolean | null): string {
   return off ? 'OFF' : 'on'
 }
 
-/** Only the mover switches off. An identity that only looks, without these credentials, reports silence. */
+/** Only the mover switches off. An observer without these credentials reports no answer. */
 function credentialUses({ spec }: PowerControl): CredentialUse[] {
   const referencesOf = (call: Call): CredentialReference[] => {
     if ('run' in call) return Object.values(call.environment ?? {})

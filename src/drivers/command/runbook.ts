@@ -2,7 +2,7 @@ import type { ByHand } from '../../driver/action.ts'
 import { quoted } from '../../driver/manual.ts'
 import { type Call, type CommandSpec, callsOf } from './spec.ts'
 
-/** The very calls that the stack file declares. */
+/** Exactly the calls that the stack file declares. */
 export const byHand: ByHand<CommandSpec, { readonly site: string }> = {
   say(component, { parameters: { site } }) {
     const { off, isOff } = callsOf(component, site)
@@ -14,7 +14,7 @@ export const byHand: ByHand<CommandSpec, { readonly site: string }> = {
   },
 }
 
-/** Where a credential is needed, a variable stands for it. */
+/** A credential is printed as a variable of the shell. */
 function line(call: Call): string {
   if ('run' in call) return call.run.map(quoted).join(' ')
   const body = call.body === undefined ? '' : ` -d ${quoted(JSON.stringify(call.body))}`

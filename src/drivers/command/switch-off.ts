@@ -18,23 +18,23 @@ interface SwitchedOff extends Proof {
 }
 
 /**
- * The highest fence level: the lost site gets no power, or no network. The step belongs to no site: it acts on what
- * stands outside, and a failover waits for nothing inside the lost one.
+ * The highest fence level: the lost site gets no power, or no network. The step belongs to no site: it acts on a
+ * system outside, so a failover waits for nothing inside the lost site.
  */
 export const switchOffStep = (component: PowerControl, intent: Intent): DriverStep<SwitchOff> =>
   planStep(switchOff, null, {
     phase: 'FENCE',
-    // Nothing here switches a site on again: that is for people at the place, once it is known what comes up.
+    // Standby never switches a site on again: people on site do that, once they know what starts there.
     irreversible: true,
     fence: 'power',
-    // The call, the questions around it, and the time that machines take to go down.
+    // Time for the call, the questions before and after it, and the shutdown of the machines.
     deadline: 4 * timeoutOf(component) + seconds(60),
     expected: seconds(10),
     title: `Switches ${intent.from} off from outside, and proves that it is off`,
     parameters: { site: intent.from },
   })
 
-/** A yes to the question is the proof, and nothing else is: not the end of the call, and no silence. */
+/** Only a yes to `isOff` is the proof: neither the end of the call nor silence is. */
 const behaviour: Plain<CommandSpec, SwitchOff, SwitchedOff> = {
   is: 'plain',
   async done(run) {
@@ -44,14 +44,14 @@ const behaviour: Plain<CommandSpec, SwitchOff, SwitchedOff> = {
       return { is: 'done', proof: { site, off: true, answer: answer.text, at: run.context.clock.now().toISOString() } }
     return answer.says === 'no'
       ? { is: 'pending', waitingFor: `${site} to be off (${answer.text})` }
-      : // Before the effect an unknown state changes nothing: it is switched off all the same.
+      : // Before the effect an unknown state makes no difference: the site is switched off anyway.
         { is: 'pending', waitingFor: `an answer whether ${site} is off (${answer.text})` }
   },
   async apply(run) {
     const { site } = run.step.parameters
     const answer = await perform(callsOf(run.component, site).off, timeoutOf(run.component), within(run)).catch(
       (error: unknown) => {
-        // A call whose answer was lost may have switched it off: the question tells.
+        // A call whose answer was lost may have switched the site off: the next question shows it.
         if (asStandbyError(error).code !== 'power-control-silent') throw error
         run.context.log.warning(asStandbyError(error).message)
         return null

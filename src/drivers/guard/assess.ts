@@ -14,13 +14,13 @@ import { type GuardComponent, type GuardSpec, rulesOf } from './spec.ts'
 
 type States = StatesPerSite<GuardState>
 
-/** What people should know of the guards. */
+/** Findings about the guards. */
 export const assessment: Assesses<GuardSpec, States> = {
   status: (component, states, at) => [...withoutTime(component, at), ...ofSites(component, states, null, at)],
   moves: { switchover: ofSites, failover: ofSites, rejoin: ofSites, reopen: ofSites },
 }
 
-/** Said on a quiet day: on the day of the failover the plan would be refused. */
+/** Reported before any failover, whose plan would be refused for it. */
 function withoutTime(component: GuardComponent, { stack }: Assessment): Finding[] {
   const { failover } = stack.fencing
   if (levelByItself(failover) === null || closesWithin(rulesOf(component.spec)) !== null) return []
@@ -67,14 +67,14 @@ const notRunning = (component: GuardComponent, site: SiteName, why: string, next
     next,
   })
 
-/** `age` of the report: null where there is none, negative where it is dated ahead. */
+/** `age` of the report: null where there is none, negative where its date is in the future. */
 function staleText(
   site: SiteName,
   age: Milliseconds | null,
   log: string,
 ): { readonly what: string; readonly next: string } {
   if (age === null) return { what: `the guard of ${site} never reported, or what it left is no report`, next: log }
-  // One that is dated ahead would look fresh for as long as that, whether its guard lives or hangs.
+  // A report with a date in the future would look fresh until then, whether its guard lives or hangs.
   if (age < 0)
     return {
       what: `the guard of ${site} dates its report ${readableDuration(-age)} ahead: its age is unknown`,

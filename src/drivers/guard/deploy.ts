@@ -54,7 +54,7 @@ export async function deployGuard(
   return [{ ...unit, diff: async (signal) => (await unit.diff(signal)).map(shortened) }]
 }
 
-/** Its hash in place of a content: the bundle would be 300 KB in a report. */
+/** The hash in place of the content: the bundle would be 300 KB in a report. */
 function shortened(change: Change): Change {
   if (!/^(binaryData|data)\b/.test(change.path ?? '')) return change
   const hashed = (value: Change['from']) =>

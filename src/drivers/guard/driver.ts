@@ -12,7 +12,7 @@ import { guardSelfFencing, selfFencing } from './self-fencing.ts'
 import { GUARD_KIND, type GuardSpec, guardSchema, rulesOf } from './spec.ts'
 
 /**
- * A watchman on each site: it closes a site that comes back from the dead, or that cannot be proven active.
+ * A guard on each site: it closes a site that comes back after a loss, or that cannot be proven active.
  */
 export const guard: SiteDriver<GuardSpec, GuardState> = {
   kind: GUARD_KIND,

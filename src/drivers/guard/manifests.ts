@@ -22,11 +22,11 @@ export interface GuardParts {
   /** The stack file as it is: it holds no credentials. */
   readonly stackFile: string
   readonly keys: { readonly id: string; readonly secret: string }
-  /** PEM of the authorities of the witness; null: those that the image brings. */
+  /** PEM of the authorities of the witness; null: those of the image. */
   readonly authorities: string | null
 }
 
-/** Changes whenever anything changes that a running guard would have to be started again for. */
+/** Changes whenever a running guard has to be restarted for a change. */
 export function configurationOf(component: GuardComponent, site: SiteName, parts: GuardParts): string {
   const { program, stackFile, keys, authorities } = parts
   const value = {
@@ -81,7 +81,7 @@ export function guardManifests(
         binaryData: { 'standby.js.gz': program.packed },
       },
     },
-    // Without data: that is the guard's own. It may change this object, and create none.
+    // Without data: the guard writes them. It may change this object, and create none.
     { plural: 'configmaps', object: { apiVersion: 'v1', kind: 'ConfigMap', metadata: metadata(GUARD) } },
     {
       plural: 'deployments',
@@ -103,8 +103,8 @@ export function guardManifests(
 }
 
 /**
- * Of a site that comes back in part, the node of the guard may be the dead one: Kubernetes would leave it there for 300
- * s.
+ * When a site comes back in part, the guard's node may be the one that is dead: Kubernetes would leave the pod there
+ * for 300 s.
  */
 const ON_A_DEAD_NODE = 10
 
@@ -118,8 +118,8 @@ function podSpec(component: GuardComponent, site: SiteName, configuration: strin
       effect: 'NoExecute',
       tolerationSeconds: ON_A_DEAD_NODE,
     })),
-    // The node's resolver: the names of a booting site do not resolve before its own DNS runs, and the witness is
-    // outside anyway.
+    // The node's resolver: in a booting site no name resolves before its own DNS runs, and the witness is outside of
+    // the site.
     dnsPolicy: 'Default',
     terminationGracePeriodSeconds: 5,
     enableServiceLinks: false,

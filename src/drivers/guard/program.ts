@@ -13,11 +13,12 @@ export interface Program {
 }
 
 /**
- * Of a whole ConfigMap (https://kubernetes.io/docs/concepts/configuration/configmap/); the rest is for the stack file.
+ * Bytes of the program: below the limit of a ConfigMap (https://kubernetes.io/docs/concepts/configuration/configmap/),
+ * with room for the stack file.
  */
 const MOST_BYTES = 900 * 1024
 
-/** The bundle beside the stub that runs now; from a checkout, the one that was built last. */
+/** The bundle beside the stub that runs now; in a checkout, the one that was built last. */
 export async function readProgram(running: string = process.argv[1] ?? ''): Promise<Program> {
   const places = [
     join(dirname(running), 'standby.js'),

@@ -8,12 +8,12 @@ import { hours, type Milliseconds, minutes, readableDuration, seconds } from '..
 import type { GuardState } from './observe.ts'
 import { type GuardComponent, type GuardSpec, rulesOf } from './spec.ts'
 
-/** No promotion waits longer; and a timer of Node.js ends at 24 days. */
+/** No promotion waits longer. A timer of Node.js is limited to 24 days as well. */
 const LONGEST: Milliseconds = hours(24)
 /** The longest single sleep: between two of them the log says that the wait goes on. */
 const NAP: Milliseconds = seconds(30)
 
-/** How long to wait for the guard of which site. */
+/** The site whose guard is waited for, and how long. */
 export type SelfFencingWait = { readonly within: Milliseconds; readonly guarded: string }
 interface Waited extends Proof {
   readonly by: 'time'
@@ -57,12 +57,12 @@ export function guardSelfFencing(
 }
 
 /**
- * What speaks against a guard on the lost site that closes in its declared time. Silence does not: then its promise is
- * all there is.
+ * Why the guard of the lost site may not close it within the declared time. Silence is no reason: then the declared
+ * time is all that is known.
  */
 function doubtOf(states: StatesPerSite<GuardState>, from: string, within: Milliseconds): string | null {
   const lost = states[from]
-  // What was not deployed on one site may well be missing on the silent one.
+  // A guard that is missing on one site may be missing on the silent one too.
   const without = Object.entries(states).find(([, seen]) => seen.kind === 'absent')?.[0]
   if (without !== undefined) return `no guard is deployed on ${without}`
   if (lost?.kind === 'answering' && lost.health !== 'healthy') return `the guard of ${from} is not well: ${lost.text}`
@@ -81,10 +81,10 @@ function timesOf(within: Milliseconds | null | undefined): string {
 }
 
 /**
- * Sleeps for the whole time, from a moment after the acknowledged activation on. Nothing that can be read proves that
- * so much time has passed: the date in the witness is of another clock, perhaps of another machine. So only the process
- * that has waited is done, and one that continues the run waits anew, from the beginning. The sleep is measured by the
- * machine's monotonic clock, which cannot be set.
+ * Sleeps for the whole time, from a moment after the acknowledged activation on. No record proves that so much time has
+ * passed: the date in the witness is of another clock, perhaps of another machine. So only a process that has waited
+ * itself is done, and one that continues the run waits again from the beginning. The sleep is measured by the machine's
+ * monotonic clock, which cannot be set.
  */
 const behaviour: Plain<GuardSpec, SelfFencingWait, Waited> = {
   is: 'plain',
@@ -112,7 +112,7 @@ const behaviour: Plain<GuardSpec, SelfFencingWait, Waited> = {
   back: { is: 'leaves-nothing', because: 'it waits, and changes nothing' },
 }
 
-/** Throws where the plan was altered: to wait for nothing would be to promote beside a writer. */
+/** Throws where the plan was altered: without the wait a promotion could make a second writer. */
 function waitOf({
   id = 'self-fencing',
   parameters: { within, guarded },
@@ -134,7 +134,7 @@ export const selfFencing: Action<GuardSpec, SelfFencingWait, Waited> = {
     properties: { within: { type: 'number', exclusiveMinimum: 0 }, guarded: { type: 'string' } },
   },
   behaviour,
-  // By hand it is the same: to look at the clock.
+  // A person does the same by hand: wait by the clock.
   byHand: {
     say(_component, step) {
       const { within, guarded } = waitOf(step)

@@ -6,7 +6,7 @@ import { type Milliseconds, parseDuration, seconds } from '../../values/duration
 
 export const GUARD_KIND = 'guard'
 
-/** The watchman of each site: it keeps the site closed while the witness does not call it active. */
+/** The guard of each site: it keeps the site closed while the witness does not name it as active. */
 export interface GuardSpec {
   readonly image: string
   readonly witnessCredentials: {

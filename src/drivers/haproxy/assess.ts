@@ -4,7 +4,7 @@ import { codes } from './codes.ts'
 import type { InstanceReading } from './instance.ts'
 import { backendOf, type HaproxySpec } from './spec.ts'
 
-/** Backends that are down, or that haproxy.cfg lacks. What a failover leaves behind is asked for nothing. Pure. */
+/** Backends that are down, or that haproxy.cfg lacks. Nothing is demanded of the site that a failover leaves. Pure. */
 export function backendFindings(instance: AnsweringInstance<HaproxySpec, InstanceReading>): Finding[] {
   const { component, name: host, view, intent, around, severity } = instance
   const lost = intent?.mode === 'failover' ? intent.from : null

@@ -16,16 +16,16 @@ export interface Backend {
 export interface Server {
   readonly name: string
   readonly up: boolean
-  /** What its last health check ended with, such as `L4TOUT`; empty where none is made, or none has ended yet. */
+  /** Result of the last health check, such as `L4TOUT`; empty where there is no check, or none has ended yet. */
   readonly check: string
 }
 
-/** A heading between the answers of one ssh call: three questions in one round trip. */
+/** Separates the answers of one ssh call: three questions in one round trip. */
 const MARK = '--standby--'
 /** Backends (2) and servers (4) of all proxies. */
 const STATISTICS = 'show stat -1 6 -1'
 
-/** An instance, with its whole map file, for the next write of that. */
+/** An instance with its whole map file, which the next write of the file needs. */
 export interface InstanceReading extends Reading<InstanceState> {
   readonly content: string
 }
@@ -105,23 +105,23 @@ export function backendsOf(csv: string): Record<string, Backend> {
 const serverOf = (field: (column: string) => string): Server => ({
   name: field('svname'),
   up: /^(UP|no check)/.test(field('status')),
-  // A star says that the next check is under way.
+  // A star means that the next check is under way.
   check: field('check_status').replace(/^\* /, ''),
 })
 
 export interface Switch {
   readonly value: string
-  /** What was read just before: saves a round trip, and shows when another writer is faster. */
+  /** The state that was read just before: saves a round trip, and shows when another writer was faster. */
   readonly before: InstanceReading
-  /** The backend whose open sessions end: a kept-alive connection would go on reaching it. */
+  /** The backend whose open sessions are ended: a kept-alive connection would go on reaching it. */
   readonly cut: string | null
 }
 
 /**
  * Sets the key in the file first, then at run time. After a crash between the two the file holds the intended value: a
- * reload would bring it about, and an observation shows both values, so that the switch is found half done and
- * finished. With the order reversed a reload would silently take the switch back. Returns how many sessions are still
- * open on the backend that was cut.
+ * reload would apply it, and an observation shows both values, so that the half-done switch is seen and finished. In
+ * the reverse order a reload would silently undo the switch. Returns how many sessions are still open on the backend
+ * whose sessions are cut.
  */
 export async function setValue(
   run: HostRunner,
@@ -132,7 +132,7 @@ export async function setValue(
 ): Promise<number> {
   const { runtime } = to.before.view
   if (to.before.view.file !== to.value) await writeFileValue(run, host, spec, to, signal)
-  // `set map` changes a key that is there, and no other.
+  // `set map` changes an existing key, and adds none.
   const verb = runtime === null ? 'add' : 'set'
   const set = runtime === to.value ? [] : [`${verb} map ${spec.map} ${spec.key} ${to.value}`]
   const servers = to.cut === null ? [] : (to.before.view.backends[to.cut]?.servers ?? [])
@@ -150,7 +150,9 @@ export async function setValue(
   return to.cut === null ? 0 : (backendsOf(answer.stdout.slice(statistics))[to.cut]?.sessions ?? 0)
 }
 
-/** Exit code of the write command when the file is not what was read: a stack that shares the map was faster. */
+/**
+ * Exit code of the write command when the file has changed since it was read: a stack that shares the map wrote first.
+ */
 const OVERTAKEN = 75
 const MAX_TRIES = 5
 
@@ -171,7 +173,7 @@ async function writeFileValue(
   throw unwritable(host, spec, `it was changed by another writer ${MAX_TRIES} times while it was written`)
 }
 
-/** Replaces the file by the standard input, whole or not at all, if its content is still the one that was read. */
+/** Replaces the file by the standard input, atomically, if its content is still the one that was read. */
 function replacing(map: string, content: string): string {
   const digest = createHash('sha256').update(content).digest('hex')
   return [

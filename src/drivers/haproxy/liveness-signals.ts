@@ -5,9 +5,9 @@ import type { InstanceState, Server } from './instance.ts'
 import type { Traffic } from './spec.ts'
 
 /**
- * What the health checks of each load balancer say of a site. Any answer at all is a sign of life, also a refusal of
- * the application: only silence counts as down, and only once HAProxy itself has given the server up. No check, or none
- * that has ended, says nothing.
+ * The liveness signals of a site by the health checks of each load balancer. Any answer is a sign of life, also an
+ * error of the application. Only silence counts as down, and only once HAProxy itself calls the server down. Without a
+ * completed check there is no signal.
  */
 export function livenessSignalsOf(
   component: Traffic,

@@ -35,7 +35,7 @@ export const loadBalancers: LoadBalancers<HaproxySpec, InstanceReading> = {
       set: (to, signal) => setValue(run, name, component.spec, to, signal),
     }
   },
-  // A setting at run time leads every new request at once: nothing of an earlier one is left.
+  // A value that is set at run time applies to every new request at once: no earlier value remains in use.
   sessions: ({ backends }, value) => (value === null ? 0 : (backends[value]?.sessions ?? 0)),
   nameOfSetting: 'key',
   nameOfValue: ({ spec }) => spec.key,

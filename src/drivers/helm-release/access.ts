@@ -28,7 +28,7 @@ export function problemsOf(component: Application, stack: Stack): SpecProblem[] 
   ]
 }
 
-/** Of a restored copy, as a restore test fills them in. */
+/** Fields of a restored copy's endpoint, which a restore test fills in. */
 const FIELDS = ['host', 'port', 'user', 'password', 'database'] as const
 
 function placeholderProblems(value: string, component: Application, names: readonly string[]): string[] {

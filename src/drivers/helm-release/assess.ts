@@ -12,8 +12,8 @@ import type { Application, HelmReleaseSpec } from './spec.ts'
 type States = StatesPerSite<HelmReleaseState>
 
 /**
- * What stands against a move, or should be known anyway. A failover asks only of the new site what it needs; a rejoin
- * only that the site which goes to sleep can be observed.
+ * Blockers of a move, and other findings. A failover needs only its new site to be well; a rejoin only needs to observe
+ * the site that becomes passive.
  */
 export const assessment: Assesses<HelmReleaseSpec, States> = {
   status: (component, states, at) => findings(component, states, null, at),
@@ -44,7 +44,7 @@ function ofSite(
     return [
       codes.finding('application-silent', component, {
         site,
-        // A rejoin installs what is not there.
+        // A rejoin installs a missing release.
         severity: seen.kind === 'absent' && intent?.mode === 'rejoin' ? 'warning' : needed,
         what: `${release} on ${site} cannot be read: ${seen.why}`,
         ...(seen.kind === 'absent'
@@ -54,7 +54,7 @@ function ofSite(
     ]
   const { state } = seen
   const missing = Object.entries(state.secrets ?? {}).filter(([, hash]) => hash === null)
-  // It is what a rejoin and a reopening repair.
+  // A rejoin and a reopening repair just that.
   const repaired = intent?.mode === 'rejoin' || intent?.mode === 'reopen'
   const notReady = site === at.activeSite && !repaired ? needed : 'warning'
   const say = sayAt(component, site)
@@ -99,9 +99,9 @@ function alsoRunning(component: Application, site: SiteName, { others = [] }: He
 }
 
 /**
- * A size that its site should not have, such as the one that another controller has written back after a move had
- * ended. A deploy repairs it: it gives each site the values of its role. An application that runs on a passive site,
- * and that no other manager has scaled, is what a lost site has when it comes back.
+ * A number of replicas that does not fit the role of the site, such as one that another controller has written back
+ * after a move. A deploy repairs it: it gives each site the values of its role. An application that runs on a passive
+ * site without another manager's write is that of a lost site that has come back.
  */
 function scaledAgainstItsRole(
   component: Application,
@@ -128,7 +128,7 @@ function scaledAgainstItsRole(
   ]
 }
 
-/** What SMOKE will ask of the new site is asked of the one that serves, while its doors are open. */
+/** The check that SMOKE makes on the new site is made beforehand on the site that serves, while its doors are open. */
 function canaryThatFails(component: Application, states: States, intent: Intent | null, at: Assessment): Finding[] {
   if (component.spec.canary === undefined || intent?.mode === 'rejoin' || intent?.mode === 'reopen') return []
   return at.stack.sites.flatMap(({ name: site }) => canaryOf(component, site, states, intent))
@@ -187,13 +187,13 @@ const nextOfFailing = (intent: Intent | null): string =>
     ? `The failover will stop before traffic is let in on ${intent.to}: renew the canary, or take it out of the stack file, before you approve.`
     : 'A move would stop after its point of no return: renew the client secret of the canary, or its right to read the secret.'
 
-/** How much an intent depends on a site: a switchover on both, a failover and a rejoin on the one that they change. */
+/** A switchover depends on both sites, a failover and a rejoin on the one that they change. */
 function severityAt(site: string, intent: Intent | null): Finding['severity'] {
   if (intent === null) return 'warning'
   return intent.mode === 'switchover' || site === intent.to ? 'blocker' : 'warning'
 }
 
-/** The only thing whose loss loses data is a key: a passive site with another one cannot start. */
+/** A passive site with another encryption key cannot read the data, and cannot start. */
 function secretsThatDiffer(component: Application, states: States, intent: Intent | null): Finding[] {
   const hashes = Object.entries(states).flatMap(([site, seen]) =>
     seen.kind === 'answering' && seen.state.secrets !== null ? [{ site, secrets: seen.state.secrets }] : [],

@@ -9,26 +9,26 @@ import { isObject, type Json } from '../../values/json.ts'
 import { type CanaryResult, canaryRequest, isTransient, LOGIN, readCanary, runningPod } from './canary.ts'
 import type { Application, Canary } from './spec.ts'
 
-/** What an observation knows of the canary of a site. */
+/** The canary of a site, as an observation sees it. */
 export type CanarySeen =
   /**
-   * `read`: the secret was read, and is the one that was written. `login`: its machine identity is let in; this process
-   * may not try more.
+   * `read`: the secret was read, and has the right value. `login`: its machine identity can log in; this process may
+   * not try more.
    */
   | { readonly is: 'works'; readonly by: 'read' | 'login' }
   | { readonly is: 'fails'; readonly why: string }
   | { readonly is: 'unknown'; readonly why: string }
-  /** Nothing runs here that could be asked; its credentials are there. */
+  /** No pod runs here that could try it; its credentials are there. */
   | { readonly is: 'untried' }
   | { readonly is: 'without-credentials'; readonly why: string }
 
-/** Less than an observation may take: the application never looks silent because its canary is slow. */
+/** Shorter than an observation may take: the application does not look silent because its canary is slow. */
 const TRIED_WITHIN: Milliseconds = seconds(2)
 
 /**
  * Tries the canary where the application serves, as a move will in the end: a login, and the read of one secret. An
- * identity that may not run a program in its pod logs in through the API server, which hands no Authorization header
- * on, so that the secret itself stays unread. null without a canary.
+ * identity that may not run a program in a pod logs in through the API server. That server does not pass on the
+ * Authorization header, so the secret itself stays unread. null without a canary.
  */
 export async function seeCanary(
   component: Application,
@@ -60,7 +60,7 @@ async function credentialsOf(canary: Canary, site: SiteName, context: DriverCont
     return { is: 'untried' }
   } catch (error) {
     const { code, message } = asStandbyError(error)
-    // What is in the environment of this process says nothing of the site; a Secret that is not there does.
+    // The environment of this process shows nothing about the site; a missing Secret does.
     const ofSite = code === 'credential-missing' && inSecrets(canary)
     return ofSite ? { is: 'without-credentials', why: message } : { is: 'untried' }
   }

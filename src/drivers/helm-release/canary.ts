@@ -11,7 +11,7 @@ export type CanaryResult =
   | { readonly outcome: 'decrypts' | 'not-declared'; readonly why: '' }
   | { readonly outcome: 'wrong' | 'silent'; readonly why: string }
 
-/** What the application says of its canary, asked in one of its pods that runs. */
+/** The application's answer about its canary, asked in one of its running pods. */
 export async function tryCanary(
   component: Application,
   kubernetes: KubernetesClient,
@@ -48,7 +48,7 @@ export interface CanaryRequest {
   readonly expected: string
 }
 
-/** What is asked, with the credentials of the site. Throws `credential-missing`. */
+/** The request, with the credentials of the site. Throws `credential-missing`. */
 export async function canaryRequest(canary: Canary, site: SiteName, context: DriverContext): Promise<CanaryRequest> {
   const [clientId, clientSecret, project, expected] = await Promise.all(
     [canary.credentials.clientId, canary.credentials.clientSecret, canary.project, canary.sha256].map((one) =>
@@ -116,7 +116,7 @@ function saidBy(text: string): Said | null {
   }
 }
 
-/** Too many requests, or an application on its way up. A read that fails with a 5xx is what a wrong key looks like. */
+/** Too many requests, or an application that is still starting. A read that fails with a 5xx means a wrong key. */
 export const isTransient = (status: number, step: 'login' | 'read'): boolean =>
   status === 429 || (status >= 500 && step === 'login')
 

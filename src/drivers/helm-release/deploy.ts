@@ -57,9 +57,9 @@ async function ready(component: Application, kubernetes: KubernetesClient, signa
 }
 
 /**
- * Before the first deploy a release was not made by this stack; after it, one of which an upgrade would leave nothing.
- * It is taken over on demand, and never so that something of it goes: what the declared chart and values leave out,
- * helm would delete. Pure.
+ * A release was made by others if it is there before the first deploy, or if an upgrade would leave nothing of it. It
+ * is adopted only on request, and only where nothing of it is lost: helm would delete what the declared chart and
+ * values leave out. Pure.
  */
 export function ofOthers(
   live: LiveRelease | null,
@@ -92,15 +92,15 @@ export function ofOthers(
   ]
 }
 
-/** A release on a passive site, while the site that is taken to be active (`named`) has none. */
+/** A release on a passive site, while the site that counts as active (`named`) has none. */
 interface OnlyRelease {
   readonly site: SiteName
   readonly named: SiteName
-  /** null: `named` is what the stack file says, not the witness. */
+  /** null: `named` comes from the stack file, not from the witness. */
   readonly epoch: number | null
 }
 
-/** Its users would not be served any more, or by an application that begins anew. Pure. */
+/** Its users would be served no more, or by an application that begins empty. Pure. */
 function stopsTheOnly(component: Application, { site, named, epoch }: OnlyRelease): Change {
   const { namespace, release, workload } = component.spec
   const because =
@@ -119,7 +119,7 @@ const releaseName = ({ spec: { namespace, release } }: Application): string => `
 const stops = ({ object, path, to }: Change, component: Application): boolean =>
   object === workloadName(component) && path === 'spec.replicas' && to === 0
 
-/** Whether its workload is asked for a replica. */
+/** Whether its workload has at least one declared replica. */
 async function runs(
   component: Application,
   site: SiteName,
@@ -130,7 +130,7 @@ async function runs(
   return live !== null && replicasOf(live) !== 0
 }
 
-/** Installs or upgrades without helm's own waiting: ours knows the true reason of a failure, and earlier. */
+/** Installs or upgrades without helm's own waiting: ours finds the true reason of a failure, and earlier. */
 export async function upgrade(
   component: Application,
   role: Role,
@@ -178,8 +178,8 @@ async function wake(component: Application, site: SiteName, context: DriverConte
 }
 
 /**
- * Values that do not say a number leave what runs as it is, and a new workload begins with one: on a passive site
- * nothing of it shall run.
+ * Values without a number leave the replicas as they are, and a new workload begins with one. On a passive site no pod
+ * of it may run.
  */
 export async function putToSleep(
   component: Application,
@@ -196,7 +196,7 @@ export async function putToSleep(
   await setReplicas(component, site, live, 0, context)
 }
 
-/** Refused where the workload is another one by now than the one that was seen. */
+/** Refused where the workload has changed since it was seen. */
 async function setReplicas(
   component: Application,
   site: SiteName,
@@ -245,14 +245,14 @@ const pendingText = ({ spec: { release } }: Application, { status, revision }: L
 const freedBy = ({ spec: { release, namespace } }: Application): string =>
   `If no helm runs any more: helm rollback ${release} --namespace ${namespace}`
 
-/** What an upgrade would change, object by object; charts that stamp the time into every pod are not a difference. */
+/** What an upgrade would change, object by object. A time that a chart stamps into every pod is no difference. */
 export const differences = async (...of: Parameters<typeof comparison>): Promise<Change[]> =>
   (await comparison(...of)).changes
 
 interface Comparison {
   readonly live: LiveRelease | null
   readonly changes: Change[]
-  /** Nothing of what is installed would stay. */
+  /** None of the installed objects would stay. */
   readonly keepsNothing: boolean
 }
 
@@ -305,10 +305,10 @@ export async function comparison(
   }
 }
 
-/** How many an autoscaler begins with: any number but none is its own affair. */
+/** The replicas with which an autoscaler begins: any number but zero is its own decision. */
 const AT_LEAST_ONE = 'at least one'
 
-/** A move scales before the release says so; until the two agree again a deploy has something to do. */
+/** A move scales the workload before the release has that number. Until both agree a deploy has a change to make. */
 async function scaledByHand(
   component: Application,
   site: SiteName,
@@ -333,7 +333,7 @@ export function workloadName(component: Application): string {
 const replicasOf = ({ spec }: KubernetesObject): number | undefined =>
   (spec as { readonly replicas?: number } | undefined)?.replicas
 
-/** How many replicas the values of a role ask for; one where they leave it to something else, such as an autoscaler. */
+/** How many replicas the values of a role ask for; one where they leave it to an autoscaler. */
 export async function replicasOfRole(
   helm: Helm,
   component: Application,

@@ -14,7 +14,7 @@ import { start, stop } from './scale.ts'
 import { endLook, secondLook } from './second-look.ts'
 import { type Canary, type HelmReleaseSpec, helmReleaseSchema } from './spec.ts'
 
-/** An application from a Helm chart: stopped before the data moves, started and asked for its identity afterwards. */
+/** An application from a Helm chart: stopped before the data moves, then started and checked for its identity. */
 export const helmRelease: SiteDriver<HelmReleaseSpec, HelmReleaseState> = {
   kind: 'helm-release',
   scope: 'site',

@@ -13,10 +13,9 @@ import type { Application } from './spec.ts'
 export type Helm = (args: readonly string[], how?: { readonly live: boolean }) => Promise<string>
 
 /**
- * What helm is given beside what any program gets (PATH, HOME, proxies, certificate authorities) and what a child for
- * helm gets (logins to OCI registries, where they are declared by variables; they lie in HOME otherwise). No HELM_KUBE*
- * variable of the machine reaches it: each of them would win over the kubeconfig, and another context is another
- * cluster. Pure.
+ * The environment that is specific to helm. Every program gets PATH, HOME, proxies and certificate authorities; helm
+ * also gets the variables that name logins to OCI registries (others are in HOME). No HELM_KUBE* variable of the
+ * machine reaches it: each would override the kubeconfig, and another context is another cluster. Pure.
  */
 export const helmVariables = (home: string, kubeconfig: string): Readonly<Record<string, string>> => ({
   KUBECONFIG: kubeconfig,
@@ -90,7 +89,7 @@ export interface LiveRelease {
   readonly values: string
 }
 
-/** The release as the cluster has it; null when there is none. */
+/** The installed release; null when there is none. */
 export async function liveRelease(helm: Helm, component: Application): Promise<LiveRelease | null> {
   const { namespace, release } = component.spec
   const listed = JSON.parse(

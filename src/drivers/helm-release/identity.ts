@@ -15,7 +15,7 @@ import { identityByHand, recordIdentityByHand } from './runbook.ts'
 import { setAgain } from './set-again.ts'
 import type { Application, HelmReleaseSpec, ReleaseRun } from './spec.ts'
 
-/** What distinguishes this instance from any other, and from an empty one that boots green. */
+/** What distinguishes this instance from others, and from an empty one that also starts healthy. */
 export interface InstanceIdentity {
   readonly instance: string
   readonly migrations: readonly string[]
@@ -39,8 +39,8 @@ export async function readIdentity(
 }
 
 /**
- * Written down before the move, so that afterwards there is something to compare with; once the old site is lost, from
- * its replica.
+ * Records the identity before the move, to compare with afterwards. Where the old site is lost, it is read from the
+ * replica of the new one.
  */
 export const recordIdentityStep = (site: SiteName, intent: Intent): DriverStep<None> =>
   planStep(recordIdentity, site, {
@@ -94,14 +94,14 @@ export const recordIdentity: Action<HelmReleaseSpec, None, Recorded> = {
 }
 
 /**
- * Before anything is stopped: on the site that serves the canary is read, as it will be on the new site; of a new site
- * whose application does not run yet, only that its credentials are there is known.
+ * Before anything is stopped: reads the canary on the site that serves, as it will be read on the new site. Of the new
+ * site, whose application does not run yet, only the presence of the credentials can be checked.
  */
 async function canaryBefore(run: ReleaseRun): Promise<Seen<never, never> | string> {
   const { canary, release } = run.component.spec
   if (canary === undefined) return 'not-declared'
   const { intent } = run
-  // The site that will be asked afterwards: its references may lead to a Secret of its own.
+  // For the site that will serve: its references may name a Secret of its own.
   await canaryRequest(canary, intent?.to ?? siteOf(run), run.context)
   if (intent?.mode !== 'switchover') return 'not-tried'
   const tried = await tryCanary(run.component, kubernetesOf(run), siteOf(run), { ...run.context, signal: run.signal })

@@ -42,7 +42,7 @@ export const moves: Moves<HelmReleaseSpec, States> = {
       reconcileStep(component, to, 'active'),
     ]
   },
-  /** The former active site goes to sleep. Undoing a rejoin starts nothing there: it is not the active site. */
+  /** Stops the former active site. Undoing a rejoin starts nothing there: it is not the active site. */
   rejoin: (component, _states, { to }) => [
     stopStep(component, to, { phase: 'DRAIN', before: 0 }),
     reconcileStep(component, to, 'passive'),
@@ -55,7 +55,7 @@ export const moves: Moves<HelmReleaseSpec, States> = {
 }
 
 /**
- * On a former active site that still answers, also when its application is only half up: down to zero, and no pod that
+ * On a former active site that still answers, also when its application is only half up: scales to zero, until no pod
  * runs. Pure.
  */
 export function fenceSteps(component: Application, states: States, { from }: Intent): DriverStep[] {

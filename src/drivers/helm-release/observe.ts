@@ -13,7 +13,7 @@ import { readWorkload, type WorkloadView } from './workload.ts'
 
 export interface HelmReleaseState {
   readonly workload: WorkloadView
-  /** Other controllers that keep the workload as they know it. Absent: none is seen. */
+  /** Other controllers that manage the workload. Absent: none is seen. */
   readonly controllers?: readonly OtherController[]
   /** The manager that set its size last, other than Standby. Absent: none is seen. */
   readonly scaledBy?: string
@@ -47,11 +47,11 @@ export async function observeRelease(
     }
   const awake = workload.declared > 0
   const facts: Fact[] = [
-    // Not their number: an autoscaler, where there is one, changes it while people decide.
+    // Without the number of replicas: an autoscaler may change it while people decide.
     { name: 'awake', value: awake, binds: 'exactly' },
     { name: 'image', value: workload.image, binds: 'exactly' },
-    // Not the secrets: the identity that plans may not read them, the one that executes may, and a plan would look
-    // stale. Findings compare them.
+    // Without the secrets: the identity that plans may not read them, and the one that executes may, so a plan would
+    // look stale. Findings compare them.
   ]
   return {
     kind: 'answering',

@@ -2,19 +2,19 @@ import type { KubernetesClient, KubernetesObject } from '../../clients/kubernete
 import { seconds } from '../../values/duration.ts'
 import type { Application } from './spec.ts'
 
-/** What may write beside the declared workload. */
+/** Kinds that may write beside the declared workload. */
 const KINDS = [
   { apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments' },
   { apiVersion: 'apps/v1', kind: 'StatefulSet', plural: 'statefulsets' },
   { apiVersion: 'batch/v1', kind: 'CronJob', plural: 'cronjobs' },
 ] as const
 
-/** Less than an observation may take: nothing looks silent because this could not be listed. */
+/** Shorter than an observation may take: a site does not look silent because this list is slow. */
 const LISTED_WITHIN = seconds(1)
 
 /**
  * What else the release runs now, such as `Deployment/worker`: no step of a move stops it, and no fence shuts it. Helm
- * marks all that it installs. Empty for an identity that may not list, such as a guard.
+ * labels all that it installs. Empty for an identity that may not list, such as a guard.
  */
 export async function othersOf(
   kubernetes: KubernetesClient,

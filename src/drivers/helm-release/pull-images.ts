@@ -21,8 +21,8 @@ import { POD } from './workload.ts'
 const JOB = { apiVersion: 'batch/v1', kind: 'Job', plural: 'jobs' } as const
 
 /**
- * The images of a passive site, where nothing runs, are first needed while users are shut out: they are brought to a
- * node before.
+ * On a passive site nothing runs, so its images are first needed while users are shut out. This step brings them to a
+ * node before that.
  */
 export const pullImagesStep = (component: Application, site: SiteName): DriverStep<None> =>
   planStep(pullImages, site, {
@@ -34,7 +34,7 @@ export const pullImagesStep = (component: Application, site: SiteName): DriverSt
   })
 
 interface ImagesPulled extends Proof {
-  /** null: not known whether they are there. */
+  /** null: unknown whether they are there. */
   readonly images: readonly string[] | null
 }
 
@@ -52,7 +52,8 @@ const behaviour: Plain<HelmReleaseSpec, None, ImagesPulled, 'not-tried'> = {
     const [pod] = await kubernetes.list(POD, { namespace, labelSelector }, { signal: run.signal })
     if (pod === undefined || conditionOf(pod, 'PodScheduled')?.status !== 'True') {
       if (runningFor(run) < UNPLACED) return { is: 'pending', waitingFor: `a node for ${jobName(run)}` }
-      // A policy of the cluster may refuse this pod and admit the application's own: not to know is no reason to stay.
+      // A policy of the cluster may refuse this pod and admit the application's own: an unknown result does not end the
+      // move.
       run.context.log.warning(
         `${run.step.id}: no pod of ${jobName(run)} has come to a node, so it is unknown whether the images are there`,
       )
@@ -92,13 +93,13 @@ export const pullImages: Action<HelmReleaseSpec, None, ImagesPulled> = {
   byHand: pullImagesByHand,
 }
 
-/** A first call of the same begin may have made it. */
+/** An earlier call of the same step may have made it. */
 async function createJob(kubernetes: KubernetesClient, job: KubernetesObject, signal: AbortSignal): Promise<void> {
   const { namespace = '', name } = job.metadata
   if ((await kubernetes.get({ ...JOB, namespace, name }, { signal })) === null) await kubernetes.create(job, { signal })
 }
 
-/** Longer than a scheduler takes, and a mutating webhook. */
+/** Longer than a scheduler and a mutating webhook take. */
 const UNPLACED: Milliseconds = seconds(30)
 
 const jobName = (run: ReleaseRun): string =>
@@ -113,13 +114,13 @@ interface ContainerSpec extends JsonObject {
   readonly image: string
 }
 
-/** What decides where a pod of the workload comes to, and with which keys its images are pulled. */
+/** Fields that decide on which node a pod of the workload runs, and with which keys its images are pulled. */
 const PLACED_BY = [
   ...['serviceAccountName', 'imagePullSecrets', 'nodeSelector', 'affinity', 'tolerations', 'topologySpreadConstraints'],
   ...['runtimeClassName', 'priorityClassName', 'schedulerName', 'securityContext', 'hostUsers'],
 ]
 const OF_CONTAINER = ['name', 'image', 'imagePullPolicy', 'securityContext', 'resources']
-/** Nothing has it: the kubelet pulls the image, cannot start the container, and that is all. */
+/** No image has this program: the kubelet pulls the image and cannot start the container. */
 const NO_PROGRAM = '/standby-starts-nothing-here'
 
 /**
@@ -162,7 +163,7 @@ interface StatusOfContainer {
   readonly state?: { readonly waiting?: WaitingContainer; readonly running?: object; readonly terminated?: object }
 }
 
-/** What the kubelet reports of each container: one that could not start has its image. Pure. */
+/** Reads the kubelet's report of each container: one that could not start has its image. Pure. */
 export function pulled(pod: KubernetesObject, next: string): Seen<ImagesPulled, never> {
   const containers = (pod.spec as { readonly containers?: readonly ContainerSpec[] } | undefined)?.containers ?? []
   const statuses =

@@ -13,7 +13,7 @@ import { setAgain } from './set-again.ts'
 import type { Application, HelmReleaseSpec } from './spec.ts'
 import { type RolledOut, readWorkload, rollout } from './workload.ts'
 
-/** Makes the release of a site say what is true, so that the next deploy finds nothing to do. */
+/** Gives the release of a site the values of its role, so that the next deploy finds nothing to do. */
 export const reconcileStep = (component: Application, site: SiteName, role: Role): DriverStep<Reconcile> =>
   planStep(reconcile, site, {
     phase: 'PROTECT',
@@ -27,17 +27,17 @@ interface Reconciled extends Proof, Partial<RolledOut> {
   readonly role: Role
 }
 
-/** Values of the passive role that ask for replicas: a move leaves the workload asleep all the same. */
+/** Values of the passive role that ask for replicas: a move leaves the workload at zero anyway. */
 const wakes = ({ object, path, from }: Change, component: Application): boolean =>
   path === 'spec.replicas' && from === 0 && object === workloadName(component)
 
-/** A release has no version that helm compares: each upgrade is looked at before it is repeated. */
+/** helm compares no version of a release: the step looks whether an upgrade is due before it repeats one. */
 const behaviour: Plain<HelmReleaseSpec, Reconcile, Reconciled> = {
   is: 'plain',
   async done(run) {
     const { role } = run.step.parameters
     const kubernetes = kubernetesOf(run)
-    // What runs on a passive site may never become ready there: it is ended, and not waited for.
+    // Pods on a passive site may never become ready: they are ended, and not waited for.
     const awake = role === 'passive' && ((await readWorkload(kubernetes, run.component, run.signal))?.declared ?? 0) > 0
     const rolled = awake ? null : await rollout(kubernetes, run.component, null, run.signal)
     if (rolled?.is === 'pending') return { is: 'pending', waitingFor: rolled.waitingFor }
@@ -51,7 +51,7 @@ const behaviour: Plain<HelmReleaseSpec, Reconcile, Reconciled> = {
         is: 'pending',
         waitingFor: `the release to have the values of the ${role} role (${due.object} ${due.path ?? ''})`,
       }
-    // Its values may say no number, or another than none: what is proven is that nothing runs there.
+    // Its values may have no number, or one above zero: the proof is that nothing runs there.
     return awake
       ? { is: 'pending', waitingFor: `${run.component.spec.workload.name} to be scaled to 0` }
       : { is: 'done', proof: { role, ...rolled?.proof } }

@@ -28,7 +28,7 @@ export async function testRestored(
 ): Promise<RestoreTestReport> {
   const begun = context.clock.now()
   const expected = await readIdentity(component, source, context).catch((error: unknown) => {
-    // The active site may be what was lost: then only emptiness can be judged.
+    // The active site may be the lost one: then only an empty database can be recognized.
     context.log.warning(`${component.name}: the identity of ${source} cannot be read: ${asStandbyError(error).message}`)
     return null
   })
@@ -88,7 +88,7 @@ async function sameInstance(
     const problem = identityProblem(expected, restored)
     return judged(problem === null ? 'pass' : 'fail', problem ?? shown(restored))
   } catch (error) {
-    // The tables of the application are not there: the database is another one, or empty.
+    // The tables of the application are missing: the database is another one, or empty.
     const reason = asStandbyError(error)
     if (reason.code !== 'sql-failed') throw reason
     return judged('fail', reason.message)

@@ -93,7 +93,7 @@ export const reconcileByHand: OfRelease<Reconcile> = {
   }),
 }
 
-/** Each step of this driver is of one site: without one it is a defect of its plan. */
+/** Each step of this driver belongs to one site: a step without a site is a defect of its plan. */
 function siteOf({ name }: Application, { action, site }: DriverStep): string {
   if (site === null) throw new Error(`${name}.${action} names no site`)
   return site

@@ -32,8 +32,8 @@ import {
 } from './workload.ts'
 
 /**
- * The site writes no more: proven by pods that are gone, or whose containers have all ended. `before` comes back when
- * the move is undone; null: what its release says.
+ * The site writes no more: all pods are gone, or all their containers have ended. The undo restores `before`; null: the
+ * number of the release.
  */
 export const stopStep = (
   component: Application,
@@ -50,9 +50,8 @@ export const stopStep = (
   })
 
 /**
- * The values of each role say how many replicas are declared; a scale is the quick way there, and a later step makes
- * the release say the same. Without a number, where it cannot be observed how many served before, the values of the
- * active role say it.
+ * The values of each role declare the number of replicas. Scaling is the quick way to it, and a later step gives the
+ * release the same number. Where it is unknown how many served before, the values of the active role decide.
  */
 export const startStep = (component: Application, { to }: Intent, replicas: number | null): DriverStep<Start> =>
   planStep(start, to, {
@@ -64,8 +63,8 @@ export const startStep = (component: Application, { to }: Intent, replicas: numb
   })
 
 /**
- * An autoscaler changes the number within these bounds while people decide; and it is not known where a lost site is
- * silent.
+ * An autoscaler changes the number within these bounds while people decide; and the number of a silent lost site is
+ * unknown.
  */
 const MOST_TIMES = 10
 const MOST_UNSEEN = 100
@@ -76,7 +75,7 @@ export const replicasVary: Varies = (planned, now) => {
 const isCount = (value: Json | undefined): value is number | null =>
   value === null || (typeof value === 'number' && Number.isInteger(value) && value > 0)
 
-/** What a scale rests on. `due: 'crashed'`: not the number is wrong, but pods that crashed before wait. */
+/** The precondition of a scale. `due: 'crashed'`: the number is right, but pods that crashed earlier still wait. */
 type WorkloadAsSeen = AsSeen & { readonly due?: 'crashed' }
 /** The identity may not remove pods: they are waited for. */
 type Remembered = 'may-not-remove'
@@ -92,8 +91,8 @@ const stopping: Versioned<HelmReleaseSpec, Before, Stopped, WorkloadAsSeen, Reme
   async done(run) {
     const view = await readWorkload(kubernetesOf(run), run.component, run.signal)
     if (view !== null && view.declared !== 0) {
-      // Doors are closed: a switchover goes back at once, as long as it can. What serves a lost site, or one that its
-      // guard shuts, is stopped again and again.
+      // Doors are closed: a switchover is undone at once, as long as that is possible. On a lost site, or one that its
+      // guard shuts, the application is stopped again each time.
       if (run.applied && run.intent?.mode === 'switchover' && !run.pastReturn) return scaledByOthers(run, view, 0)
       return {
         is: 'pending',
@@ -125,7 +124,7 @@ const stopping: Versioned<HelmReleaseSpec, Before, Stopped, WorkloadAsSeen, Reme
       const view = await readWorkload(kubernetesOf(run), run.component, run.signal)
       if (view === null) return { is: 'done', proof: replicasLeft(null) }
       const { before } = run.step.parameters
-      // A site that was half lost when this began need not serve now; it has what it had.
+      // A site that was half lost when the step began need not serve now: its number of replicas is restored.
       if (run.intent?.mode === 'failover') {
         const isBack = before === null ? view.declared > 0 : view.declared === before
         return isBack
@@ -189,7 +188,7 @@ export const start: Action<HelmReleaseSpec, Start, RolledOut> = {
   byHand: startByHand,
 }
 
-/** A number that this run has set, and that another manager has written back. `so`: what follows. */
+/** The failure when another manager has changed a number back that this run set. `so`: the consequence, as text. */
 export function scaledByOthers(run: ReleaseRun, view: SeenWorkload, set: number, so = ''): Seen<never, never> {
   const { kind, name } = run.component.spec.workload
   return {
@@ -201,9 +200,9 @@ export function scaledByOthers(run: ReleaseRun, view: SeenWorkload, set: number,
 }
 
 /**
- * Pods that crashed before this step began, because what they need was not there, are started again only after minutes:
- * they make way for new ones, which are ready in seconds. One that crashes from now on is judged by the rollout. Null
- * where there is none.
+ * The kubelet restarts pods that crashed before this step began, because something that they need was missing, only
+ * after minutes. They are replaced by new ones, which are ready in seconds. Later crashes are judged by the rollout.
+ * Null where there is no such pod.
  */
 async function crashed(run: ScaleRun): Promise<Seen<never, WorkloadAsSeen> | null> {
   if (run.memory.value === 'may-not-remove') return null
@@ -224,7 +223,7 @@ async function crashedPods(run: ScaleRun): Promise<KubernetesObject[]> {
   return pods.filter((pod) => waitsAfterCrash(pod) && (pod.metadata.creationTimestamp ?? '') < run.begunAt)
 }
 
-/** A pod is deleted by its uid: its successor is another one. */
+/** A pod is deleted by its uid, so that its successor is left alone. */
 async function removeCrashed(run: ScaleRun): Promise<void> {
   const { namespace } = run.component.spec
   const remove = async (): Promise<void> => {
@@ -242,7 +241,7 @@ async function removeCrashed(run: ScaleRun): Promise<void> {
   })
 }
 
-/** Whether a workload that shall run, with a number that is not known, is still at zero; null when it is not. */
+/** Pending while a workload that is to run, with an unknown number of replicas, is still at zero; null otherwise. */
 async function sleeping(run: ScaleRun, planned: number | null): Promise<Seen<never, WorkloadAsSeen> | null> {
   if (planned !== null) return null
   const view = await readWorkload(kubernetesOf(run), run.component, run.signal)
@@ -252,8 +251,8 @@ async function sleeping(run: ScaleRun, planned: number | null): Promise<Seen<nev
 }
 
 /**
- * What the release says for an active site; one where it cannot be asked, such as with a chart repository that was lost
- * as well.
+ * The replicas of the release for an active site; one where the chart cannot be rendered, such as when its repository
+ * is lost as well.
  */
 export async function declaredReplicas(run: ReleaseRun): Promise<number> {
   const context = { ...run.context, signal: run.signal }
@@ -262,7 +261,7 @@ export async function declaredReplicas(run: ReleaseRun): Promise<number> {
   try {
     return await ask().catch((error: unknown) => {
       run.signal.throwIfAborted()
-      // Users wait: what may be over in a moment is asked once more, and not until the deadline.
+      // Users wait: after an error that may pass it asks once more, and not until the deadline.
       if (asStandbyError(error).retry === 'never') throw error
       return ask()
     })

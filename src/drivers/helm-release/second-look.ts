@@ -14,12 +14,11 @@ import type { Application, HelmReleaseSpec, ReleaseRun } from './spec.ts'
 import { mayStillRun, podsInWords, podsOf, readWorkload, type SeenWorkload } from './workload.ts'
 
 /**
- * A self-heal of Argo CD looks at what changed after 5 s (`--self-heal-timeout-seconds`); two more for its write to
- * arrive.
+ * Argo CD heals 5 s after a change (`--self-heal-timeout-seconds`); two more seconds for its write to arrive.
  */
 const LOOK: number = seconds(7)
 
-/** What a look has seen; `before` and `set`: replicas, where it has tried one more. */
+/** The result of a look; `before` and `set`: replicas, where it has tried one more. */
 interface Looked extends Proof {
   readonly others: readonly string[]
   readonly tried?: false
@@ -33,7 +32,7 @@ type WorkloadAsSeen = AsSeen & {
   readonly replicas: number
   readonly others?: readonly string[]
 }
-/** What this process has set; a process that continues a run tries anew. */
+/** The change of this process. A process that continues a run tries anew. */
 interface Tried {
   readonly replicas: number
   readonly others: readonly string[]
@@ -43,9 +42,9 @@ interface Tried {
 type LookRun = ReleaseRun<Before, Tried>
 
 /**
- * Where another controller keeps the workload that serves: one replica more, and a look whether it stays, while users
- * are still served. No other field shows whether the replicas are kept: one that is kept as well may stand beside
- * replicas that are left alone.
+ * Where another controller manages the workload that serves: sets one replica more, and looks whether it stays, while
+ * users are still served. No other field shows whether the controller manages the replicas: it may manage others, and
+ * leave the replicas alone.
  */
 export const secondLookStep = (component: Application, site: SiteName, before: number | null): DriverStep<Before> =>
   planStep(secondLook, site, {
@@ -100,8 +99,8 @@ export const secondLook: Action<HelmReleaseSpec, Before, Looked> = {
 }
 
 /**
- * The one replica more goes before the doors close: a pod that is still starting may need its whole grace period to
- * end.
+ * The additional replica is removed before the doors close: a pod that is still starting may need its whole grace
+ * period to end.
  */
 export function endLookStep(component: Application, site: SiteName): DriverStep<EndLook> {
   const look = stepOf(component, secondLook, site)
@@ -152,15 +151,14 @@ export const endLook: Action<HelmReleaseSpec, EndLook, ReplicasLeft> = {
   byHand: endLookByHand,
 }
 
-/** What a look has changed, by its proof; null where it has changed nothing. */
+/** The change that a look has made, by its proof; null where it made none. */
 function triedBy(proof: Looked | null): { readonly before: number; readonly set: number } | null {
   const { before, set } = proof ?? {}
   return typeof before === 'number' && typeof set === 'number' ? { before, set } : null
 }
 
 /**
- * Nothing is changed where no other controller is seen, and where the owner of the workload has not said that it
- * tolerates one pod more.
+ * Changes nothing where no other controller is seen, or where the workload is not declared to tolerate one pod more.
  */
 function toBeTried(run: LookRun, view: SeenWorkload): Seen<Looked, WorkloadAsSeen> {
   const others = view.controllers.map(({ who }) => who)
@@ -178,8 +176,8 @@ function toBeTried(run: LookRun, view: SeenWorkload): Seen<Looked, WorkloadAsSee
 }
 
 /**
- * The number of a process that died: the controllers that it had seen are seen no more, because a change of a field
- * takes it from its manager.
+ * Whether the number was set by a process that died. The controllers that it saw are seen no more, because a write of a
+ * field takes it from its manager.
  */
 const isLeft = (run: LookRun, { declared, scaledBy }: SeenWorkload): boolean =>
   scaledBy === null && declared - 1 === run.step.parameters.before

@@ -6,9 +6,9 @@ import type { ReleaseRun } from './spec.ts'
 import { readWorkload } from './workload.ts'
 
 /**
- * For steps that come after the start: another controller that takes the application of the new site away, or wakes
- * that of the old one, is answered each time, because the move only goes forward there. Another number of replicas that
- * serve is left alone, and so is what a guard has stopped.
+ * For the steps after the start: where another controller stops the application of the new site, or starts that of the
+ * old one, the value is set again each time, because the move can only go forward. Any other number of replicas that
+ * serve is left alone, and so is an application that a guard has stopped.
  */
 export const setAgain = <Run extends ReleaseRun>(
   roleOf: (run: Run) => Role,

@@ -13,7 +13,7 @@ export const POD = { apiVersion: 'v1', kind: 'Pod', plural: 'pods' } as const
 const REPLICA_SET = { apiVersion: 'apps/v1', kind: 'ReplicaSet', plural: 'replicasets' } as const
 const REVISION = 'deployment.kubernetes.io/revision'
 
-/** What the workload is asked for and what is there. */
+/** The declared and the actual state of the workload. */
 export interface WorkloadView {
   readonly declared: number
   readonly ready: number
@@ -22,18 +22,18 @@ export interface WorkloadView {
   readonly settled: boolean
 }
 export interface SeenWorkload extends WorkloadView {
-  /** Other controllers that keep the workload as they know it. */
+  /** Other controllers that manage the workload. */
   readonly controllers: readonly OtherController[]
   /** The precondition of a change of its size. */
   readonly seen: AsSeen
   /** The manager that set its size last, other than Standby; null: none did. */
   readonly scaledBy: string | null
   /**
-   * Whether its rollouts run one pod more than it has replicas: its owner has said that it tolerates that. A
-   * StatefulSet would make a volume that stays.
+   * Whether its rollouts may run one pod more than it has replicas, so that it tolerates one. A StatefulSet does not:
+   * it would make a volume that stays.
    */
   readonly surges: boolean
-  /** How to pause the controller that keeps its size; null: none is known. */
+  /** How to pause the controller that manages its size; null: no way is known. */
   readonly pause: string | null
 }
 
@@ -83,8 +83,8 @@ function viewOf(component: Application, found: KubernetesObject): SeenWorkload {
 }
 
 /**
- * Not one that is recreated, such as for a volume that one pod alone may hold. The API server fills in the default: 25
- * %, rounded up. Pure.
+ * False for strategy `Recreate`, such as with a volume that only one pod may hold. The API server fills in the default:
+ * 25 %, rounded up. Pure.
  */
 function surges({ spec }: KubernetesObject): boolean {
   const { strategy } = spec as {
@@ -96,7 +96,7 @@ function surges({ spec }: KubernetesObject): boolean {
 
 /**
  * The pods of the workload that exist, ending and ended ones included: replicas 0 alone does not prove that no pod
- * writes. Null where its selector cannot be asked for: then it is not known.
+ * writes. Null where its selector cannot be put into a query: then they are unknown.
  */
 export async function podsOf(
   kubernetes: KubernetesClient,
@@ -112,7 +112,7 @@ export async function podsOf(
  * it is removed (evicted ones outlive their workload's scale to 0: a ReplicaSet looks at active pods only). The
  * kubelet reports the phases Succeeded and Failed once no container runs, and starts none again (pods on their way out
  * included, since Kubernetes 1.27: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-phase); a
- * container that is said to run is believed all the same. Pure.
+ * container that is reported as running counts as running anyway. Pure.
  */
 export function mayStillRun(pod: KubernetesObject): boolean {
   const { phase = '', initContainerStatuses = [], containerStatuses = [] } = (pod.status ?? {}) as PodStatus
@@ -122,7 +122,9 @@ export function mayStillRun(pod: KubernetesObject): boolean {
 
 export const podsInWords = (count: number): string => (count === 1 ? '1 pod' : `${count} pods`)
 
-/** Whenever a pod of the workload comes, changes or goes; nothing where its selector cannot be asked for. */
+/**
+ * Yields whenever a pod of the workload appears, changes or goes; never where its selector cannot be put into a query.
+ */
 export async function* podChanges(
   kubernetes: KubernetesClient,
   component: Application,
@@ -187,8 +189,8 @@ interface Selector {
 }
 
 /**
- * As the API takes it in a query; null for a selector that is empty, or says something that is not known here: it would
- * select too few. Pure.
+ * The selector as a query of the API; null for one that is empty, or has an operator that is unknown here: the query
+ * would select too few pods. Pure.
  */
 export function selectorText({ matchLabels = {}, matchExpressions = [] }: Selector): string | null {
   const labels = Object.entries(matchLabels).map(([key, value]) => `${key}=${value}`)

@@ -9,7 +9,7 @@ import type { Cache, RedisSpec } from './spec.ts'
 
 type States = StatesPerSite<RedisState>
 
-/** What stands against a move, or should be known anyway. A failover asks only of the new site what it needs. */
+/** Blockers of a move, and other findings. A failover needs only its new site to be well. */
 export const assessment: Assesses<RedisSpec, States> = {
   status: (component, states, at) => findings(component, states, null, at),
   moves: { switchover: findings, failover: findings, rejoin: findings, reopen: findings },
@@ -28,7 +28,7 @@ function findings(component: Cache, states: States, intent: Intent | null, at: A
   ]
 }
 
-/** An older Redis refuses the dump of a newer one: better known before a move than in it. */
+/** An older Redis refuses the dump of a newer one: reported before a move. */
 function imagesDiffer(component: Cache, states: States): Finding[] {
   const images = Object.entries(states).flatMap(([site, seen]) =>
     seen.kind === 'answering' ? [`${site} ${seen.state.image}`] : [],
@@ -83,7 +83,7 @@ function nextOf({ spec }: Cache, site: SiteName, seen: 'absent' | 'silent', acti
     : 'Deploy it.'
 }
 
-/** The dumps of the active site, or of the one that was. */
+/** The dumps of the active site, or of the former one. */
 function ofDumps(
   component: Cache,
   active: SiteName,

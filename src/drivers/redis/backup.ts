@@ -19,7 +19,7 @@ import type { Dump } from './parameters.ts'
 import { dumpByHand } from './runbook.ts'
 import { backupFolder, backupJob, type Cache, type RedisRun, type RedisSpec } from './spec.ts'
 
-/** The dump that was taken, as its description in the object store says. */
+/** The dump that was taken, by its description in the object store. */
 export interface DumpTaken extends CataloguedDump, Proof {}
 type DumpRun = RedisRun<Dump>
 

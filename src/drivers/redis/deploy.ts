@@ -15,7 +15,7 @@ import { backupManifest, serverManifests, storeSecretManifest } from './manifest
 import { type Cache, podOf } from './spec.ts'
 import { assertUsablePassword } from './usable-password.ts'
 
-/** The server, and its hourly backup: both on every site, the backup awake on the active one. */
+/** The server and its hourly backup: both on every site; the backup is suspended on passive ones. */
 export async function deployCache(
   component: Cache,
   site: SiteName,
@@ -105,7 +105,7 @@ interface ContainerStatus {
   readonly state?: { readonly waiting?: WaitingContainer }
 }
 
-/** What waiting does not mend: a missing Secret or image, a container that ends again and again. */
+/** Faults that do not pass by waiting: a missing Secret or image, a container that ends again and again. */
 function containerThatCannotStart(status: PodStatus | undefined): string | null {
   for (const container of [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]) {
     const why = reasonItCannotStart(container.state?.waiting)

@@ -17,7 +17,7 @@ export interface CacheSituation {
   readonly epoch: number | null
   readonly adopt: boolean
   readonly server: 'absent' | 'ours' | 'others'
-  /** Of a passive site: whether the one that is taken to be active has a Redis of this name. */
+  /** Of a passive site: whether the site that counts as active has a Redis of this name. */
   readonly atActive: boolean
   readonly volume: 'absent' | 'there' | 'unknown'
   readonly dump: NewestDump
@@ -27,9 +27,9 @@ export interface CacheSituation {
 export type CacheRefusal = 'made-by-others' | 'only-on-passive-site' | 'active-cache-missing'
 
 /**
- * Why the Redis of a site must not be made; null where it may. A StatefulSet that is made anew finds its volume again;
- * without one it begins empty, which is right on a passive site, in a first deploy, and where `move: fresh` says that
- * nothing in it is worth keeping. Pure.
+ * Why the Redis of a site must not be made; null where it may. A StatefulSet that is made anew finds its volume again.
+ * Without a volume it begins empty, which is right on a passive site, in a first deploy, and with `move: fresh`, which
+ * declares that its data need not be kept. Pure.
  */
 export function refusalOf({
   role,
@@ -41,8 +41,8 @@ export function refusalOf({
   dump,
   move,
 }: CacheSituation): CacheRefusal | null {
-  // An empty Redis would be made on the active site, and the one that serves called stale: in each epoch, for a
-  // component may be new to the stack.
+  // Otherwise an empty Redis would be made on the active site, and the one that serves would count as stale. In every
+  // epoch, for a component may be new to the stack.
   if (server === 'others' && adopt && role === 'passive' && !atActive && move !== 'fresh') return 'only-on-passive-site'
   if (server === 'others') return adopt ? null : 'made-by-others'
   if (server === 'ours' || role === 'passive' || volume === 'there' || move === 'fresh' || epoch === null) return null

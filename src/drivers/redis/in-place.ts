@@ -15,21 +15,21 @@ import {
 import type { RedisRun } from './spec.ts'
 
 /**
- * The short way, in the running pod of the server: a dump and its load take a second there, while users wait. The long
- * way, in a pod of its own, takes several, and always works: false is returned where the short way fails for any
- * reason, and the caller takes the long one.
+ * The short way, in the running pod of the server: there a dump or its load takes a second, while users wait. The long
+ * way, in a pod of its own, takes several seconds, and always works. The functions return false where the short way
+ * fails for any reason, and the caller takes the long one.
  */
 
-/** What takes longer has time for a pod of its own, which no lost connection ends. */
+/** Anything longer is done in a pod of its own, which a lost connection does not end. */
 const SHORT: Milliseconds = minutes(1)
 
-/** What a restore asks for, beside what the server has loaded when it was looked at. */
+/** The request of a restore, and the dump that the server had loaded when it was seen. */
 export interface RestoreRequest {
   readonly id: string
   readonly url: string
   readonly sha256: string
   readonly otherwise: string
-  /** PEM of the authorities of the store of the address; empty: those that the image brings. */
+  /** PEM of the authorities of the store of the address; empty: those of the image. */
   readonly authorities: string
 }
 
@@ -54,7 +54,7 @@ export async function storedInPlace(run: RedisRun): Promise<string | null> {
 }
 
 /**
- * Whether the server has started again with what is asked for, if it still has loaded what it had when it was `seen`.
+ * Starts the server again with the requested dump, if it still has loaded the dump that was `seen`. True when it has.
  * Throws `kubernetes-conflict` where another dump was loaded since.
  */
 export function loadInPlace(run: RedisRun, seen: string, request: RestoreRequest): Promise<boolean> {
@@ -67,7 +67,7 @@ export function loadInPlace(run: RedisRun, seen: string, request: RestoreRequest
   ])
 }
 
-/** Whether the pod was deployed with what the short way needs. */
+/** Whether the deployed pod has what the short way needs. */
 export const knowsTheShortWay = (pod: KubernetesObject): boolean =>
   (pod.spec as { readonly containers?: readonly { readonly name: string }[] } | undefined)?.containers?.some(
     ({ name }) => name === TRANSFER,

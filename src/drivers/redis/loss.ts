@@ -5,8 +5,8 @@ import { dumpSeen, type RedisState } from './observe.ts'
 import type { Cache } from './spec.ts'
 
 /**
- * What a failover loses of the cache: all that was written after the newest dump of the lost site, between nothing and
- * everything. null where the stack declares that a move begins empty: then nothing of it was promised. Pure.
+ * What a failover loses of the cache: the writes after the newest dump of the lost site, between none and all of its
+ * data. null where the stack declares that a move begins empty: then nothing was promised. Pure.
  */
 export function lossOf(
   component: Cache,
@@ -33,7 +33,7 @@ export function lossOf(
 }
 
 /**
- * A switchover takes a last dump along, or begins empty as the stack declares; a rejoin puts what the old site held
+ * A switchover carries a last dump over, or begins empty as the stack declares. A rejoin puts the data of the old site
  * aside. Pure.
  */
 export function keptData({ spec: { name, move } }: Cache, { mode, to }: Intent): KeptData {

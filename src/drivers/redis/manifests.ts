@@ -17,8 +17,8 @@ export const confined: JsonObject = { allowPrivilegeEscalation: false, capabilit
 const pull = { imagePullPolicy: 'IfNotPresent', securityContext: confined }
 const small = { ...pull, resources: sized(SMALL) }
 /**
- * One user for all containers (999 is redis in the official image): curl's image has another one, who could not write
- * to the volume.
+ * One user for all containers (999 is redis in the official image): the user of curl's image could not write to the
+ * volume.
  */
 export const oneUser: JsonObject = {
   runAsNonRoot: true,
@@ -28,7 +28,7 @@ export const oneUser: JsonObject = {
   seccompProfile: { type: 'RuntimeDefault' },
 }
 
-/** StatefulSet and Service of one site. The restore request is optional: without it Redis starts with what it has. */
+/** StatefulSet and Service of one site. The restore request is optional: without it Redis starts with its own data. */
 export function serverManifests(
   component: Cache,
   stack: Stack,
@@ -149,7 +149,7 @@ export function storeSecretManifest(
   }
 }
 
-/** The hourly backup: never two at once, suspended on the passive site, whose Redis holds nothing worth keeping. */
+/** The hourly backup: never two at once, suspended on the passive site, whose Redis has no current data. */
 export function backupManifest(
   component: Cache,
   stack: Stack,
@@ -227,14 +227,14 @@ export const databasesVariable = (component: Cache): JsonObject => ({
   value: String(component.spec.databases ?? 16),
 })
 
-/** What DUMP is given. */
+/** The environment of DUMP. */
 const dumping = (component: Cache, site: SiteName, host: string): JsonObject[] => [
   { name: 'REDIS_HOST', value: host },
   { name: 'SITE', value: site },
   { name: 'REDISCLI_AUTH', valueFrom: passwordOf(component) },
 ]
 
-/** What UPLOAD is given. */
+/** The environment of UPLOAD. */
 function storing(component: Cache, location: ObjectStoreLocation): JsonObject[] {
   const keys = (key: string): JsonObject => ({ secretKeyRef: { name: storeSecret(component), key } })
   const retention = parseDuration(component.spec.backup.retention ?? '7d') ?? hours(168)
@@ -252,7 +252,7 @@ function storing(component: Cache, location: ObjectStoreLocation): JsonObject[] 
   ]
 }
 
-/** How a container that asks the store gets the authorities that vouch for it; nothing where it has none of its own. */
+/** How a container that uses the store gets its private authorities; empty where the store has none. */
 function authoritiesFor(
   component: Cache,
   location: ObjectStoreLocation,

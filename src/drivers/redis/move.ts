@@ -12,22 +12,22 @@ import type { Cache, RedisSpec } from './spec.ts'
 type States = StatesPerSite<RedisState>
 
 export const moves: Moves<RedisSpec, States> = {
-  /** Takes a last dump of the old site along. */
+  /** Carries a last dump of the old site over. */
   switchover: (component, _states, intent) => [
     ...handedOver(component, intent),
     scheduleStep(component, intent.to, false, 'PROTECT'),
     scheduleStep(component, intent.from, true, 'PROTECT'),
     firstDump(component, intent),
   ],
-  /** Loads the newest dump that the lost site has left. Nothing of the lost site is waited for. */
+  /** Loads the newest dump of the lost site, and waits for nothing there. */
   failover: (component, states, intent) => [
     planned(component, states, intent),
     scheduleStep(component, intent.to, false, 'PROTECT'),
     firstDump(component, intent),
   ],
   /**
-   * The former active site keeps nothing that could be taken for current data: its dumps stop, and its Redis is empty
-   * until the next move.
+   * The former active site keeps no data that could count as current: its dumps stop, and its Redis is empty until the
+   * next move.
    */
   rejoin: (component, _states, { to }) => [
     scheduleStep(component, to, true, 'DRAIN'),
@@ -41,13 +41,13 @@ export const moves: Moves<RedisSpec, States> = {
   keeps: keptData,
 }
 
-/** Without it the next failover, within the hour, would bring back what this site held the last time it was active. */
+/** Without it a failover within the next hour would load a dump of the last time when this site was active. */
 const firstDump = (component: Cache, { to }: Intent): DriverStep =>
   dumpStep(component, to, 'PROTECT', `Takes the first dump of ${component.spec.name} on ${to}`)
 
 function handedOver(component: Cache, { from, to }: Intent): DriverStep[] {
   const { name } = component.spec
-  // The data of a passive Redis are not used: it may be filled while the database is still on its way.
+  // A passive Redis serves no users: it may be filled while the database still moves.
   const mayBeginIn = 'FENCE'
   if (component.spec.move === 'fresh')
     return [
@@ -59,7 +59,7 @@ function handedOver(component: Cache, { from, to }: Intent): DriverStep[] {
     ]
   const last = stepOf(component, dump, from)
   return [
-    // After DRAIN, when all writers have stopped; beside the demotion of the database.
+    // After DRAIN, when all writers have stopped; in parallel with the demotion of the database.
     dumpStep(component, from, 'FINAL_SYNC', `Takes a last dump of ${name} on ${from}, after its last writer stopped`, {
       mayBeginIn,
     }),

@@ -17,17 +17,17 @@ import { backupFolder, backupJob, type Cache } from './spec.ts'
 export interface RedisState {
   readonly ready: boolean
   readonly image: string
-  /** Whether it takes dumps by its schedule; absent where there is none, or it may not be seen. */
+  /** Whether its schedule is active; absent where there is no schedule, or this identity may not see it. */
   readonly dumping?: boolean
   /**
-   * Per site: the dumps of a lost site lie in an object store, so that the sites which still answer can see them.
+   * Per site: the dumps of a lost site are in an object store, where the sites that still answer can see them.
    */
   readonly dumps: Readonly<Record<string, NewestDump>>
 }
 /** null: there is none. */
 export type NewestDump = CataloguedDump | null | 'unreadable'
 
-/** A store that is lost with its site must not make the sites that answer look silent. */
+/** A store that is lost with its site must not make other sites look silent. */
 const LISTING: Milliseconds = seconds(2)
 
 /** Reads pod and newest dumps. The server itself is not asked: not every identity may run commands in its pod. */
@@ -52,7 +52,7 @@ export async function observeCache(
   ])
   if (set === null) return { kind: 'absent', why: `there is no StatefulSet ${namespace}/${name}` }
   const ready = isReady(pod)
-  // Of the template: the pod has none while it restarts, and the sites are compared by it.
+  // From the template: the pod is missing while it restarts, and the sites are compared by this.
   const template = (set.spec as { template?: { spec?: { containers?: readonly { image: string }[] } } } | undefined)
     ?.template
   const image = template?.spec?.containers?.[0]?.image ?? ''
@@ -71,8 +71,8 @@ export async function observeCache(
 }
 
 /**
- * null: there is no schedule, or the identity may not read it: one from before the right existed must not make the
- * cache look silent.
+ * null: there is no schedule, or the identity may not read it. A role that was granted before this right existed must
+ * not make the cache look silent.
  */
 async function takesDumps(component: Cache, site: SiteName, context: DriverContext): Promise<boolean | null> {
   const { namespace } = component.spec
@@ -91,7 +91,7 @@ async function newestDumps(component: Cache, context: DriverContext): Promise<Re
   )
 }
 
-/** A store that is silent is a value. */
+/** A silent store gives a value, and no error. */
 export async function newestOf(component: Cache, site: SiteName, context: DriverContext): Promise<NewestDump> {
   try {
     const { open } = context.objectStore(component.spec.backup.store, site)

@@ -3,7 +3,7 @@ import { databasesOf, type HeldKeys, keysInWords } from '../../systems/redis/cou
 import { isObject, type Json } from '../../values/json.ts'
 import type { RedisSpec } from './spec.ts'
 
-/** What a restore needs to know of a dump. */
+/** The part of a dump's description that a restore needs. */
 export type DumpReference = Pick<HeldKeys, keyof HeldKeys> & {
   readonly name: string
   readonly sha256: string
@@ -30,13 +30,13 @@ export const titleOfPlanned: VaryingTitle<RedisSpec> = ({ spec }, { site, parame
   const counted =
     isObject(databases) &&
     Object.entries(databases).every(([number, held]) => /^\d+$/.test(number) && isObject(held) && isCount(held.keys))
-  // No words: the reviewer reads what stands in a title.
+  // No free text: a reviewer reads the title.
   if (typeof takenAt !== 'string' || !/^[\dTZ:.+-]+$/.test(takenAt) || !isCount(keys) || !counted) return null
   return titleOfLoad(spec.name, source, site, planned as unknown as DumpReference)
 }
 
 /**
- * A lost site that lives on takes newer dumps than the one that was approved; and its store may have gone silent since.
+ * A lost site that still lives takes newer dumps than the approved one, and its store may have fallen silent since.
  * A plan must name a dump that could be read when the plan was made.
  */
 export const dumpVaries: Varies = (planned, now, madeAt) => {

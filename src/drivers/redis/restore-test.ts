@@ -91,7 +91,7 @@ export async function testRestore(
   }
 }
 
-/** The newest dump; a text: what is wrong with its description, by which it could not be restored. */
+/** The newest dump; a text: the fault of its description, for which it cannot be restored. */
 async function newestOrDamage(
   store: ObjectStoreClient,
   folder: string,

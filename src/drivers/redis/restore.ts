@@ -30,12 +30,12 @@ interface Restored extends Proof {
   readonly libraries: number
   /** ISO 8601; null: it began empty, as planned. */
   readonly takenAt: string | null
-  /** Why it began empty although a dump was asked for. */
+  /** Why it began empty although a dump was requested. */
   readonly beganEmpty?: string
   readonly appendOnly: boolean
   readonly version: string
 }
-/** The request (a Secret), the pod, and what its server had loaded; `loaded: null`: the short way is not open. */
+/** The request (a Secret), the pod, and the dump that its server had loaded; `loaded: null`: no short way. */
 type RequestSeen = AsSeen & {
   /** uid */
   readonly pod: string | null
@@ -90,15 +90,15 @@ const behaviour: Versioned<RedisSpec, Restore, Restored, RequestSeen> = {
   },
   async apply(run, seen) {
     const request = await requestOf(run)
-    // Also where the pod need not start again: should it, on another node, it must not find an older request.
+    // Also where the pod need not start again: if it starts on another node, it must not find an older request.
     if (!seen.asked) await ask(run, request, seen)
     if (typeof seen.loaded === 'string' && (await loadInPlace(run, seen.loaded, request))) return
-    // This very pod: the next one has the request already.
+    // Only this pod: the next one has the request already.
     if (typeof seen.pod === 'string') await kubernetesOf(run).remove(podRef(run), { uid: seen.pod, signal: run.signal })
   },
   changes: (run) => kubernetesOf(run).watch(podRef(run), run.signal),
-  // Where there is no request yet, a late one is written, and nothing is loaded for it: the pod is another one, or has
-  // loaded something else.
+  // Where there is no request yet, a late write creates one, and no server loads it: the pod is another one, or has
+  // loaded another dump.
   invalidate: (run) => touchObject(kubernetesOf(run), requestRef(run), run.signal),
   back: {
     is: 'leaves-nothing',
@@ -198,8 +198,8 @@ async function ask(run: RestoreRun, request: RestoreRequest, seen: AsSeen): Prom
 }
 
 /**
- * Why its pod is refused, as an end of a sentence; empty: it is not. A refusal is reported and waited for until the
- * step's deadline: users wait after the point of no return, and after a repair by hand the run goes on by itself.
+ * Why its pod is refused, as the end of a sentence; empty: it is not. The step reports a refusal and waits until its
+ * deadline, because users wait after the point of no return: after a repair by hand the run goes on by itself.
  */
 async function whyRefused(run: RestoreRun): Promise<string> {
   const { namespace, name } = run.component.spec
@@ -238,8 +238,8 @@ function dumpOf(run: RestoreRun): DumpReference | null {
 }
 
 /**
- * One request per dump, so that a repeated step does not load twice. A planned dump may be one that this volume has
- * loaded before, and written over since: there it is one request per run.
+ * One request per dump, so that a repeated step does not load twice. This volume may have loaded a planned dump before,
+ * and have other data since: then there is one request per run.
  */
 function requestId(run: RestoreRun): string {
   const dump = dumpOf(run)

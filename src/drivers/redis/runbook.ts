@@ -68,7 +68,7 @@ function loadLines(component: Cache, k: string, endpointCA?: string): string[] {
   ]
 }
 
-/** Each step of this driver is of one site: without one it is a defect of its plan. */
+/** Each step of this driver belongs to one site: a step without a site is a defect of its plan. */
 function kubectlOf({ name, spec }: Cache, { action, site }: DriverStep, { stack }: ManualSurroundings): string {
   if (site === null) throw new Error(`${name}.${action} names no site`)
   return kubectl(stack, site, spec.namespace)

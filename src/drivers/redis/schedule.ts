@@ -22,8 +22,8 @@ export const scheduleStep = (component: Cache, site: SiteName, suspend: boolean,
   planStep(schedule, site, { ...SHORT, phase, title: titleOf(component, site, suspend), parameters: { suspend } })
 
 /**
- * A former active site that answers stops its dumps: they would go on into its bucket, of stale data and under newer
- * names than the true ones. Users are shut out with the application. Nothing where no dump is taken. Pure.
+ * A former active site that answers stops its dumps. They would go on with stale data, and have newer names than the
+ * current ones. Users are shut out with the application. No step where no dump is taken. Pure.
  */
 export function fenceSteps(component: Cache, states: StatesPerSite<RedisState>, { from }: Intent): DriverStep[] {
   const seen = states[from]
@@ -66,7 +66,7 @@ export const schedule: Action<RedisSpec, Schedule, Scheduled> = {
 
 const RESUMED: Scheduled = { suspended: false }
 
-/** The schedule again, as a fence: it is undone with the failover that it belongs to. */
+/** The same step as a fence: it is undone with its failover. */
 const fencing: Versioned<RedisSpec, Schedule, Scheduled, AsSeen> = {
   ...behaviour,
   back: {

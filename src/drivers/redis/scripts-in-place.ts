@@ -1,8 +1,8 @@
 import { DUMP, FETCH, LOAD, PLACES, STORE } from './scripts.ts'
 
-/** What runs in the pod of the running server, while users wait. */
+/** Scripts that run in the pod of the running server, while users wait. */
 
-/** The folder of one dump, `$1`. A second call waits for the first, and finds what it did. */
+/** The folder of one dump, `$1`. A second call waits for the first, and finds its result. */
 const DUMP_FOLDER = `${PLACES}
 set -eu
 folder="$WORK/dump-$1"
@@ -12,8 +12,8 @@ flock 9
 `
 
 /**
- * DUMP in the pod of the server, if it is small: a pod that fills the disk of its node is evicted, and this one serves
- * users.
+ * DUMP in the pod of the server, if the data are small: a pod that fills the disk of its node is evicted, and this one
+ * serves users.
  */
 export const DUMP_IN_PLACE = `${DUMP_FOLDER}
 [ ! -s "$folder/id" ] || exit 0
@@ -24,7 +24,8 @@ WORK=$folder
 ${DUMP}`
 
 /**
- * The same of UPLOAD, beside the server. What is too old waits for the next scheduled dump: users wait for this one.
+ * The same for UPLOAD, in the sidecar. Dumps that are too old are left for the next scheduled one to remove: users
+ * wait.
  */
 export const STORE_IN_PLACE = `${DUMP_FOLDER}
 [ ! -s "$folder/stored" ] || exit 0
@@ -38,11 +39,11 @@ export const STORED_IN_PLACE = `${PLACES}
 cat "$WORK/dump-$1/stored" 2>/dev/null || :
 `
 
-/** How a call ends that came too late: another dump was loaded since its caller looked. */
+/** Exit code of a call that came too late: another dump was loaded since its caller looked. */
 export const TOO_LATE = 75
 
 /**
- * A request by its lines on the standard input: the address in it holds a signature, and an argument is written to
+ * Reads a request from the standard input, line by line: its address holds a signature, and arguments are written to
  * audit logs.
  */
 const ASKED = `${PLACES}
@@ -63,15 +64,15 @@ still_due() {
 }
 `
 
-/** FETCH beside the running server, with little patience: a start of the pod has more. */
+/** FETCH beside the running server, with short timeouts: a start of the pod has longer ones. */
 export const FETCH_IN_PLACE = `${ASKED}
 still_due
 CONNECT=3 RETRY=0
 ${FETCH}`
 
 /**
- * LOAD beside the running server, which then starts again with it. A second call waits for the first, and finds what it
- * did.
+ * LOAD beside the running server, which then starts again with it. A second call waits for the first, and finds its
+ * result.
  */
 export const LOAD_IN_PLACE = `${ASKED}
 exec 9> "$WORK/load.lock"

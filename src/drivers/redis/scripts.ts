@@ -3,7 +3,7 @@
  * argument: redis-cli reads REDISCLI_AUTH, redis-server a file in memory, curl its standard input.
  */
 
-/** Where things are in the pods; tests say otherwise. */
+/** Places in the pods; tests set others. */
 export const PLACES = `
 : "\${DATA:=/data}" "\${WORK:=/work}" "\${REQUEST:=/request}" "\${RUN:=/run/redis}" "\${PORT:=6379}" "\${LAST_WORDS:=/dev/termination-log}"
 `
@@ -59,8 +59,8 @@ databases() {
 `
 
 /**
- * Puts what LOAD has made ready in the place of what was there, which is kept aside. A crash in the middle is done
- * again.
+ * Swaps the data that LOAD has made ready with the present data, which are kept aside. After a crash in the middle the
+ * swap is repeated.
  */
 const SWAP = `
 cd "$DATA"
@@ -78,8 +78,8 @@ fi
 `
 
 /**
- * A volume that this stack did not make, with a snapshot alone, which is what Redis keeps by default: with
- * append-only persistence it would begin empty beside it
+ * For a volume that this stack did not make, with a snapshot alone, as Redis has by default. With append-only
+ * persistence Redis would ignore it and begin empty
  * (https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/, "How I can switch to AOF"). The snapshot
  * becomes its first file.
  */
@@ -96,8 +96,8 @@ fi
 
 /**
  * Redis with append-only persistence. The password is written to memory, never to an argument or to the volume. Only a
- * starting Redis reads a dump (redis #10641): one that ends while a dump is ready is started again with it, in its
- * container, for a pod takes seconds.
+ * starting Redis reads a dump (redis #10641): one that ends while a dump is ready is started again with it in the same
+ * container, because a new pod takes seconds.
  */
 export const SERVE = `${PLACES}
 set -eu
@@ -128,7 +128,7 @@ while :; do${SWAP}${ADOPT}  [ -z "$ending" ] || exit 0
 done
 `
 
-/** First half of a dump: over the network, so that no volume is touched and Redis goes on serving. */
+/** First half of a dump: over the network, so that no volume is used and Redis goes on serving. */
 export const DUMP = `${PLACES}${CHECK}${DATABASES}
 set -eu
 id=$(date -u +%Y%m%dT%H%M%SZ)
@@ -170,8 +170,9 @@ printf '%s' "$id" > "$LAST_WORDS"
 `
 
 /**
- * Of a scheduled dump: what is older than the retention goes as well, descriptions first, so that none is left without
- * its dump. Only what lies directly in the folder and has the name of a dump: a folder below it is another's.
+ * After a scheduled dump: removes dumps that are older than the retention, descriptions first, so that none is left
+ * without its dump. Only objects directly in the folder that have the name of a dump: a folder below it has other
+ * owners.
  */
 export const UPLOAD = `${STORE}
 oldest=$(date -u -d "@$(($(date +%s) - RETENTION_SECONDS))" +%Y%m%d%H%M%S)
@@ -190,8 +191,8 @@ done
 `
 
 /**
- * Before a start: fetches the dump that is asked for, once. Without a request, or with one that is loaded already,
- * nothing happens. A request with `otherwise` prefers an empty start to none: a failover does not end at a cache.
+ * Before a start: fetches the requested dump, once. Does nothing without a request, or with one that is loaded already.
+ * A request with `otherwise` prefers an empty start to none: a failover does not end at a cache.
  */
 export const FETCH = `${PLACES}
 set -eu
@@ -214,8 +215,8 @@ echo "the dump could not be fetched (curl ended with $code)" | tee "$DATA/.stand
 
 /**
  * Checks the fetched dump and makes it ready as the base of a new append-only set: beside append-only persistence a
- * dump.rdb is ignored silently (redis 7.0 and newer). What Redis has is not touched before SERVE takes the new
- * set up.
+ * dump.rdb is ignored silently (redis 7.0 and newer). The data of Redis stay unchanged until SERVE puts the
+ * new set in place.
  */
 export const LOAD = `${PLACES}${CHECK}
 set -eu
@@ -255,7 +256,7 @@ trap 'exit 0' TERM INT
 while :; do sleep 3600 & wait "$!"; done
 `
 
-/** What a running server says of itself, as lines `name:value`. */
+/** The report of a running server, as lines `name:value`. */
 export const FACTS = `${PLACES}
 redis-cli -p "$PORT" info
 echo "maxmemory-policy:$(redis-cli -p "$PORT" config get maxmemory-policy | tail -1)"

@@ -13,7 +13,7 @@ export interface ServerFacts extends LoadedKeys {
   readonly policy: string
   /** Id of the restore that its volume has loaded; empty before the first. */
   readonly restored: string
-  /** Why it began empty although a dump was asked for; empty when it did not. */
+  /** Why it began empty although a dump was requested; empty when it did not. */
   readonly fallback: string
 }
 

@@ -5,7 +5,7 @@ import { fieldsOf } from '../../schema/fields.ts'
 import { duration, folder, imageName, kubernetesName, secretKey, text } from '../../schema/parts.ts'
 import type { JsonObject } from '../../values/json.ts'
 
-/** One Redis per site, without replication between sites: what it holds is handed over in a move. */
+/** One Redis per site, without replication between sites: a move carries its data over. */
 export interface RedisSpec {
   readonly namespace: string
   readonly name: string
@@ -33,7 +33,7 @@ export const redisSchema = fieldsOf<RedisSpec>()({
   required: ['namespace', 'name', 'image', 'password', 'backup'],
   properties: {
     namespace: kubernetesName('The namespace, on every site.'),
-    // The longest name that rests on it is that of a job: NAME-backup-20261129120000.
+    // The longest name that is derived from it is that of a job: NAME-backup-20261129120000.
     name: kubernetesName(
       'Name of the StatefulSet and of the Service that the application uses; at most 40 characters.',
       40,
@@ -103,8 +103,8 @@ export const restoreRequest = (component: Cache): string => `${component.spec.na
 export const backupFolder = (component: Cache): string => `${component.spec.backup.prefix ?? component.name}/`
 
 /**
- * Sizes of what holds the data. Without limits by default: only its owner knows how much memory the data of a running
- * Redis need. Pure.
+ * Requests and limits of the containers that hold the data. No limits by default: only the owner knows how much memory
+ * the data of a running Redis need. Pure.
  */
 export const sizesOf = ({ spec }: Cache): JsonObject =>
   sized({ requests: { cpu: '50m', memory: '64Mi' } }, spec.resources)

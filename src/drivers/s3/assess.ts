@@ -7,12 +7,12 @@ import { codes } from './codes.ts'
 import type { S3State } from './observe.ts'
 import type { S3Spec } from './spec.ts'
 
-/** A silent store stops what waits for it: a demotion, the archive of a new primary, a new replica. */
+/** A silent store blocks everything that waits for it: a demotion, the archive of a new primary, a new replica. */
 type Silence = Required<Pick<FindingText, 'severity' | 'next'>>
 
 const WAITS_FOR_ARCHIVE = 'A demotion waits for the archive: no move before it answers.'
 
-/** What stands against a move, or should be known anyway. Pure. */
+/** Blockers of a move, and other findings. Pure. */
 export const assessment: Assesses<S3Spec, StatesPerSite<S3State>> = {
   status: (component, states, { stack }) =>
     findings(component, states, stack, () => ({ severity: 'warning', next: WAITS_FOR_ARCHIVE })),
@@ -34,7 +34,7 @@ export const assessment: Assesses<S3Spec, StatesPerSite<S3State>> = {
   },
 }
 
-/** The store of the lost site stops nothing. */
+/** The store of the lost site blocks nothing. */
 const inFailover = (site: SiteName, { to }: Intent): Silence =>
   site === to
     ? { severity: 'blocker', next: 'The new primary archives there: restore it first.' }

@@ -11,7 +11,7 @@ import { probeUnit } from './probe.ts'
 import { reach, reachStep } from './reach.ts'
 import { locationOf, PROBE, type S3Site, type S3Spec, s3Schema } from './spec.ts'
 
-/** Object storage of the sites: reachable, versioned, and honest about preconditions. */
+/** Object storage of the sites: checks that it answers, keeps versions, and honours preconditions. */
 export const s3: SiteDriver<S3Spec, S3State> = {
   kind: 's3',
   scope: 'site',
@@ -47,8 +47,8 @@ export const s3: SiteDriver<S3Spec, S3State> = {
 }
 
 /**
- * What a site has of a store is one kind of keys, whichever of the two it is: a pair, one with a token, or the login of
- * its pods.
+ * Both credentials of a store at one site must be of one kind: a pair of keys, a pair with a token, or the login of the
+ * pods.
  */
 const oneKindOfKeys = (
   { credentials, readCredentials = credentials }: S3Site,

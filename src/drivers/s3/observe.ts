@@ -11,7 +11,7 @@ export interface S3State {
   readonly conditionalWrites: boolean | null
 }
 
-/** Whether a site's store answers, keeps versions, and what was found out about its preconditions. */
+/** Whether a site's store answers and keeps versions, and what the probe found about its preconditions. */
 export async function observeStore(
   component: Component<S3Spec>,
   site: SiteName,
@@ -41,7 +41,7 @@ export async function observeStore(
   }
 }
 
-/** What the last probe found; null when its record is damaged, which is as good as none. */
+/** The result of the last probe; null when its record is damaged, which counts as none. */
 export function conditionalWritesIn(body: string): boolean | null {
   try {
     const { conditionalWrites } = JSON.parse(body) as { readonly conditionalWrites?: unknown }

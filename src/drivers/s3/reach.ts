@@ -8,7 +8,7 @@ import { minutes, seconds } from '../../values/duration.ts'
 import { byHand } from './runbook.ts'
 import { PROBE_RESULT, type S3Spec } from './spec.ts'
 
-/** It acts at the site of its step, and needs nothing more. */
+/** The step acts at its site, and has no parameters. */
 export type Reach = Record<never, never>
 interface Reached extends Proof {
   readonly bucket: string
@@ -16,7 +16,7 @@ interface Reached extends Proof {
   readonly probed: boolean
 }
 
-/** Known before anything is rebuilt: the site that comes back must have a place for its archive. */
+/** Checked before anything is rebuilt: the site that comes back must have a place for its archive. */
 export const reachStep = ({ to }: Intent): DriverStep =>
   planStep(reach, to, {
     phase: 'PREFLIGHT',

@@ -34,5 +34,5 @@ export function manualWitness(spec: S3WitnessSpec): WitnessManual {
   }
 }
 
-/** One word in which a variable of the shell is still one. */
+/** One shell word in which variables are still expanded. */
 const word = (text: string): string => (text.includes('$') ? `"${text}"` : quoted(text))

@@ -65,7 +65,7 @@ export function locationOf(component: Component<S3Spec>, site: SiteName): Object
   }
 }
 
-/** Where a deploy tries what the service can do, and what it found. */
+/** Where a deploy probes the service and keeps the result. */
 export const PROBE = 'standby-probe/'
 
 export const PROBE_RESULT = `${PROBE}result.json`

@@ -44,7 +44,7 @@ export function ofArchives(
   return found
 }
 
-/** More segments than a working archiver is behind with, and for longer than it takes to begin. */
+/** More segments than a working archiver leaves unshipped, for longer than it takes to begin. */
 const MANY = 4
 const LONG: Milliseconds = minutes(10)
 

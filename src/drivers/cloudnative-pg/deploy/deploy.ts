@@ -180,7 +180,7 @@ export async function declareCluster(
     site,
     archives: await archivesOf(place, serverNames),
     userSpec,
-    // Moves own the role: a deploy keeps the live one. A passive site that a move left behind stays passive.
+    // Moves own the role: a deploy keeps the live one. A passive site that a move did not reach stays passive.
     replica:
       live?.spec.replica?.primary === undefined || leftBehind
         ? { primary: active, source: sourceOf(place) }

@@ -12,8 +12,7 @@ import { type ClusterObject, type InstanceStatus, serverNameOfPeer } from '../ob
 import { type Database, incarnationFolder, siteOfCluster } from '../spec.ts'
 
 /**
- * What a follower's primary has left in the archive: what a failover could still fetch, seen without asking the
- * primary.
+ * The WAL of a follower's primary in the archive that a failover could still fetch, seen without asking the primary.
  */
 export interface Upstream extends ArchivePosition {
   readonly cluster: string

@@ -59,8 +59,8 @@ function redirectStep(component: Database, follower: SiteName, intent: Intent): 
 }
 
 /**
- * Part of the rejoin of a site that a move left behind, and that has nothing that the active one lacks: it needs no new
- * copy.
+ * Part of the rejoin of a site that a move did not reach, and that has nothing that the active one lacks: it needs no
+ * new copy.
  */
 export function takeAlongStep(component: Database, intent: Intent): DriverStep<OfRedirection> {
   const [cluster, primary] = [clusterOf(component, intent.to), clusterOf(component, intent.from)]

@@ -1,6 +1,6 @@
 import { parseLsn } from '../../../systems/postgres/wal.ts'
 
-/** What a demotion leaves behind: the exact point up to which the new primary must have replayed. No secret in it. */
+/** The token of a demotion: the exact position up to which the new primary must have replayed. It holds no secret. */
 export interface DemotionToken {
   readonly timeline: number
   readonly redo: bigint

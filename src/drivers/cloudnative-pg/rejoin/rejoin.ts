@@ -17,7 +17,7 @@ import { removeCluster, removeClusterStep } from './remove-cluster.ts'
 /**
  * The former active site becomes a passive one. What only it has is kept, its cluster is deleted and cloned anew under
  * the next incarnation, and the end is a replica with nothing missing and a backup of the new topology. A cluster that
- * is gone is cloned at once. One that follows already, or was only left behind by a move, keeps its incarnation: only
+ * is gone is cloned at once. One that follows already, or that a move only did not reach, keeps its incarnation: only
  * the other steps are planned. Pure.
  */
 export function rejoinSteps(component: Database, states: BySite<CloudNativePgState>, intent: Intent): DriverStep[] {
