@@ -16,8 +16,8 @@ export const FIGHTS_LATE = ['controller-late'] as const
 export type Fight = (typeof FIGHTS)[number] | (typeof FIGHTS_LATE)[number]
 /**
  * The runner is far away: each answer takes 1.5 s, and packets are lost; `slow` from the sites and a load balancer,
- * `slow-witness` from the store of the witness too. Users are as near as before. No case has a runner that dies as
- * well.
+ * `slow-witness` from the store of the witness too. Users are as near as before, so no case needs a runner that
+ * dies as well.
  */
 export const FAR = ['slow', 'slow-witness'] as const
 export type Trouble = Loss | (typeof PASSING)[number] | Fight | (typeof FAR)[number]

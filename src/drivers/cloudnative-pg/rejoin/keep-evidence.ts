@@ -245,7 +245,7 @@ export const keepEvidence: Action<CloudNativePgSpec, KeepEvidence, Kept> = {
           `${inside} 'ls "$PGDATA/pg_wal"'`,
           `${inside} 'tar -C "$PGDATA" -czf - pg_wal' > ${cluster}-pg_wal.tgz`,
         ],
-        expect: `The archive holds the files behind the position at which ${primary} left this history. They are all that remains of what users wrote here afterwards.`,
+        expect: `The archive holds the files after the position at which ${primary} left this history. They are all that remains of what users wrote here afterwards.`,
         never: 'Go on without it: the next step deletes the volumes.',
       }
     },
