@@ -17,8 +17,8 @@ import { temporaryFolder } from '../support/temporary-folder.ts'
 jest.setTimeout(120_000)
 
 const REASON = 'GitHub is down since 02:10, incident 4711'
-// Addresses for documentation: whoever asks the sites before the approval is judged waits for ever, and fails these
-// tests.
+// Addresses for documentation: a process that asks the sites before the approval is judged waits for ever, and fails
+// these tests.
 const kubeconfig = kubeconfigOf({ url: 'https://192.0.2.1' })
 const folder = temporaryFolder()
 
@@ -36,7 +36,7 @@ function sign(name: string, text: string, namespace = 'standby-plan@v1'): string
   return `${file}.sig`
 }
 
-/** A plan in which nobody sees a defect: only such a one is signed. */
+/** A plan without a visible defect: people sign only such a plan. */
 function soundPlanText({ source, approval }: Stack): string {
   const madeAt = Date.now()
   const intent: Intent = { mode: 'switchover', from: 'dc-a' as SiteName, to: 'dc-b' as SiteName }

@@ -14,8 +14,8 @@ import { blackHole, planText, type SmallStack, smallStack } from '../support/sma
 jest.setTimeout(60_000)
 
 const ENVIRONMENT = 'production-failover'
-// Addresses for documentation: whoever asks the sites before the approval is judged waits for ever, and fails these
-// tests.
+// Addresses for documentation: a process that asks the sites before the approval is judged waits for ever, and fails
+// these tests.
 const kubeconfig = kubeconfigOf({ url: 'https://192.0.2.1' })
 const stack = smallStack({ kubernetes: { 'dc-a': kubeconfig, 'dc-b': kubeconfig }, storage: 'http://192.0.2.1:9' })
 
@@ -128,7 +128,7 @@ describe('a gate that does not hold is refused before anything is asked or chang
   })
 
   const settings: [string, Parameters<typeof protect>[0], string][] = [
-    ['asks nobody', { reviewers: [] }, 'environment-unprotected'],
+    ['has no reviewers', { reviewers: [] }, 'environment-unprotected'],
     ['lets administrators pass', { adminsCanBypass: true }, 'admins-can-bypass'],
     ['is open to every branch', { branches: null }, 'branch-policy-open'],
     ['is open to one branch too many', { branches: ['main', 'release/*'] }, 'branch-policy-open'],
@@ -240,7 +240,7 @@ test('a good approval is taken, and the sites are asked only then', async () => 
   const run = await waitingRun()
   await github.review(run.id, { environment: ENVIRONMENT, reviewer: 'rita', comment: 'go' })
   const ended = await execute(run)
-  // The plan was made by hand, of another state of the stack file: the guard behind the approval refuses it, before any
+  // The plan was made by hand, of another state of the stack file: the check after the approval refuses it, before any
   // site is asked.
   expect(ended.outputs['reason-code']).toBe('plan-stale')
   expect(ended.result).toEqual(expect.objectContaining({ verdict: 'refused', epoch: { before: 1, after: 1 } }))

@@ -34,8 +34,8 @@ import { temporaryFolder } from '../support/temporary-folder.ts'
 jest.setTimeout(120_000)
 
 /**
- * A real API server, a real S3 server behind a line that can be cut, the guard as a real process, and nobody with more
- * rights than he needs.
+ * A real API server, a real S3 server over a line that can be cut, the guard as a real process, and no identity with
+ * more rights than it needs.
  */
 const A = 'dc-a' as SiteName
 const ending = new AbortController()

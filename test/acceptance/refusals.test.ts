@@ -53,21 +53,21 @@ describe('a wrong input is refused before anything is contacted, and the error s
     ],
     // What the stack file alone refuses comes before the credentials that are missing as well.
     [
-      'a site that nobody declares',
+      'a site that is not declared',
       'failover',
       { stack: stack.path, operation: 'plan', to: 'dc-x' },
       'unknown-site',
       'Name one of dc-a, dc-b',
     ],
     [
-      'a sandbox on a site that nobody declares',
+      'a sandbox on a site that is not declared',
       'verify-backup',
       { stack: stack.path, site: 'dc-x' },
       'unknown-site',
       'Name one of dc-a, dc-b',
     ],
     [
-      'a component that nobody declares',
+      'a component that is not declared',
       'deploy',
       { stack: stack.path, only: 'cahce' },
       'unknown-component',

@@ -9,7 +9,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts'
 
 jest.setTimeout(60_000)
 
-/** A real S3 server, with somebody between it and the witness's client who breaks what passes. */
+/** A real S3 server, with a proxy between it and the witness's client that damages what passes. */
 let api: ApiServer
 let store: ObjectStoreServer
 let witness: FaultyProxy

@@ -7,7 +7,7 @@ const root = resolve(import.meta.dirname, '../..')
 interface Import {
   readonly from: string
   readonly to: string
-  /** Types vanish at run time; who knows whom, they say all the same. */
+  /** Types vanish at run time, but they show which module knows which. */
   readonly typeOnly: boolean
 }
 
@@ -35,8 +35,8 @@ const under =
   (name: string): boolean =>
     name.startsWith(`src/${folder}/`)
 /**
- * `src/planning`; each driver, platform and system is a folder of its own, and so is a file directly in `src`, or beside
- * them: a contract below them, a registry above.
+ * `src/planning`; each driver, platform and system is a folder of its own, and so is a file directly in `src`, or
+ * beside them: a contract below them, a registry above.
  */
 const folderOf = (name: string): string => /^src\/(?:(?:drivers|platform|systems)\/[^/]+|[^/]+)/.exec(name)?.[0] ?? name
 const offenders = (rule: (one: Import) => boolean): string[] =>

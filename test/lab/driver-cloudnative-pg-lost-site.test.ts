@@ -41,7 +41,7 @@ beforeAll(async () => {
 afterAll(async () => {
   ending.abort()
   if (db === undefined) return
-  // The bucket is everybody's: the test takes its own statement away.
+  // All tests share the bucket: the test removes its own statement.
   const closed = closedFolder()
   const policy = await bucket().policy()
   if (isClosed(policy, closed)) await bucket().putPolicy(openFolder(policy, closed))

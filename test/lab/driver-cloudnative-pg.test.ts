@@ -102,7 +102,7 @@ describe('a pair of databases on two real sites', () => {
   )
 
   test(
-    'the passive side follows by streaming, and its gap is told in segments and bytes',
+    'the passive side follows by streaming, and its gap is reported in segments and bytes',
     async () => {
       await eventually(
         'dc-b to stream',
@@ -262,7 +262,7 @@ describe('a pair of databases on two real sites', () => {
   )
 
   test(
-    'it restarted while users were served, not behind its promotion, and nothing is missing in its archive for that',
+    'it restarted while users were served, not after its promotion, and nothing is missing in its archive for that',
     async () => {
       const shutOut = moved?.steps.find(({ id }) => id === 'database.demote@dc-b')?.begunAt ?? ''
       expect(Date.parse(await db.sql('dc-a', 'SELECT pg_postmaster_start_time()'))).toBeLessThan(Date.parse(shutOut))
@@ -369,7 +369,7 @@ async function peersOf(site: string): Promise<readonly Peer[]> {
 const storesAsked = async (site: string): Promise<string[]> =>
   (await peersOf(site)).map(({ plugin }) => plugin?.parameters.barmanObjectName ?? '')
 
-/** Lets a cluster look for the other one where nobody listens. */
+/** Lets a cluster look for the other one where no server listens. */
 async function breakStreamOf(site: string): Promise<void> {
   const externalClusters = (await peersOf(site)).map((peer) =>
     peer.connectionParameters === undefined

@@ -22,7 +22,7 @@ import { close, closeStep, open, runOf, switchover, switchStep } from '../suppor
 
 jest.setTimeout(30_000)
 
-/** The frontend that the drill does not use, so that a test takes nobody's traffic away. */
+/** The frontend that the drill does not use, so that a test takes no other test's traffic away. */
 const KEY = 'active-hanzo'
 let lab: LabEnvironment
 let traffic: Traffic
@@ -147,7 +147,7 @@ function contextOf(): FlatContext {
   } as unknown as FlatContext
 }
 
-/** What stands behind a site's NodePort while no application is deployed there. */
+/** What answers at a site's NodePort while no application is deployed there. */
 function startOrigin(site: 'dc-a' | 'dc-b', { loadBalancers }: LabEnvironment): ChildProcess {
   const port = loadBalancers[0]?.frontends.find(({ mapKey }) => mapKey === KEY)?.nodePort
   const server = `require('node:http').createServer((_, answer) => answer.end('ok')).listen(${port})`

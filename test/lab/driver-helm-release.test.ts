@@ -442,7 +442,7 @@ describe('an application on two real sites', () => {
     expect(await applicationPods(B)).toHaveLength(0)
     const stop = await perform(of('stop', A))
     expect(await applicationPods(A)).toHaveLength(0)
-    // Nobody but this very session talks to its database: what the kubelet says has ended is not only said to have.
+    // Only this session is connected to its database: the pods that the kubelet reports as ended have really ended.
     expect(await psql(A, name, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'")).toBe('1')
     await copyDatabase(A, B, name)
     const start = await perform(of('start', B))

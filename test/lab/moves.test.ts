@@ -24,7 +24,7 @@ let deployed: DeployedStack
 let repository: UserRepository
 
 beforeAll(async () => {
-  // Behind a promotion the operator treats two instances otherwise than one.
+  // After a promotion the operator treats two instances differently from one.
   deployed = await deployedStack({ publishedSize: true })
   repository = await userRepository(deployed.stack.directory, 'failover.yml')
 })

@@ -24,7 +24,7 @@ export function looks(
   }
   switch (step.action) {
     case 'lock': {
-      // One that expired, and that nobody took, is still its holder's: each effect renews it.
+      // An expired lock that no other process took still belongs to its holder: each effect renews it.
       const own = W.get(world, W.LOCK) !== W.RELEASED && W.get(world, W.HOLDER) === process + 1
       return answer(own && W.get(world, W.EPOCH) === epoch && W.get(world, W.ACTIVE_HOLDER) === process + 1)
     }
@@ -65,7 +65,7 @@ export function looks(
   }
 }
 
-/** Mirrors `assertStillOurs`: a lock that expired and that nobody took is renewed. */
+/** Mirrors `assertStillOurs`: an expired lock that no other process took is renewed. */
 export function stillOurs(model: Model, world: W.WorldState, process: number, run: number): boolean {
   if (model.planted('skips-lock-check')) return true
   if (W.get(world, W.HOLDER) !== process + 1 || W.get(world, W.LOCK) === W.RELEASED)

@@ -57,15 +57,15 @@ export interface PlanRequest {
   readonly epoch: number
   readonly nonce: string
   /**
-   * What the stack demands of a failover; `database`, where nobody can reach the lost site: that the planner waits
-   * until its guard has shut it. Default `traffic`.
+   * What the stack demands of a failover; `database`, where the lost site does not answer: the planner then
+   * waits until its guard has shut it. Default `traffic`.
    */
   readonly fencing?: 'traffic' | 'database'
-  /** Whether a third site follows whoever is active. */
+  /** Whether a third site follows the active one. */
   readonly third?: boolean
   /** Bends the finished steps: a planted bug. */
   readonly bent?: (step: PlannedStep) => PlannedStep
-  /** Steps that somebody took out of the finished plan, with the demand that they answered. */
+  /** Steps that were taken out of the finished plan, with the demand that they met. */
   readonly without?: (step: PlannedStep) => boolean
 }
 
@@ -164,7 +164,7 @@ export function modelPlan(request: PlanRequest): ModelPlan {
   return { plan, course: courseOf(plan, stack, modelDrivers), steps, from, to }
 }
 
-/** The third site is no place of its own: what matters of its step is whom it follows from then on. */
+/** The third site is no place of its own: what matters of its step is the site that it follows afterwards. */
 function placeOf({ site, action }: PlannedStep, to: Place): Place {
   if (action === 'redirect') return to
   return site === 'dc-b' ? 1 : 0

@@ -7,7 +7,7 @@ import * as W from './world-state.ts'
 /** One thing that may happen next. */
 export interface Move {
   readonly next: W.WorldState
-  /** Whether it happens by itself when nothing more goes wrong: a process goes on, time passes, somebody resumes. */
+  /** Whether it happens by itself when nothing more goes wrong: a process goes on, time passes, a run is resumed. */
   readonly fair: boolean
   readonly label: () => string
   /** What it broke, if it broke anything. */
@@ -15,7 +15,7 @@ export interface Move {
 }
 export type Emit = (move: Move) => void
 
-/** Somebody wrote to this object: whatever else is on its way to it, or was about to be sent, finds another version. */
+/** This object was written to: other writes that are in flight, or about to be sent, find another version. */
 export function touch(model: Model, world: W.WorldState, effect: Effect): void {
   const object = objectOf(effect)
   for (let at = 0; at < W.MAX_UNDERWAY; at++) {
@@ -27,8 +27,8 @@ export function touch(model: Model, world: W.WorldState, effect: Effect): void {
 }
 
 /**
- * Whoever takes the lock touches every object of every site before anything else: what older holders sent is refused
- * from then on.
+ * A process that takes the lock touches every object of every site before anything else: writes of older holders are
+ * refused from then on.
  */
 export function touchAll(model: Model, world: W.WorldState): void {
   for (let at = 0; at < W.MAX_UNDERWAY; at++) {

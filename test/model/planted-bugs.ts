@@ -98,7 +98,7 @@ const demandsNothing: Rules = {
   advance: (course, run, event) => PRODUCTION.advance({ ...course, required: null }, run, event),
 }
 
-/** Each of these was, or could be, written by somebody in a hurry. The explorer must find all of them. */
+/** Mistakes that were made, or could be made in a hurry. The explorer must find all of them. */
 export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     scenario: {

@@ -33,7 +33,7 @@ export function movesOfProcess(model: Model, world: W.WorldState, process: numbe
   }
 }
 
-/** Somebody is left who could continue its run: a run that nobody resumes ends nowhere, and proves nothing. */
+/** Whether another process is left that could continue its run: a run that is never resumed proves nothing. */
 function mayDie(model: Model, world: W.WorldState, process: number): boolean {
   const { run } = must(model.scenario.processes[process])
   const successor = model.scenario.processes.some(
@@ -287,7 +287,7 @@ class Working {
     this.say(next, saw)
   }
 
-  /** Mirrors `lookAgain`. Nobody sees a fence by time that another process has waited for. */
+  /** Mirrors `lookAgain`. A process cannot see a fence by time for which another process has waited. */
   private revalidate() {
     const seen = isByTime(this.step.planned)
       ? 'pending'
@@ -424,7 +424,7 @@ class Working {
       this.broken = 'an effect without approval: its run has not burnt the nonce of its plan'
   }
 
-  /** It stays on its way: whoever sent it dies, or gives up, or sends it once more. */
+  /** It stays in flight: its sender dies, or gives up, or sends it once more. */
   private sent(effect: Effect): void {
     if (W.get(this.world, W.DELAYS) === 0) return
     const base = copyOf(this.world)

@@ -39,7 +39,7 @@ export interface Scenario {
   /** Only while no process lives: a smaller world. */
   readonly handsBetweenProcesses?: true
   /**
-   * How often somebody may write into a journal, while none of its processes lives, what never happened: `FORGERIES`.
+   * How often a journal may be forged (`FORGERIES`) while none of its processes lives.
    */
   readonly lies?: number
   /** How often the newest entries of a journal may vanish, while none of its processes lives. */

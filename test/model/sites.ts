@@ -54,7 +54,7 @@ export const hasVersions = (model: Model, effect: Effect): boolean =>
     ? !model.planted('activates-without-compare-and-set')
     : model.scenario.fencedObjects && !BALANCED.has(effect.kind)
 
-/** Whether whoever sends it reaches what it changes. */
+/** Whether the sender reaches the object that the effect changes. */
 export const reaches = (world: W.WorldState, { kind, place }: Effect): boolean =>
   kind === 'activate' || BALANCED.has(kind) || W.get(world, kind === 'redirect' ? W.THIRD : W.SITE + place) === W.UP
 

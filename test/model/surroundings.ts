@@ -40,9 +40,9 @@ export function movesOfSurroundings(model: Model, world: W.WorldState, emit: Emi
 }
 
 /**
- * Somebody opens the site that a run has shut, before anything is promoted. What the processes saw of it is old by then
- * (`fade` of run-steps.ts): no two systems can be changed at once, and what happens between the last look at a fence
- * and the promotion, within two seconds, nobody sees.
+ * A person opens the site that a run has shut, before anything is promoted. What the processes saw of it is old by then
+ * (`fade` of run-steps.ts): no two systems can be changed at once, and no process sees what happens between the last
+ * look at a fence and the promotion, within two seconds.
  */
 function openByHand(model: Model, world: W.WorldState, place: Place, change: Change): void {
   if (W.get(world, W.HANDS) === 0 || W.get(world, W.DATABASE + other(place)) === W.PRIMARY) return
@@ -66,7 +66,7 @@ function openByHand(model: Model, world: W.WorldState, place: Place, change: Cha
   )
 }
 
-/** What somebody may write into a journal of what never happened. */
+/** Forged entries of a journal, about what never happened. */
 const FORGERIES: readonly {
   readonly what: string
   readonly claim: OnRecord
@@ -86,8 +86,8 @@ function isAtWork(model: Model, world: W.WorldState): boolean {
 }
 
 /**
- * Somebody forges the journal of a run that no process continues: it says of steps that they are done, or given up, and
- * they never were.
+ * Forges the journal of a run that no process continues: entries claim that steps are done, or given up, and they never
+ * were.
  */
 function forge(model: Model, world: W.WorldState, change: Change): void {
   if (W.get(world, W.LIES) === 0) return
@@ -174,8 +174,8 @@ function follow(world: W.WorldState, place: Place, change: Change): void {
 }
 
 /**
- * The third one goes and comes as it likes, and follows whom it was told to, as long as its own history is a part of
- * that one's.
+ * The third site may go and come at any time. It follows the site that it was last directed to, as long as its own
+ * history is a part of that site's.
  */
 function third(model: Model, world: W.WorldState, change: Change): void {
   if (!model.scenario.plans.some((plan) => plan.third === true)) return

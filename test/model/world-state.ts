@@ -26,7 +26,7 @@ export const HOLDER = field()
 export const LOCK = field()
 export const FREE = 0
 export const HELD = 1
-/** Its time is over, and nobody has taken it. */
+/** Its time is over, and no process has taken it. */
 export const EXPIRED = 2
 export const RELEASED = 3
 /** Per nonce: the run that burnt it, plus one. */
@@ -48,13 +48,13 @@ export const STALE = fields(MAX_PROCESSES)
 export const LOCK_PART = fields(MAX_PROCESSES)
 /** Whether it has an error to name. */
 export const HAS_ERROR = fields(MAX_PROCESSES)
-/** Per step, one bit: the object is still the version that was read in front of the last look at the lock. */
+/** Per step, one bit: the object is still the version that was read before the last look at the lock. */
 export const FRESH = fields(MAX_PROCESSES)
 
 /** Per site. */
 export const SITE = fields(2)
 export const DEAD = 0
-/** Alive for the users of its own load balancer, and for nobody else. */
+/** Alive for the users of its own load balancer, and for no others. */
 export const CUT = 1
 export const UP = 2
 export const DATABASE = fields(2)
@@ -68,8 +68,8 @@ export const LEASE = fields(2)
 /** One load balancer per site: 0 closed, or the site it leads to plus one. */
 export const BALANCER = fields(2)
 /**
- * The third site: up or not, whom it follows, what it holds, and how often it may still go away. Always dead where no
- * plan has one.
+ * The third site: up or not, the site that it follows, what it holds, and how often it may still go away. Always dead
+ * where no plan has one.
  */
 export const THIRD = field()
 export const THIRD_FOLLOWS = field()
@@ -89,7 +89,7 @@ export const FAULTS = field()
 export const DELAYS = field()
 export const OUTAGES = field()
 /**
- * How often a person may open the old site by hand, somebody may forge the journal, and its newest entries may vanish.
+ * How often the old site may be opened by hand, the journal may be forged, and its newest entries may vanish.
  */
 export const HANDS = field()
 export const LIES = field()

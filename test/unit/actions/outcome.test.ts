@@ -34,7 +34,7 @@ test('a result carries its schema version, and one that GitHub would drop says s
   expect(JSON.parse(large)).toEqual({ schemaVersion: 1, tooLarge: { characters: expect.any(Number), limit: 400_000 } })
 })
 
-/** Ends when it was told to, with what it wrote as outputs. */
+/** Ends on request, with what it wrote as outputs. */
 async function interrupted(run: string): Promise<{
   readonly exitCode: number | null
   readonly took: number

@@ -301,8 +301,8 @@ describe('SIGTERM', () => {
     await writes[0]
     const [{ code }, replies] = await Promise.all([one.stop(), Promise.allSettled(writes)])
     expect(code).toBe(0)
-    // On a busy machine some have not reached the server when it closes its door: they are told so by their connection,
-    // and never answered wrongly.
+    // On a busy machine some have not reached the server when it closes its port: their connection fails, and they get
+    // no wrong answer.
     const answered = replies.flatMap((reply) => (reply.status === 'fulfilled' ? [reply.value.status] : []))
     expect(new Set(answered)).toEqual(new Set([200]))
     expect(answered.length).toBeGreaterThan(1)

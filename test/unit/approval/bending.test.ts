@@ -190,7 +190,7 @@ const TABLE: readonly Expectation[] = [
   // Which file of the branch it is says nothing that the branch does not; a reviewer sees it.
   [/^run\.path$/, UNREADABLE, null],
   [/^run\.(actor|triggering_actor)\.id$/, UNREADABLE, 'approver-is-requester', becomesReviewer],
-  // People are told apart by id: a login can be renamed.
+  // People are identified by id: a login can be renamed.
   [/^run\.(actor|triggering_actor)\.login$/, UNREADABLE, null],
   [/^run\.(actor|triggering_actor)\.type$/, 'requester-not-a-person', 'requester-not-a-person'],
   [/^approvals$/, UNREADABLE, 'not-approved'],
@@ -255,7 +255,7 @@ describe('what GitHub says, bent in one place', () => {
 
   const lists: [string, string, (list: readonly Json[]) => Json][] = [
     [
-      'a rejection behind the approval',
+      'a rejection after the approval',
       'approval-rejected',
       (list) => [...list, ...list.map((one) => bentAt(one, ['state'], () => 'rejected'))],
     ],

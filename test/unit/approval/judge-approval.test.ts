@@ -68,7 +68,7 @@ describe('one thing bent refuses, with its own code and with what to do:', () =>
     ['a plan that was made outside of GitHub', 'plan-of-another-run', withPlan({ madeIn: null })],
     ['a plan that waited too long', 'plan-expired', { ...SOUND, now: SOUND.plan.expiresAt }],
     ['a plan that does not say until when it may wait', 'plan-expired', withPlan({ expiresAt: 'never' })],
-    ['a second rule of reviewers that demands nobody', 'environment-unprotected', withSecondRule({ reviewers: [] })],
+    ['a second rule of reviewers without a reviewer', 'environment-unprotected', withSecondRule({ reviewers: [] })],
     [
       'a second rule of reviewers that lets people approve their own runs',
       'self-review-allowed',
@@ -82,7 +82,7 @@ describe('one thing bent refuses, with its own code and with what to do:', () =>
       'environment-unprotected',
       withEnvironment({ protection_rules: [] }),
     ],
-    ['a rule that names nobody', 'environment-unprotected', withReviewers({ reviewers: [] })],
+    ['a rule without a reviewer', 'environment-unprotected', withReviewers({ reviewers: [] })],
     [
       'a rule whose reviewers GitHub does not show',
       'environment-unprotected',
@@ -194,7 +194,7 @@ describe('one thing bent refuses, with its own code and with what to do:', () =>
       withRun({ actor: { id: 10137, login: 'ghost', type: 'User' } }),
     ],
     [
-      'started by nobody that GitHub calls a user',
+      'started by an account without the type of a user',
       'requester-not-a-person',
       withRun({ actor: { id: 10, login: 'sam' } }),
     ],
@@ -205,7 +205,7 @@ describe('one thing bent refuses, with its own code and with what to do:', () =>
       withEntry({ user: { id: 20, login: 'rita[bot]', type: 'User' } }),
     ],
     [
-      'approved by nobody that GitHub calls a user',
+      'approved by an account without the type of a user',
       'approver-not-a-person',
       withEntry({ user: { id: 20, login: 'rita' } }),
     ],
@@ -215,17 +215,17 @@ describe('one thing bent refuses, with its own code and with what to do:', () =>
       withEntry({ user: { id: 20, login: 'Ghost', type: 'User' } }),
     ],
     [
-      'approved by somebody who is no reviewer',
+      'approved by a person who is no reviewer',
       'approver-not-reviewer',
       withEntry({ user: { id: 99, login: 'mallory', type: 'User' } }),
     ],
     [
-      'approved by somebody who took over the login of a reviewer',
+      'approved by a person who took over the login of a reviewer',
       'approver-not-reviewer',
       withEntry({ user: { id: 99, login: 'rita', type: 'User' } }),
     ],
     [
-      'approved by the starter and somebody who is no reviewer',
+      'approved by the starter and a person who is no reviewer',
       'approver-not-reviewer',
       {
         ...SOUND,

@@ -31,7 +31,7 @@ const signed = declaring({
   signatures: { required: 1, keys: [quickSigner('rita')].map(({ name, key }) => ({ name, key })) },
 })
 
-/** A run of GitHub that sam started and that rita approved, or nobody did; and the plan that it made. */
+/** A run of GitHub that sam started, approved by rita or not at all; and the plan that it made. */
 async function made(
   by: { readonly actor?: string; readonly approved?: boolean; readonly madeIn?: (url: string) => string } = {},
 ): Promise<Plan> {
@@ -46,7 +46,7 @@ async function made(
 }
 
 const askGitHub = () => openGitHub({ apiUrl: fake.url, token: 'token', repository: 'acme/stacks' })
-/** Whoever writes into the witness writes such things: approved by everybody, for this very digest. */
+/** A forgery in the witness: approved by everyone, for exactly this digest. */
 const forged = (plan: Plan, kind: 'github-environment' | 'local') =>
   toyApproval(digestOf(plan), {
     kind,
@@ -154,7 +154,7 @@ describe('a terminal that goes on with a run that needed no approval', () => {
     const plan = await made()
     const { code, next } = await resumed(plan, toyStack, { digest: null })
     expect(code).toBe('approval-unproven')
-    // Told by the witness, it would prove nothing.
+    // A digest from the witness would prove nothing.
     expect(next).not.toContain(digestOf(plan))
     expect((await resumed(plan, toyStack, { digest: '0'.repeat(64) })).code).toBe('digest-mismatch')
     expect((await resumed(plan, signed)).code).toBe('approval-unproven')

@@ -22,7 +22,7 @@ const signed = declaring({ signatures: { required: 2, keys: signers.map(({ name,
 const reviewed = declaring({ github: { environments: ['failover'], branch: 'main', approvers: 1 } })
 const REQUEST = { reason: 'GitHub is down', requestedBy: 'sam' } as const
 
-/** A signed run that stopped behind the point of no return, and a world that goes on with it. */
+/** A signed run that stopped after the point of no return, and a world that goes on with it. */
 async function stopped() {
   const { toy, store } = await deployedToy()
   const clock = toyClock()

@@ -13,7 +13,7 @@ export interface Signer {
   sign(text: string, namespace?: string): string
 }
 
-/** Somebody with a key of the real ssh-keygen, who signs with it: slow, and beyond doubt. */
+/** A person with a key of the real ssh-keygen, who signs with that program: slow, and beyond doubt. */
 export function opensshSigner(
   name: string,
   type: 'ed25519' | 'rsa' | 'ecdsa' = 'ed25519',

@@ -88,7 +88,7 @@ describe('a signature of ssh-keygen', () => {
   })
 })
 
-/** Behind the magic `SSHSIG`. */
+/** After the magic `SSHSIG`. */
 const VERSION_AT = 6
 
 test('our verdict is that of ssh-keygen itself, whatever is bent', () => {

@@ -133,7 +133,7 @@ describe('a run that was begun with signatures', () => {
 
   test.each([
     ['reviewers on GitHub', reviewed],
-    ['somebody at a terminal', local],
+    ['a person at a terminal', local],
   ])('is not taken for approved by %s because the witness says so', (_name, approval) => {
     for (const stack of [withGitHub, withKeys, toyStack])
       expect(code(stored(approval), stack)).toBe('approval-unproven')

@@ -37,7 +37,7 @@ test('the digest alone says which plan of a run was reviewed; where reviewers ar
   expect(hasApproval('resume', { digest: 'd', reason: 'its runner died' }, reviewers)).toBe(false)
 })
 
-/** A switchover that was cancelled in its demotion, and left its lock behind. */
+/** A switchover that was cancelled in its demotion, and left its lock. */
 async function cancelled() {
   const { toy, store } = await deployedToy()
   const { plan, digest } = await planFailover(toyWorld(toy, store), { mode: 'switchover', to: 'dc-b' })
@@ -87,7 +87,7 @@ test.each(lost)(
     // Without a name: the lock says which run is unfinished.
     const kept = await readRun(world, null)
     expect(kept).toMatchObject({ run, approval: null })
-    // Signatures that nobody can read any more allow no way on; the way out is named.
+    // Signatures that cannot be judged any more do not let the run go on; the error names the way out.
     const stack = { ...toyStack, approval: { ...toyStack.approval, signatures: { required: 1, keys: [] } } }
     expect(() => judgeStoredApproval({ stored: kept.approval, run, plan, stack, now: new Date(plan.madeAt) })).toThrow(
       expect.objectContaining({ code: 'approval-unreadable', next: expect.stringContaining(`--resume ${run}`) }),

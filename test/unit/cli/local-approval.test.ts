@@ -23,6 +23,6 @@ test('signatures hold as long as the plan by the time of the witness, whatever t
       ({ code }: { readonly code: string }) => code,
     )
   expect(await codeAt(after, before)).toBe('plan-expired')
-  // Nobody has signed: the expiry is no reason.
+  // There is no signature: the expiry is not the reason.
   expect(await codeAt(before, after)).toBe('approval-missing')
 })

@@ -32,7 +32,7 @@ test('what a guard reports between the two looks of a dry run is no change that 
     name: 'guard',
   } as const
   let reports = 0
-  /** Between what is there and what would be there, somebody else writes; twice. */
+  /** Between the read and the dry run another client writes; twice. */
   const busy: KubernetesClient = {
     ...kubernetes,
     apply: async (object, options) => {
@@ -42,7 +42,7 @@ test('what a guard reports between the two looks of a dry run is no change that 
   }
   expect(await diffObject(busy, declared, signal)).toEqual([])
   expect(reports).toBe(2)
-  // What it would change is told all the same.
+  // What it would change is reported anyway.
   reports = 0
   expect(await diffObject(busy, configMap('guard', { settings: 'off' }), signal)).toEqual([
     expect.objectContaining({ kind: 'update', path: 'data.settings', from: 'on', to: 'off' }),

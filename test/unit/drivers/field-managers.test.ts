@@ -71,7 +71,7 @@ describe('a controller that keeps an object is named with the command that pause
       { who: 'KEDA', pause: 'kubectl annotate scaledobject <name> autoscaling.keda.sh/paused=true', writes: true },
     ],
     [
-      'one that nobody knows',
+      'an unknown one',
       object([wrote('in-house-operator', '')]),
       { who: 'in-house-operator', pause: expect.any(String), writes: true },
     ],
@@ -86,11 +86,11 @@ describe('a controller that keeps an object is named with the command that pause
     ['helm, which writes when a person calls it', object([wrote('helm', '')])],
     ['an autoscaler, which leaves no replicas alone', object([wrote('kube-controller-manager', '')])],
     [
-      'somebody who writes other fields',
+      'a manager that writes other fields',
       object([wrote('in-house-operator', '', { 'f:metadata': { 'f:labels': {} } })]),
     ],
     [
-      'Flux that was told to leave it alone',
+      'Flux that is configured to leave it alone',
       object(
         [],
         { 'kustomize.toolkit.fluxcd.io/name': 'apps' },

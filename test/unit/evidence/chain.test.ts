@@ -163,7 +163,7 @@ describe('both we and sha256sum alone find', () => {
       [],
     ],
     [
-      'a byte order mark in front of a record',
+      'a byte order mark before a record',
       (files) => void files.set(recordName(2), `\uFEFF${file(files, recordName(2))}`),
       [],
     ],
@@ -172,7 +172,7 @@ describe('both we and sha256sum alone find', () => {
       (files) => void files.set(linkName(3), `${file(files, linkName(3))}\n`),
       [],
     ],
-    ['a record that was put behind a gap', (files) => void files.set(recordName(5), '{}\n'), []],
+    ['a record that was put after a gap', (files) => void files.set(recordName(5), '{}\n'), []],
     ['a stranger among the records', (files) => void files.set('00000004b.json', '{}\n'), []],
     [
       'a tail that was rewritten with all its links, by a head that was kept',

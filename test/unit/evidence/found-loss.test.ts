@@ -37,7 +37,7 @@ const FOUND = {
   lastCommitAt: '2026-11-21T05:59:58.900000Z',
   why: 'counted in its WAL; kept in evidence/pg-dc-a-g1/',
 }
-/** What the failover counted: nobody knows where a silent primary ended. */
+/** What the failover counted: the end of a silent primary is unknown. */
 const COUNTED = {
   bytes: [0, null],
   seconds: [0, 40],

@@ -27,11 +27,11 @@ const POWER = 'application.switch-off'
 interface Around {
   readonly power: Partial<Behaviour>
   readonly failover?: FencingDeclaration['failover']
-  /** A step behind the fence that fails. */
+  /** A step after the fence that fails. */
   readonly later?: () => Promise<void>
 }
 
-/** A failover from a silent site whose stack also has a power control, which behaves as told. */
+/** A failover from a silent site whose stack also has a power control, which behaves as given. */
 async function approved({ power, failover = 'traffic', later }: Around) {
   const { toy, store } = await deployedToy()
   const clock = toyClock()

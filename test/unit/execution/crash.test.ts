@@ -77,7 +77,7 @@ describe('a process that dies at any instant', () => {
       const run = await runLeft(at)
       if (run === null) return expect(at.toy.effects).toEqual([])
       const report = await continueToy(at.process(), run, 'resume').catch((error: { code: string }) => error)
-      // It died behind its last entry: nothing is left to do.
+      // It died after its last entry: nothing is left to do.
       if ('code' in report) expect(report.code).toBe('run-ended')
       else expect(report).toMatchObject({ verdict: 'moved', failure: null })
       expect(await endOf(at)).toEqual(MOVED)
@@ -158,7 +158,7 @@ describe('a process that dies at any instant', () => {
         const aborted = await continueMortally(at, run, 'abort', abortDies).catch((error: { code: string }) => error)
         if (aborted !== 'died') continue
         const once = await resumed(at, run)
-        // It went back, and found the point of no return behind it: that ends with a person, who resumes.
+        // It went back, and found that the point of no return was passed: that ends with a person, who resumes.
         if (once === 'stopped') await resumed(at, run)
         const { writer, active } = await endOf(at)
         expect([

@@ -10,7 +10,7 @@ describe('nothing is promoted before this process has seen the old site shut', (
     ['after the last copy', COPY],
     ['after the witness named the new site', ACTIVATE],
   ])(
-    'somebody opens the old site %s, when the runner is dead: it is shut again, and what came after it is done again',
+    'an old site that is opened %s, when the runner is dead, is shut again, and what came after it is done again',
     async (_, until) => {
       const at = await fencedMove()
       await at.dieAfter(until)
@@ -213,7 +213,7 @@ describe('nothing is promoted before this process has seen the old site shut', (
     ['for ever: the run stops after five minutes of it, and promotes nothing', Number.POSITIVE_INFINITY, 'stopped'],
     ['three times: it is shut three times, and the run ends', 3, 'moved'],
   ] as const)(
-    'beyond the point of no return somebody opens a fence %s',
+    'after the point of no return a fence is opened %s',
     async (_, times, verdict) => {
       const at = await fencedMove()
       const { promote, copy } = at.driver.behaviours

@@ -153,7 +153,7 @@ describe('a process that falls asleep between its look at the lock and its effec
 })
 
 describe('a process that takes a run over', () => {
-  /** A run whose process is gone in front of its first effect. */
+  /** A run whose process is gone before its first effect. */
   async function left(mode: Mode = 'switchover') {
     const at = await deployed(mode)
     const site = versionedObject()

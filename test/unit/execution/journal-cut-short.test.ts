@@ -6,7 +6,7 @@ import { COPY, FENCE, fencedMove, resultOf } from '../../support/fenced-move.ts'
 
 type Move = Awaited<ReturnType<typeof fencedMove>>
 
-/** What only somebody with the keys of the bucket can do: the entries from the first of these on are gone. */
+/** Removes the entries from the first of these on, which only a person with the keys of the bucket can do. */
 async function cut(at: Move, from: (entry: JournalEntry) => boolean): Promise<void> {
   const entries = await at.journal()
   const first = entries.findIndex(from)

@@ -131,7 +131,7 @@ test('of a process that waits and one that continues its run the later one goes 
   expect((await readLock(at.store))?.record.holder).toBe('r1#1')
   await at.beat()
   expect(await first).toMatchObject({ verdict: 'stopped', failure: { code: 'run-continued-elsewhere' } })
-  // Its last deed is to end its lock: nobody waits for a process that has stopped by itself.
+  // Its last action ends its lock: no process waits for one that has stopped by itself.
   await turns()
   expect((await readLock(at.store))?.record.holder).toBe('r1#2')
   at.start()

@@ -17,7 +17,7 @@ const crashLoop = async (): Promise<FlatProgress> => ({
   why: 'its pods crash, whatever this run does',
 })
 
-/** A fence on an object with versions, such as a Deployment: `due` says whether nobody has asked it to be shut. */
+/** A fence on an object with versions, such as a Deployment: `due`: no process has asked it to be shut. */
 function versioned(at: Move, { due }: { readonly due: boolean }): void {
   const seen = { object: 'Deployment/app', version: '7' } as never
   bent(at, {

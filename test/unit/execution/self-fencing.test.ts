@@ -77,7 +77,7 @@ test('promotes only when the guard of the lost site had its whole time, from the
 })
 
 test.each([1, 3, 5])(
-  'a process that dies in its sleep %i has waited for nobody: whoever continues waits the whole time, and then promotes',
+  'the wait of a process that dies in its sleep %i does not count: the one that continues waits the whole time, and then promotes',
   async (sleeps) => {
     const at = await approved()
     let slept = 0
@@ -98,7 +98,7 @@ test.each([1, 3, 5])(
     expect(await died).toBe('died')
     expect(at.toy.effects).not.toContain('promote')
     const run = (await at.store.list('runs/')).find((key) => key.endsWith('/approval.json'))?.split('/')[1] ?? ''
-    // However long nobody continued it: the clock of another machine proves nothing.
+    // However long the run was not continued: the clock of another machine proves nothing.
     at.time.pass(60_000)
     const continued = at.time.now().getTime()
     const report = await continueToy(at.world(), run, 'resume')

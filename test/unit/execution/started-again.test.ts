@@ -67,7 +67,7 @@ test('a process that continues a run starts again what another controller has st
   const { start } = at.driver.behaviours
   if (start === undefined) throw new Error('no start')
   const { done } = start
-  // Scaled to nothing as soon as it was seen to run, as it stands in somebody's Git.
+  // Scaled to nothing as soon as it was seen to run, as it stands in a Git repository.
   Object.assign(start, {
     done: async (run: Parameters<typeof done>[0]) => {
       const progress = await done(run)

@@ -35,7 +35,7 @@ test('a process that slept through its lock, and was taken over from, cannot pas
     behaviour !== undefined && 'undo' in behaviour.back ? behaviour.back : null
 
   await first.lock?.apply(step)
-  // The first process has looked at its lock, and sleeps in front of `activate`; the second one continues the run, and
+  // The first process has looked at its lock, and sleeps before `activate`; the second one continues the run, and
   // takes it back.
   clock.pass(180_000)
   await second.lock?.apply(step)

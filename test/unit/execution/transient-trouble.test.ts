@@ -116,7 +116,7 @@ const REFUSALS: readonly (readonly [string, Answer])[] = [
     status(403, 'Forbidden', { message: 'admission webhook "vcluster.cnpg.io" denied the request' }),
   ],
   [
-    'a field that somebody else owns',
+    'a field that another manager owns',
     status(409, 'Conflict', { details: { causes: [{ reason: 'FieldManagerConflict', field: '.spec.replicas' }] } }),
   ],
 ]

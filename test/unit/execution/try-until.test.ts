@@ -10,7 +10,7 @@ interface Trouble {
   readonly says?: string
 }
 
-/** Something that fails as told, time and again, until so many milliseconds have passed. */
+/** Fails in the given way, time and again, until so many milliseconds have passed. */
 function troubled(lasts: number, trouble: (tries: number) => Trouble, after = 60_000) {
   const clock = toyClock()
   const begun = clock.now().getTime()

@@ -116,7 +116,7 @@ describe('the lock', () => {
     expect(isHeld({ ...request('ours'), ...(await readLock(store))?.record } as LockRecord, later(20_000))).toBe(true)
   })
 
-  /** A store that answers late, so that whoever reads at the same time reads the same version. */
+  /** A store that answers late, so that processes that read at the same time read the same version. */
   const slow = (store: ConditionalStore): ConditionalStore => {
     const later = () => new Promise<void>((resolve) => setTimeout(resolve, 2))
     return {

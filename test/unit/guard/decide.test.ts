@@ -133,7 +133,7 @@ describe('every site, in every history', () => {
           let now = 0
           let known: Knowledge = beginLife(0)
           let truth = { epoch: 1, activeSite: 'dc-a' }
-          // The model: whom this life saw active last, and when.
+          // The model: the site that this life saw active last, and when.
           let proof: { readonly active: boolean; readonly at: number } | null = null
           let begun = 0
           let looked = 0

@@ -178,7 +178,7 @@ describe('the life of a guard', () => {
     ['text for an epoch', { epoch: '9' }],
     ['a negative epoch', { epoch: -5 }],
     ['half an epoch', { epoch: 4.5 }],
-    ['an epoch that nobody reaches', { epoch: 2 ** 53 - 1 }],
+    ['an epoch that no stack reaches', { epoch: 2 ** 53 - 1 }],
     ['another stack', { epoch: 5, stack: 'another' }],
     ['an undeclared site', { epoch: 4, activeSite: 'nowhere' }],
     ['a path for a site', { epoch: 5, activeSite: '../dc-b' }],

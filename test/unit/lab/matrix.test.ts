@@ -232,7 +232,7 @@ describe('a switchover that was taken back', () => {
     ['moved', { executed: moved.executed }],
     ['left the new site active', { after: moved.after }],
     ['let the new site accept writes', { entries: moved.entries }],
-    ['let nobody in again', { entries: [] }],
+    ['let no user in again', { entries: [] }],
   ])('has broken its promise if it %s', (_, facts) => expect(judgeCase({ ...back, ...facts }).failures).not.toEqual([]))
 })
 

@@ -18,7 +18,7 @@ interface World {
   readonly recovered: readonly string[]
 }
 
-/** Any run, with what the client was told and, independently of it, what the database kept. */
+/** Any run, with the answers that the client got and, independently of it, what the database kept. */
 const worlds = fc
   .array(
     fc.record({

@@ -108,7 +108,7 @@ const trusting = (pair: string, url: string, user?: string): string =>
     ...(user === undefined ? {} : { user }),
   })
 
-/** An API server over TLS that answers so, and the kubeconfig of somebody who trusts it. */
+/** An API server over TLS that answers so, and a kubeconfig that trusts it. */
 async function answering(answer: RequestListener, user?: string): Promise<string> {
   const port = await listening(createHttpsServer({ ...pairs.good }, answer))
   return trusting('good', `https://127.0.0.1:${port}`, user)
@@ -121,7 +121,7 @@ const statusOf = (code: number): string =>
   JSON.stringify({ kind: 'Status', apiVersion: 'v1', status: 'Failure', code, message: 'no' })
 const HTML = '<!DOCTYPE html><html><body>Please log in to the guest network</body></html>'
 
-/** TLS with one certificate, for somebody who trusts another one. */
+/** TLS with one certificate, for a client that trusts another one. */
 async function showing(shown: string, trusted: string): Promise<string> {
   const port = await listening(createHttpsServer({ ...pairs[shown] }, says(200, '{}')))
   return trusting(trusted, `https://127.0.0.1:${port}`)
@@ -220,7 +220,7 @@ const lookWith = (kubeconfig: string, login?: Record<string, string>): Kubernete
 
 describe('what is met at a site', () => {
   test.each(Object.entries(MET))(
-    '%s is taken for what it is, votes by the table, and is told with its own code',
+    '%s is recognized, votes by the table, and is reported with its own code',
     async (_, [cause, met]) => {
       const seen = await seenWith(lookWith(await met()))
       const view = seen.sites[SITE] as Extract<SiteView, { kind: 'silent' }>

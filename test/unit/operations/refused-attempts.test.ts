@@ -22,7 +22,7 @@ import { blackHole, planText, type SmallStack, smallStack } from '../../support/
 jest.setTimeout(120_000)
 
 const root = join(import.meta.dirname, '..', '..', '..')
-// Addresses for documentation: whoever asks a site waits for ever, and fails these tests.
+// Addresses for documentation: a process that asks a site waits for ever, and fails these tests.
 const kubeconfig = kubeconfigOf({ url: 'https://192.0.2.1' })
 
 let server: ObjectStoreServer
@@ -179,7 +179,7 @@ describe('a refused command on a terminal leaves a record', () => {
 describe('a refused run of the action leaves a record', () => {
   const environment = 'production-failover'
 
-  /** A run that sam started and nobody has approved. */
+  /** A run that sam started, without an approval. */
   async function execute(
     stack: SmallStack,
     env: Readonly<Record<string, string>> = {},
@@ -228,7 +228,7 @@ describe('a refused run of the action leaves a record', () => {
       return done
     })
     expect(ended.said).toContain('not-approved')
-    // The head is kept where nobody who writes to the witness can change it.
+    // The head is kept where no writer of the witness can change it.
     expect(summary).toContain(judgeChain(await readChain(await witnessOf(stack))).head)
     expect(records).toMatchObject([
       {

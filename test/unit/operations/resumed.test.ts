@@ -165,7 +165,7 @@ describe('a run that never held its lock', () => {
 })
 
 describe('a failover that stopped before the witness named the new site', () => {
-  /** The process is stopped in front of the point of no return, and the lost site stays silent. */
+  /** The process is stopped before the point of no return, and the lost site stays silent. */
   async function stopped(behind = false) {
     const stopping = new AbortController()
     const at = await planned(FAILOVER)

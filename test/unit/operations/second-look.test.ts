@@ -67,7 +67,7 @@ const moved = { verdict: 'moved', code: null, moved: true }
 
 describe('before an approved plan is refused', () => {
   test.each<[string, Look]>([
-    ['the active site, which nobody sees alive then', silentAt(A)],
+    ['the active site, which no signal shows alive then', silentAt(A)],
     ['the passive site', silentAt(B)],
     ['the witness', witnessSilent],
     [
@@ -114,7 +114,7 @@ describe('before an approved plan is refused', () => {
 
   test.each<[string, Look, ReasonCode]>([
     ['what was said has changed', elsewhere, 'plan-stale'],
-    ['somebody says what stands against it', { blocker: 'replay-paused' }, 'replay-paused'],
+    ['a component reports a blocker', { blocker: 'replay-paused' }, 'replay-paused'],
   ])('no site is asked again where %s', async (_, look, code) => {
     expect(await executed(look)).toMatchObject({ verdict: 'refused', code, looks: 1, moved: false })
   })

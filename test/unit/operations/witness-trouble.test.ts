@@ -134,7 +134,7 @@ test('a backup whose witness takes no entry of its journal is made and reported'
   }
 })
 
-/** A witness that says nothing at all once it is told to. */
+/** A witness that falls silent on request. */
 function falling(store: MemoryStore) {
   let silent = false
   const answers = async <T>(work: () => Promise<T>): Promise<T> => {

@@ -137,7 +137,7 @@ describe('a level of the fence', () => {
     const shut = { failover: 'application', answers: 'dead', fenced: ['orders', 'users', 'shop'] } as const
     expect(tooLow(plan(shut))).toContain('this plan shuts database, and leaves admin open')
     expect(tooLow(plan({ ...shut, seen: { admin: as('passive') } }))).toBeUndefined()
-    // What is seen and has no role, such as a cache, serves nobody by itself.
+    // What is seen and has no role, such as a cache, serves no users by itself.
     expect(
       tooLow(plan({ ...shut, seen: { admin: { ...as('passive'), role: 'unknown' } as Observed } })),
     ).toBeUndefined()

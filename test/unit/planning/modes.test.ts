@@ -65,7 +65,7 @@ describe('whether a site lives', () => {
     expect(liveness(nodes(0, 3))).toBe('unknown')
     expect(liveness(nodes(0, 3), down('lb-1'))).toBe('down')
     expect(liveness(nodes(1, 3), down('lb-1'))).toBe('up')
-    // Nobody may list them, or there are none to be seen: the API server counts.
+    // The identity may not list them, or none are seen: the API server counts.
     expect(liveness(nodes(0, 0))).toBe('up')
     expect(liveness(both)).toBe('up')
     // What is cut off from its API server may serve on.
@@ -151,7 +151,7 @@ describe('the plan of a failover', () => {
     expect(tried(lost)).toEqual([['database.switch-off', 180_000]])
     // Seen alive: its database must be shut, and power comes on top.
     expect(tried(both)).toEqual([['database.switch-off', 180_000]])
-    // No node is ready: the fence of its database is tried, and does not keep anybody waiting.
+    // No node is ready: the fence of its database is tried, and keeps no user waiting.
     const dead = seen({ 'dc-a': { ...answering, parts: { ready: 0, total: 1 } }, 'dc-b': answering })
     expect(tried(dead)).toEqual([
       ['database.demote@dc-a', 30_000],

@@ -149,7 +149,7 @@ test('a site that answers, is seen alive and cannot be fenced closes itself, tho
   expect(planned.fencing.required).toBe('database')
   expect(waitOf(planned)).toBeDefined()
   expect(found(planned)).toEqual([])
-  // Not on the word of a guard that nobody sees where everything else is seen.
+  // A guard that is not seen, where everything else is seen, is not trusted.
   for (const guard of [
     { kind: 'silent', why: 'forbidden' },
     { kind: 'absent', why: 'no Deployment' },

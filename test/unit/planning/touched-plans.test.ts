@@ -18,8 +18,8 @@ import { EXAMPLES, exampleObservation } from '../../support/example-runbooks.ts'
 import { pathOfStack } from '../../support/published-stacks.ts'
 
 /**
- * What decides nothing: a reader may be told otherwise of it, and nothing else is done. By path in the plan; `#` is any
- * place in a list.
+ * Fields that decide nothing: with another value a reader sees another text, and nothing else is done. By path in the
+ * plan; `#` is any place in a list.
  */
 const DECIDES_NOTHING = [
   /^id$/,

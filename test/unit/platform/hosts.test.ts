@@ -255,7 +255,7 @@ describe('a jump host', () => {
     const before = one.logins()
     const view = await see(through(one.port, one.port), ofOne())
     expect(view).toMatchObject({ kind: 'answering', identity: ID_1 })
-    // Once at the jump host, and once at the machine behind it.
+    // Once at the jump host, and once at the machine that it leads to.
     expect(one.logins()).toBe(before + 2)
   })
 

@@ -310,7 +310,7 @@ describe('a file that the stack names', () => {
 
   test.each<[string, string, () => Promise<unknown>]>([
     ['is a folder', 'is folder', () => mkdir(values())],
-    ['is a pipe that nobody writes to', 'is a pipe', async () => execFileSync('mkfifo', [values()])],
+    ['is a pipe without a writer', 'is a pipe', async () => execFileSync('mkfifo', [values()])],
     ['is not YAML', 'is not YAML (line 2', () => writeFile(values(), 'a: 1\nb: [')],
     ['is a list', 'must hold a mapping', () => writeFile(values(), '- a\n')],
     ['holds two documents', 'holds more than one document', () => writeFile(values(), 'a: 1\n---\nb: 2\n')],

@@ -44,7 +44,7 @@ const slips: readonly Slip[] = [
 ]
 
 test.each(publishedStacks)(
-  'in %s, every slip of the keyboard in any key is told with the key that was meant',
+  'in %s, a mistyped key is reported with the key that was meant, for each key and each kind of typing error',
   (name) => {
     const text = textOfStack(name)
     const keys = keysOf(text)

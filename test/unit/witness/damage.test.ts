@@ -177,7 +177,7 @@ describe('a record of the evidence', () => {
   })
 })
 
-/** What any operation says of a witness: a code that somebody foresaw. */
+/** The answer of any operation about a witness: a declared code. */
 async function codeOf(work: () => Promise<unknown>): Promise<string> {
   try {
     await work()
@@ -247,7 +247,7 @@ describe('a witness with rubbish in it', () => {
   })
 
   test('a run whose plan, approval or journal is damaged is not continued, and holds up no other', async () => {
-    // An approval is believed by nobody but who continues with it: the run, which has ended, is known all the same.
+    // Only a process that continues with an approval reads it: the run, which has ended, is known anyway.
     for (const [key, said] of Object.entries({
       'plan.json': 'witness-damaged',
       'approval.json': 'run-ended',

@@ -15,7 +15,7 @@ afterAll(() => server.stop())
 
 const PLACE = 'shop/'
 const keyIn = (keys: string): string => (keys.endsWith('/') ? `${keys}2026-11/one.json` : keys)
-/** One of each kind, and some that nobody may write. */
+/** One key of each kind, and some that no identity may write. */
 const everyKey = [
   ...WITNESS_RIGHTS.map(({ keys }) => keyIn(keys)),
   'records/others/one.json',

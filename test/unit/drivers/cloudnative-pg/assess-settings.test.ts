@@ -50,7 +50,7 @@ describe('before the doors of a switchover close, it is known', () => {
       ['warning operators-differ@dc-b'],
     ],
     [
-      'that nobody says how long WAL segments are',
+      'that no site says how long WAL segments are',
       { a: { segmentBytes: null }, b: { segmentBytes: null } },
       ['blocker wal-segments-unknown@dc-b'],
     ],

@@ -95,7 +95,7 @@ describe('what stands against a switchover', () => {
     ],
     ['two databases that are no copies of each other', { b: { status: { systemID: '78' } } }, 'another-database@dc-b'],
     [
-      'a replica of somebody else',
+      'a replica of another cluster',
       { b: { spec: { replica: { self: 'pg-dc-b', primary: 'pg-dc-c' } } } },
       'follows-another@dc-b',
     ],

@@ -10,7 +10,7 @@ export function segmentsOf(megabytes: number): SegmentBytes {
   if (segments === null) throw new Error(`no PostgreSQL has segments of ${megabytes} MB`)
   return segments
 }
-/** What initdb makes where nobody says otherwise. */
+/** The default of initdb. */
 export const MB16 = segmentsOf(16)
 
 export const cluster = (

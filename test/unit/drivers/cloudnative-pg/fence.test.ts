@@ -31,7 +31,7 @@ interface Around {
   /** What pg_controldata prints. */
   readonly control?: string
   readonly mode?: Mode
-  /** Hears the commands that are run in the pod; without it, nobody may run any. */
+  /** Collects the commands that are run in the pod; without it no command may be run. */
   readonly commands?: string[][]
   /** Hears what the pod is deleted with. */
   readonly deletions?: object[]

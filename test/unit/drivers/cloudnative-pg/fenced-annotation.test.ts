@@ -14,7 +14,7 @@ describe('the annotation that fences instances', () => {
   test.each([undefined, '[]'])('%s fences nothing', (annotation) => expect(fenced(annotation)).toBe(false))
 
   test.each(['null', '{}', '"*"', '7', '', '["*"', 'true'])(
-    '%j, which no operator wrote, counts as a fence: the database is seen, and nobody takes it for an open one',
+    '%j, which no operator wrote, counts as a fence: the database is seen, and is not taken for an open one',
     (annotation) => expect(fenced(annotation)).toBe(true),
   )
 })

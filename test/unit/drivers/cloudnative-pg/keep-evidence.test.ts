@@ -24,7 +24,7 @@ const COMMIT =
 interface Around {
   /** Position of the last checkpoint. */
   readonly checkpoint?: string
-  /** Whether pg_waldump reads all of the WAL from the segment in front of the fork up to the fork. */
+  /** Whether pg_waldump reads all of the WAL from the segment before the fork up to the fork. */
   readonly whole?: boolean
   /** Segments on the volume of the former primary. */
   readonly names: readonly string[]
@@ -218,7 +218,7 @@ describe('what is kept of a former primary before it is deleted', () => {
       commits: [0, null],
       tables: [],
     })
-    // After a crash no control file says where it ends: at least behind the commit at 0/7000150.
+    // After a crash no control file says where it ends: at least after the commit at 0/7000150.
     expect(await found({ state: 'in production' })).toMatchObject({
       bytes: [0x50, null],
       rows: [0, 0],

@@ -115,7 +115,7 @@ describe('a replica that is to be promoted', () => {
   test.each<[string, World]>([
     ['it does not stream', { says: { isWalReceiverActive: false } }],
     ['the store that has nothing is gone, which would stop the operator', { store: 'gone' }],
-    ['nobody may look for that store', { store: 'forbidden' }],
+    ['the identity may not look for that store', { store: 'forbidden' }],
     ['an archive has authorities, which the pods mount under its name', { store: 'with-authorities' }],
   ])('keeps its archive where %s', async (_, world) => {
     const { look, patches, warnings } = around('leave-archive', 'dc-b', world)

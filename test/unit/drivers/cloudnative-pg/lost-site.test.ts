@@ -250,7 +250,7 @@ describe('what stands against a failover', () => {
   })
   const blockers: [string, Change['b'], string][] = [
     [
-      'a follower of somebody else',
+      'a follower of another cluster',
       { spec: { replica: { self: 'pg-dc-b', primary: 'pg-dc-c', source: 'pg-dc-c' } } },
       'follows-another',
     ],

@@ -116,7 +116,7 @@ describe('the record of a fork', () => {
       return store.documents.get(keyOf({ serverName: 'pg-dc-a-g0', at: begunAt }))?.body
     }
     expect(await markedAfter(fork.at, OLD)).toEqual({ ...fork, systemId: OLD })
-    // A later run: what nobody has seen is not written down.
+    // A later run: what no process has seen is not recorded.
     const later = '2026-11-21T07:00:00Z'
     expect(await markedAfter(later, '')).toEqual({ ...fork, at: later })
   })

@@ -20,7 +20,7 @@ const writtenBy = (manager: string): object => ({
   fieldsV1: { 'f:spec': { 'f:replica': { 'f:primary': {}, 'f:source': {} } } },
 })
 
-/** The active cluster, kept by somebody, or by nobody else. */
+/** The active cluster, with or without other managers. */
 function around(managers: readonly string[], replica: Record<string, string> = {}) {
   const live = cluster('pg-dc-a')
   let now = {
@@ -73,7 +73,7 @@ function around(managers: readonly string[], replica: Record<string, string> = {
 
 describe('the second look, before any door is closed', () => {
   test.each([
-    ['nobody', []],
+    ['no manager', []],
     ['kubectl, the operator and Standby', ['kubectl-client-side-apply', 'manager', 'standby']],
   ])('changes nothing, and waits for nothing, where %s wrote the direction', async (_, managers) => {
     const { run, patches } = around(managers)

@@ -278,8 +278,8 @@ describe('a deploy over three sites', () => {
     ).rejects.toMatchObject({
       code: 'history-forked',
     })
-    // The lost site has rejoined meanwhile, and its followers were told its new name: the timeline that they replayed
-    // is the one that ended.
+    // The lost site has rejoined meanwhile, and its followers know its new name: the timeline that they replayed is
+    // the one that ended.
     const renamed = { ...fork, serverName: 'pg-dc-a-g0' }
     const parted = left(follows('pg-dc-c', 'pg-dc-a'), { ...replica, timeLineID: 3, replayLsn: '0/9000028' }, [renamed])
     await expect(parted).rejects.toMatchObject({ code: 'history-forked' })

@@ -34,7 +34,7 @@ import {
 
 jest.setTimeout(30_000)
 
-/** dc-a is lost: nothing stands behind its backend any more. */
+/** dc-a is lost: no server of its backend answers any more. */
 let survivor: Origin
 let hosts: Readonly<Record<'lb-1' | 'lb-2', LoadBalancerHost>>
 let traffic: Traffic
@@ -150,7 +150,7 @@ describe('what the load balancers see of a site', () => {
     [{ up: false, check: 'L4TOUT' }, 'down'],
     [{ up: false, check: 'L4CON' }, 'down'],
     [{ up: false, check: 'L7TOUT' }, 'down'],
-    // Not given up yet, never checked, or told not to be asked: nobody knows.
+    // Not given up yet, never checked, or checks are off: unknown.
     [{ up: true, check: 'L4TOUT' }, undefined],
     [{ up: true, check: '' }, undefined],
     [{ up: true, check: 'INI' }, undefined],
@@ -253,7 +253,7 @@ describe('load balancers that stand in the lost site', () => {
   test('that come back with the earlier value serve no users while the guard keeps their site closed, and a rejoin leads them to the active site first', async () => {
     put(hosts[kept], 'dc-b')
     const component = standing()
-    // The guard has stopped the application behind dc-a: whoever still comes through lb-1 is refused, and can write
+    // The guard has stopped the application of dc-a: users who still come through lb-1 are refused, and can write
     // nothing.
     expect((await fetch(hosts[lost].url, { headers: { connection: 'close' } })).status).toBe(503)
     const assessment = {

@@ -121,7 +121,7 @@ describe('a stopped application', () => {
     ['that runs', { phase: 'Running', containerStatuses: [{ name: 'app', state: { running: {} } }] }, 'pending'],
     ['whose containers end one by one', { phase: 'Running', containerStatuses: [ended] }, 'pending'],
     ['that no node has taken yet', { phase: 'Pending' }, 'pending'],
-    ['that nobody has heard of any more', { phase: 'Unknown', containerStatuses: [ended] }, 'pending'],
+    ['whose node is silent', { phase: 'Unknown', containerStatuses: [ended] }, 'pending'],
     [
       'that is called failed while a container is said to run',
       { phase: 'Failed', containerStatuses: [{ state: { running: {} } }] },

@@ -18,7 +18,7 @@ const component = theApplication()
 const chart = (replicas: number | null): string =>
   `apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: app }\nspec: { ${replicas === null ? '' : `replicas: ${replicas}`} }\n`
 
-/** A site of a role whose values say a number of replicas, and whose workload somebody has scaled to another. */
+/** A site with a role whose values have a number of replicas, and whose workload was scaled to another one. */
 function site(role: Role, of: { readonly values: number | null; readonly now: number; readonly by: string | null }) {
   const world = { replicas: of.now, scaled: [] as number[], through: [] as (string | undefined)[] }
   const managedFields =
@@ -111,7 +111,7 @@ describe('past the point of no return, where another controller scales the appli
 
   test.each([
     ['to another number that serves', 'active' as const, { values: 2, now: 5, by: 'argocd-controller' }],
-    ['by nobody else: a guard has stopped it', 'active' as const, { values: 2, now: 0, by: null }],
+    ['by no other controller: a guard has stopped it', 'active' as const, { values: 2, now: 0, by: null }],
   ])('%s, that stays', async (_, role, of) => {
     const { world, remind } = site(role, of)
     await remind()

@@ -6,7 +6,7 @@ import { podsPerTest, type RedisPod } from '../../../support/redis-pods.ts'
 const pods = podsPerTest()
 
 /**
- * What a Redis of other hands leaves on its volume that keeps snapshots alone, as it does unless it is told otherwise.
+ * The volume of a Redis that others made, with snapshots alone, which is the default of Redis.
  */
 async function snapshotOnly(keys: number): Promise<RedisPod> {
   const redis = await pods().serve('a')

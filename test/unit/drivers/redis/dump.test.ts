@@ -90,7 +90,7 @@ test.each<[string, Around]>([
 
 test.each<[string, string, Around]>([
   ['dump-failed', 'the job gave up', { job: FAILED, terminated: { exitCode: 1 } }],
-  ['dump-missing', 'the job ended well and nobody knows its dump', { job: { succeeded: 1 } }],
+  ['dump-missing', 'the job ended well and its dump is unknown', { job: { succeeded: 1 } }],
   [
     'dump-missing',
     'what the pod of the server names is not in the object store',

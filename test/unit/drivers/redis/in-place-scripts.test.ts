@@ -47,7 +47,7 @@ const fetched = (redis: RedisPod, seen: string, asked: Asked): Promise<Ended> =>
   script(FETCH_IN_PLACE, redis.env, lines(seen, asked))
 const loaded = (redis: RedisPod, seen: string, asked: Asked): Promise<Ended> =>
   script(LOAD_IN_PLACE, redis.env, lines(seen, asked))
-/** Everything of a load but the word that Redis should end, and what comes behind it. */
+/** A load without the command that ends Redis, and without what follows it. */
 const madeReady = (redis: RedisPod, asked: Asked): Promise<Ended> =>
   script(LOAD_IN_PLACE.slice(0, LOAD_IN_PLACE.indexOf('redis-cli -p')), redis.env, lines('', asked))
 const restored = (redis: RedisPod): string => {

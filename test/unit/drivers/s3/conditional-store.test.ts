@@ -326,8 +326,8 @@ describe('writers that know nothing of each other, over connections that break',
           const final = countIn(await directly(place).get('count.json'))
           expect(new Set(reported).size).toBe(reported.length)
           expect(Math.max(0, ...reported)).toBeLessThanOrEqual(final)
-          // Only a write that landed, was overwritten and lost its answer is told as a conflict: it is never told as a
-          // success of nobody.
+          // Only a write that landed, was overwritten and lost its answer is reported as a conflict: then no writer
+          // reports its success.
           expect(final - reported.length).toBeLessThanOrEqual(
             unknown + faults.filter((one) => one === 'lose-answer' || one === 'busy-after').length,
           )

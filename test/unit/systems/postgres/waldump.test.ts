@@ -14,8 +14,8 @@ const PROGRAMS = '/usr/lib/postgresql/15/bin'
 const folder = temporaryFolder()
 let postgres: Postgres
 /**
- * A position in the first segment, with one commit in it, one in the second, one in the third behind, and three more at
- * the end.
+ * A position in the first segment. After it come one commit in that segment, one in the second, one in the third, and
+ * three more at the end.
  */
 let fork = ''
 /** Where the rows lie that are there in the end, by PostgreSQL's own word. */
