@@ -1,7 +1,7 @@
 import { type Mode, PHASES, type Phase } from '../../src/domain/plan.ts'
 import { LOSSES, type Loss } from '../lose-site.ts'
 
-/** What troubles a move while it runs, and passes. */
+/** Troubles that begin while a move runs, and pass. */
 export const PASSING = ['s3-gone', 'balancer-gone', 'narrow', 'operator-away', 'none'] as const
 /**
  * Another controller writes the old values back, and the move ends by itself. `controller` begins before the move.
@@ -32,8 +32,8 @@ export interface CrashPoint {
 export interface MatrixCase {
   readonly trouble: Trouble
   /**
-   * The move that is troubled, and whose runner dies. A failover is followed by a rejoin, and a rejoin comes after a
-   * failover, that nothing disturbs.
+   * The move that meets the trouble, and whose runner dies. An undisturbed rejoin follows a failover, and an
+   * undisturbed failover comes before a rejoin.
    */
   readonly mode: TriedMode
   /** null: the runner lives. */
@@ -76,7 +76,8 @@ export const isFought = ({ trouble }: Pick<MatrixCase, 'trouble'>): boolean =>
 const isLoss = (trouble: Trouble): trouble is Loss => (LOSSES as readonly Trouble[]).includes(trouble)
 
 /**
- * How the active site is lost in a case; null where it lives on. What passes troubles a failover from a killed site.
+ * How the active site is lost in a case; null where it lives on. A passing trouble is tried on a failover from a killed
+ * site.
  */
 export function lossIn({ trouble, mode }: Pick<MatrixCase, 'trouble' | 'mode'>): Loss | null {
   if (mode === 'switchover') return null
@@ -84,13 +85,13 @@ export function lossIn({ trouble, mode }: Pick<MatrixCase, 'trouble' | 'mode'>):
 }
 
 /**
- * Whether the history of the site that was active ends: what it wrote last may be lost, and it rejoins. Not so in what
- * is taken back.
+ * Whether the history of the former active site ends: its last writes may be lost, and it rejoins. False for a move
+ * that is taken back.
  */
 export const historyEnds = ({ mode, takenBack }: Pick<MatrixCase, 'mode' | 'takenBack'>): boolean =>
   mode !== 'switchover' && !takenBack
 
-/** What is tried with troubles; a site that its guard has shut is opened by a test of its own. */
+/** The modes that are tried with troubles; another test opens a site that its guard has shut. */
 const TRIED = ['switchover', 'failover', 'rejoin'] as const satisfies readonly Mode[]
 type TriedMode = (typeof TRIED)[number]
 
@@ -110,8 +111,8 @@ const crashesOf = (mode: TriedMode): CrashPoint[] =>
   )
 
 /**
- * Where something was changed, and nothing is promoted: what a person would take back. A rejoin only goes on, for users
- * notice nothing of it.
+ * Phases in which something was changed and nothing is promoted, so that a person would take the move back. A rejoin
+ * only goes on, for users notice nothing of it.
  */
 const TAKEN_BACK_IN: Readonly<Record<TriedMode, readonly Phase[]>> = {
   switchover: ['PREPARE', 'DRAIN', 'FENCE'],
@@ -122,7 +123,7 @@ const TAKEN_BACK_IN: Readonly<Record<TriedMode, readonly Phase[]>> = {
 /** After the lock, and before the point of no return: the witness still names the site that is lost. */
 const LOST_IN: Readonly<Record<LostAmid['runner'], readonly Phase[]>> = {
   dies: ['PREPARE', 'DRAIN', 'FENCE', 'FINAL_SYNC'],
-  // One whose database was demoted in good order is needed no more: a runner that lives moves on without it.
+  // A site whose database was demoted in good order is needed no more: a living runner moves on without it.
   lives: ['PREPARE', 'DRAIN', 'FENCE'],
 }
 
@@ -140,7 +141,7 @@ const lostAmidSwitchovers: readonly MatrixCase[] = LOSSES.flatMap((trouble) =>
   (['dies', 'lives'] as const).flatMap((runner) =>
     crashesOf('switchover')
       .filter(({ phase }) => LOST_IN[runner].includes(phase))
-      // A replica that streams has caught up by the time that it is looked at: nothing is waited for there.
+      // A replica that streams has caught up when it is looked at: that step waits for nothing.
       .filter(
         ({ phase, at }) =>
           !(phase === 'FINAL_SYNC' && at === 'waits') && !(runner === 'lives' && phase === 'FENCE' && at === 'done'),
@@ -174,8 +175,8 @@ const steadyMoves: readonly MatrixCase[] = [...FIGHTS_LATE, ...FAR].map((trouble
 }))
 
 /**
- * Every trouble in every mode that it can befall, with a runner that lives, and with one that dies at each point; what
- * can be taken back is taken back too. And every way to lose a site while it is being left.
+ * Every trouble in every mode in which it can occur, with a runner that lives, and with one that dies at each point;
+ * what can be taken back is taken back too. And every way to lose a site during a switchover from it.
  */
 export const allCases: readonly MatrixCase[] = [
   ...troubledMoves,
@@ -222,7 +223,7 @@ export function isCrashPoint(crash: CrashPoint, line: string): boolean {
 }
 
 /**
- * What a line of the execute job says of a step; null where it says nothing of one. Lines: `PHASE  step: title`, `…:
+ * The step that a line of the execute job names; null where it names none. Lines: `PHASE  step: title`, `…:
  * waiting for …`, `…: done (…)`.
  */
 export function stepInLine(line: string): (CrashPoint & { readonly step: string }) | null {

@@ -76,8 +76,8 @@ const servedAgain = (entries: CaseFacts['entries'], after: number): number =>
     .reduce((last, { endedAt }) => Math.max(last, endedAt), after)
 
 /**
- * A switchover loses nothing, and what is taken back neither; a failover not more than what a person accepted, and
- * nothing older than what was predicted.
+ * A switchover loses nothing, nor does a move that is taken back. A failover loses no more than a person accepted, and
+ * nothing older than was predicted.
  */
 function ofLedger(facts: CaseFacts, ledger: ReturnType<typeof judgeLedger>): string[] {
   const failures: string[] = []
@@ -117,8 +117,8 @@ function ofOtherSite(facts: CaseFacts): string[] {
 
 /**
  * By the databases' own logs. A site that was lost believes that it is active when it comes back, until its guard shuts
- * it; one that was only cut off did so all the while, for its guard may have heard of nothing, unless the failover
- * waited for that guard. No user reaches it (see `ofOtherSite`). Anything else with two writers is a defect.
+ * it. A site that was only cut off was open all the while, for its guard may not have learnt of the move, unless the
+ * failover waited for that guard. No user reaches it (see `ofOtherSite`). Anything else with two writers is a defect.
  */
 function ofWriters({ one, planned, troubleAt, healedAt, twoWritersMs }: CaseFacts): string[] {
   const loss = lossIn(one)
@@ -127,7 +127,10 @@ function ofWriters({ one, planned, troubleAt, healedAt, twoWritersMs }: CaseFact
   const may = !historyEnds(one) || (waited && loss === 'cut') ? 0 : cutOff + GUARDED_WITHIN
   return twoWritersMs <= may ? [] : [`both databases took writes for ${(twoWritersMs / 1000).toFixed(1)} s`]
 }
-/** Its boot, the guard's start and one round of it; where its database heard of the fence too early, some 20 s more. */
+/**
+ * Boot of the site, start of the guard and one round of it; some 20 s more where the database heard the fence too
+ * early.
+ */
 const GUARDED_WITHIN = 30_000
 
 /**
@@ -160,8 +163,7 @@ const timelineOf = ({ sites }: StatusReport): number | null => {
 }
 
 /**
- * Where its archive was closed, and stays so, a site that comes back cannot go on with the history that it parted
- * from.
+ * Where its archive was closed, and stays closed, a site that comes back cannot go on with the history that it left.
  */
 function ofArchive({ one, planned, archivedLater }: CaseFacts): string[] {
   if (one.takenBack || !planned.plan.fencing.planned.includes('archive') || archivedLater.length === 0) return []

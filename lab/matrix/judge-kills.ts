@@ -18,7 +18,7 @@ export const MOST_LOST = 15_000
 /** What one kill cost. Milliseconds. */
 export interface KillFigures {
   readonly moment: Moment
-  /** From the kill until the process that goes on has the lock. */
+  /** From the kill until the process that resumes the run has the lock. */
   readonly untilLock: number
   /**
    * From the kill until users are served: until the longest gap ends. Zero where it had ended, or was never as long as
@@ -75,7 +75,7 @@ function judgeKill(move: TimedMove, living: readonly TimedMove[]): KillFigures {
     gap: gapOf(move),
   }
   const { untilLock, untilServed, rest } = figures
-  // Negated, so that what could not be measured is no promise kept.
+  // Negated, so that a missing measurement (NaN) does not count as a kept promise.
   const late = [
     ...(untilLock <= MOST_LOST ? [] : [`the lock was had ${inSeconds(untilLock)} after the kill`]),
     ...(untilServed <= MOST_LOST + rest
@@ -91,7 +91,7 @@ function judgeKill(move: TimedMove, living: readonly TimedMove[]): KillFigures {
 
 const gapOf = ({ facts }: TimedMove): number => longestGap(facts.entries)?.durationMs ?? Number.NaN
 
-/** From an instant of a move until its users are served again; null of no instant. */
+/** From an instant of a move until its users are served again; null without an instant. */
 function restOf({ facts }: TimedMove, at: number | undefined): number | null {
   if (at === undefined) return null
   const served = longestGap(facts.entries)?.to

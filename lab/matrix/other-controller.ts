@@ -4,14 +4,14 @@ import { openKubernetes } from '../../src/platform/kubernetes/client/open.ts'
 import type { LabEnvironment } from '../environment.ts'
 import { type LabStack, labStacks } from '../stacks.ts'
 
-/** As the application controller of Argo CD calls itself, and as often as its self-heal looks. */
+/** Field manager and interval of Argo CD's application controller and its self-heal. */
 const MANAGER = 'argocd-controller'
 const EVERY = 5_000
 
 export interface OtherController {
   /** From now on it writes. */
   start(): void
-  /** Pauses it; resolves when nothing of it is on its way any more. */
+  /** Pauses it; resolves when none of its writes is in flight any more. */
   stop(): Promise<void>
 }
 
@@ -53,7 +53,7 @@ export async function otherController(
     const writes = kept.flatMap(({ client, wanted }) =>
       wanted.map((object) => client.apply(object, { force: true, fieldManager: MANAGER, signal: stopping.signal })),
     )
-    // What is refused now, such as by the operator's webhook amid a demotion, is tried again in five seconds.
+    // A write that is refused, such as by the operator's webhook during a demotion, is tried again in five seconds.
     await Promise.allSettled(writes)
   }
   let timer: ReturnType<typeof setInterval> | null = null

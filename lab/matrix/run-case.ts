@@ -26,9 +26,9 @@ export interface CaseAround {
   readonly stack: LabStack
   readonly credentials: Credentials
   readonly say: (line: string) => void
-  /** Hears the digest of each plan of which something was executed. */
+  /** Called with the digest of each plan that was executed, also in part. */
   readonly onPlanned: (digest: string) => void
-  /** Where the runner of the move dies, in the place of the case's own crash point; hears each line of its process. */
+  /** Where the runner dies, in place of the case's own crash point; called with each line of its process. */
   readonly diesAt?: (line: string) => boolean
 }
 
@@ -50,7 +50,7 @@ export interface CaseFacts {
   readonly diedAt: number | null
   /** When users were served by the new site; of a move that was taken back, by the old one again. */
   readonly movedAt: number
-  /** When what troubled the move was over, such as another controller. */
+  /** When the trouble of the move was over, such as another controller. */
   readonly overAt: number
   /** null where no site was lost, and where its failover was taken back. */
   readonly rejoined: MoveReport | null
@@ -118,7 +118,7 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
   const judgedAt = Date.now()
   const twoWritersMs = twoWriters(spans, judgedAt, asleep)
   const archivedLater = loss === null ? [] : [...(await archivedBy(stack, from))].filter((key) => !archived.has(key))
-  // Not every step waits in every run: whose runner lived through its move has nothing to take back.
+  // Not every step waits in every run: a run whose runner did not die has nothing to take back.
   const ended = { ...one, takenBack: one.takenBack && (moved.deaths > 0 || isFought(one)) }
   const own = writableSince(spans, from, killedAt ?? healedAt, judgedAt)
   const returned = historyEnds(ended)
@@ -158,7 +158,7 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
   }
 }
 
-/** What is left of another controller that wrote after the point of no return, and what its own finding says to do. */
+/** Repairs what another controller wrote after the point of no return, as the finding about it advises. */
 async function repairedByDeploy({ stack, lab, say }: CaseAround): Promise<void> {
   const options = { helm: lab.programs.helm, quiet: true }
   const { result } = await runStandby<StatusReport>(stack, 'observer', ['status'], options)
@@ -184,8 +184,8 @@ async function whatDeployWouldChange({ stack, lab }: CaseAround): Promise<string
 }
 
 /**
- * What the returned site accepted at its own address would be lost with its rejoin. The other site has to accept it
- * there: else nothing is asked.
+ * A write that the returned site accepted at its own address would be lost with its rejoin. The other site must accept
+ * one at its own address: otherwise the trial shows nothing.
  */
 async function acceptsBehindItsGuard(
   { from, to }: { readonly from: SiteName; readonly to: SiteName },
@@ -224,13 +224,13 @@ async function amidSwitchover(
     say('the runner of the switchover died')
     return lose()
   }
-  // The blow must not wait for them.
+  // So that the loss of the site need not wait for them.
   await handOutCredentials(stack)
   let lost: ReturnType<typeof lose> | null = null
   const onLine = (line: string): void => {
     if (lost !== null || !isCrashPoint(amid, line)) return
     lost = lose()
-    // Heard below, when the switchover has ended.
+    // Handled below, when the switchover has ended.
     lost.catch(() => undefined)
   }
   const { planned, executed } = await mortalMove(stack, { to }, { ...github(lab), onLine })
@@ -262,7 +262,7 @@ interface Moved {
   readonly diedAt: number | null
   readonly movedAt: number
   readonly troubleAt: number
-  /** When what troubled the move was over. */
+  /** When the trouble of the move was over. */
   readonly overAt: number
 }
 
@@ -274,7 +274,7 @@ interface Ends {
   readonly heal: () => Promise<void>
 }
 
-/** One move of a case; only the one that the case is about is troubled, and only its runner dies. */
+/** One move of a case. Only the move that the case is about meets the trouble, and only its runner dies. */
 async function troubled(one: MatrixCase, isTroubled: boolean, ends: Ends, around: CaseAround): Promise<Moved> {
   const trouble = await passing(isTroubled ? one.trouble : 'none', ends.slow, around)
   let overAt = trouble.at

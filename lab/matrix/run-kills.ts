@@ -11,8 +11,8 @@ import { runCase } from './run-case.ts'
 
 const SWITCHOVER: MatrixCase = { trouble: 'none', mode: 'switchover', crash: null, takenBack: false, amid: null }
 /**
- * So often a move lives: what its own gap is, and how long the rest of it takes from each moment on. Odd blocks, so
- * that both directions do.
+ * Before each block of so many kills one move runs without a kill. It measures the usual gap, and the rest of a move
+ * from each moment on. With that move a block is odd, so that such moves run in both directions.
  */
 const A_LIVING_ONE_BEFORE = 4
 
@@ -27,7 +27,7 @@ export async function runKills(count: number, first: number): Promise<number> {
   if (!Number.isInteger(first) || first < 1 || first > count)
     throw new Error(`--first-kill ${first} is none of ${count}`)
   const { lab, stack, credentials } = await deployedStack()
-  // Who resumes at once has its credentials.
+  // The process that resumes at once needs its credentials now.
   await handOutCredentials(stack)
   const [living, killed]: [TimedMove[], TimedMove[]] = [[], []]
   const unfinished: string[] = []

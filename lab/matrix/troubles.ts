@@ -9,11 +9,11 @@ import type { HostName, SiteName } from '../topology.ts'
 import { FIGHTS, FIGHTS_LATE, type Fight, stepInLine, type Trouble } from './cases.ts'
 import { type OtherController, otherController } from './other-controller.ts'
 
-/** Something that goes wrong in the lab, and that is over again. */
+/** A fault in the lab, from its beginning to its end. */
 export interface RunningTrouble {
   /** When it began; milliseconds since 1970. */
   readonly at: number
-  /** Troubles that begin in the middle of a move hear how far it is. */
+  /** Called with each line of the move, for troubles that begin in the middle of it. */
   hear(line: string): void
   /** Ends it, and says when it was over; milliseconds since 1970. */
   end(): Promise<number>
@@ -35,8 +35,7 @@ export async function lose(stack: LabStack, site: SiteName, how: Loss, say: Say)
 }
 
 /**
- * What befalls a move while it runs; `slow` is the site whose link is narrow. A site that is lost is no passing
- * trouble.
+ * Starts the trouble of a move; `slow` is the site whose link is narrow. The loss of a site is no passing trouble.
  */
 export async function passing(
   trouble: Trouble,
@@ -153,14 +152,14 @@ const isFight = (trouble: Trouble): trouble is Fight =>
   ([...FIGHTS, ...FIGHTS_LATE] as readonly Trouble[]).includes(trouble)
 const RELEASE_ALONE: readonly Fight[] = ['controller-helm', 'controller-late']
 
-/** Whether a line of the move is the moment at which a controller begins that does not begin before it. */
+/** Whether a line of the move is the moment at which a controller begins that did not begin before the move. */
 function beginsAt(trouble: Fight, line: string): boolean {
   const { phase, step = '', at } = stepInLine(line) ?? {}
   if (trouble === 'controller-midway') return phase === 'FENCE'
   if (trouble === 'controller-demoting') return step.includes('.demote@') && at !== 'begins'
   return trouble === 'controller-late' && step.includes('.promote@') && at === 'done'
 }
-/** How long one that comes late is at work: a person has seen it then, and pauses it. */
+/** How long a late controller works: by then a person has noticed it, and pauses it. */
 const SEEN_AFTER = 40_000
 
 /** A controller at work from before the plan on, or from some moment of the move on. */

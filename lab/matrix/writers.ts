@@ -12,16 +12,16 @@ export interface WritableSpan {
   readonly to: number | null
 }
 
-/** What one instance says in its own log, as CloudNativePG writes it: one JSON object a line. */
+/** The log of one instance, as CloudNativePG writes it: one JSON object a line. */
 export interface InstanceLog {
   /**
-   * The primary of its site, or the instance that would be: of the others none ever takes a write before it says so.
+   * The primary of its site, or the instance that would be. Any other one logs its promotion before it takes a write.
    */
   readonly primary: boolean
   readonly lines: readonly string[]
 }
 
-/** What the instances of a site say from an instant on. */
+/** The logs of the instances of a site from an instant on. */
 export async function databaseLogs(
   lab: LabEnvironment,
   site: SiteName,
@@ -66,7 +66,7 @@ export async function spansOf(
     databaseLogs(lab, ends.from, of(ends.from)),
     databaseLogs(lab, ends.to, of(ends.to)),
   ])
-  // Who is killed says nothing any more, and one that finds itself fenced when it comes back does not even start.
+  // A killed server logs nothing more, and one that is fenced when it comes back does not even start.
   const before =
     killedAt === null ? spansOfSite(ends.from, old, begunAt) : [{ site: ends.from, from: begunAt, to: killedAt }]
   const after = killedAt === null ? [] : spansOfSite(ends.from, old, null)
