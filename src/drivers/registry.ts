@@ -12,6 +12,7 @@ import {
 } from '../witness/s3/bucket-identity.ts'
 import { s3WitnessSchema } from '../witness/s3/spec.ts'
 import { openS3Store } from '../witness/s3/store.ts'
+import { ansible } from './ansible/driver.ts'
 import { cloudNativePg } from './cloudnative-pg/driver.ts'
 import { command } from './command/driver.ts'
 import { guard } from './guard/driver.ts'
@@ -30,6 +31,7 @@ import { webhook } from './webhook/driver.ts'
 export const drivers: Readonly<Record<string, Driver>> = Object.fromEntries(
   (
     [
+      ansible,
       cloudNativePg,
       command,
       guard,

@@ -1,4 +1,5 @@
 import type { Fixture } from './fixture.ts'
+import { ansibleFixture } from './fixtures/ansible.ts'
 import { cloudNativePgFixture } from './fixtures/cloudnative-pg.ts'
 import { commandFixture } from './fixtures/command.ts'
 import { guardFixture } from './fixtures/guard.ts'
@@ -14,6 +15,7 @@ import { webhookFixture } from './fixtures/webhook.ts'
 
 /** One fixture for each driver of the registry. */
 export const fixtures: Readonly<Record<string, Fixture>> = {
+  ansible: ansibleFixture,
   'cloudnative-pg': cloudNativePgFixture,
   command: commandFixture,
   guard: guardFixture,
