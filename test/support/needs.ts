@@ -17,6 +17,7 @@ export type Server =
   | 'named'
   | 'nginx'
   | 'debian'
+  | 'ansible'
   | 'machine'
   | 'sha256sum'
 
@@ -52,6 +53,8 @@ const IS_HERE: Readonly<Record<Server, () => boolean>> = {
   named: () => existsSync('/usr/sbin/named') && isOnPath('nsupdate') && isOnPath('dig'),
   // A machine boots from a tree of its own.
   machine: () => process.getuid?.() === 0 && isOnPath('systemd-nspawn') && machineTreeIsCached(),
+  // It is installed from PyPI where it is needed first.
+  ansible: () => existsSync(cached('ansible')),
   // A tree of Debian is entered in a mount namespace.
   debian: () => process.getuid?.() === 0 && existsSync(cached('debian')),
 }
