@@ -2,6 +2,7 @@ import type { SiteDriver } from '../../driver/capabilities.ts'
 import { HOSTS } from '../../platform/hosts/client.ts'
 import { codes } from './codes.ts'
 import { deployHosts } from './deploy.ts'
+import { missingFiles } from './missing-files.ts'
 import { type AnsibleState, assessStatus, observeHosts } from './observe.ts'
 import { type AnsibleSpec, ansibleSchema, credentialUses, playbookProblems } from './spec.ts'
 
@@ -16,6 +17,7 @@ export const ansible: SiteDriver<AnsibleSpec, AnsibleState> = {
     { key: ['ansible', playbook, ...[...tags].sort()].join(' '), path: ['playbook'] },
   ],
   validate: playbookProblems,
+  fileProblems: missingFiles,
   credentials: credentialUses,
   // What an identity may do on a host is what the user may do that logs in there.
   access: () => [],

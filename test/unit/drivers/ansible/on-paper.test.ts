@@ -1,7 +1,10 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import type { Component, SiteName, Stack } from '../../../../src/domain/stack.ts'
 import { inventoryOf } from '../../../../src/drivers/ansible/inventory.ts'
 import { changesOf, type Ended, errorOf } from '../../../../src/drivers/ansible/judge-results.ts'
+import { missingFiles } from '../../../../src/drivers/ansible/missing-files.ts'
 import { assessStatus, summarized } from '../../../../src/drivers/ansible/observe.ts'
 import { parseResults } from '../../../../src/drivers/ansible/parse-results.ts'
 import { extraVariablesOf } from '../../../../src/drivers/ansible/private-files.ts'
@@ -10,6 +13,7 @@ import { type AnsibleSpec, playbookProblems } from '../../../../src/drivers/ansi
 import { acceptedVersion } from '../../../../src/drivers/ansible/version.ts'
 import type { DeclaredHosts } from '../../../../src/platform/hosts/declared-hosts.ts'
 import type { JsonObject } from '../../../../src/values/json.ts'
+import { temporaryFolder } from '../../../support/temporary-folder.ts'
 
 const [A, B] = ['dc-a' as SiteName, 'dc-b' as SiteName]
 const hosts: DeclaredHosts = {
@@ -137,6 +141,17 @@ describe('a declaration that cannot be meant', () => {
     ])
     expect(problems({})).toEqual([])
   })
+})
+
+test('a playbook, a later playbook and an inventory that do not exist are refused before anything is run', async () => {
+  const directory = temporaryFolder()
+  writeFileSync(join(directory, 'site.yml'), '')
+  const component = componentWith({ playbook: 'site.yml', afterwards: 'later.yml', inventories: ['mine.yml'] })
+  const source = { directory } as Stack['source']
+  expect(await missingFiles(component, { source })).toEqual([
+    { path: ['afterwards'], what: 'later.yml does not exist' },
+    { path: ['inventories', '0'], what: 'mine.yml does not exist' },
+  ])
 })
 
 /** Lines that the plugin wrote in a run of ansible-core 2.19.14; those of 2.14.18 differ in texts of modules alone. */
