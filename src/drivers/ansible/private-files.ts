@@ -2,10 +2,10 @@ import { existsSync, rmSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { maskSecrets } from '../../clients/process.ts'
 import type { CredentialReference, SiteName, Stack } from '../../domain/stack.ts'
 import type { DriverContext } from '../../driver/context.ts'
 import { declaredHosts } from '../../platform/hosts/declared-hosts.ts'
+import { masking } from '../../runtime/masking.ts'
 import type { Json } from '../../values/json.ts'
 import { inventoryOf, type SshFiles } from './inventory.ts'
 import { PLUGIN, PLUGIN_SOURCE } from './results-plugin.ts'
@@ -55,10 +55,10 @@ async function writeFiles(
   activeSite: SiteName,
   context: DriverContext,
 ): Promise<PrivateFiles> {
-  const secrets: string[] = []
+  const hidden = masking()
   const secret = async (reference: CredentialReference, of: SiteName = site): Promise<string> => {
     const value = await context.credential(reference, of)
-    secrets.push(value)
+    hidden.add(value)
     return value
   }
   const file = async (name: string, content: string): Promise<string> => {
@@ -106,7 +106,7 @@ async function writeFiles(
     connections: await folder('c'),
     temporary: await folder('tmp'),
     environment: await valuesOf(component.spec.environment, secret),
-    masked: (text) => maskSecrets(text, secrets),
+    masked: hidden.masked,
   }
 }
 
