@@ -12,7 +12,7 @@ import type { Component, SiteName, Stack } from '../domain/stack.ts'
 import type { JsonObject } from '../values/json.ts'
 import { type AnyAction, type DriverStep, idOfStep } from './action.ts'
 import type { Assessment, SelfFencing } from './assessment.ts'
-import type { Assesses, Driver, Moves, SeesLiveness, SiteDriver } from './capabilities.ts'
+import type { Assesses, Driver, Moves, RestoresIn, SeesLiveness, SiteDriver } from './capabilities.ts'
 import type { DriverContext, SqlRows } from './context.ts'
 import type { Deployment, DeployUnit } from './deployment.ts'
 import type { EngineBehaviour } from './engine.ts'
@@ -251,7 +251,13 @@ export const backupStepsOf = (
   stack: Stack,
 ): PlannedStep[] => plannedSteps(component, ofSites(driver)?.backups?.backup?.(component, states, site, stack) ?? [])
 
-export const isRestoreTested = (driver: Driver | undefined): boolean => ofSites(driver)?.backups !== undefined
+/** Where a restore test restores this component. */
+export function restoresIn(driver: Driver | undefined, component: Component): RestoresIn {
+  const own = ofSites(driver)
+  if (own?.backups === undefined) return 'nowhere'
+  const under = own.standsOn === null ? ('any-sandbox' as const) : { platform: own.standsOn }
+  return own.backups.restoresIn?.(component) ?? under
+}
 
 /** Restores the newest backup of `source` into the sandbox and judges it; null: its backups are not tested. */
 export async function restoreTestOf(

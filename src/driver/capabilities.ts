@@ -117,7 +117,15 @@ export interface PredictsLoss<Spec, States> {
   ahead?(component: Component<Spec>, states: States, intent: Intent): Finding[]
 }
 
+/**
+ * Where a restore test restores a component: the sandbox of this platform, or of any one; `nowhere`: its backups are not
+ * tested.
+ */
+export type RestoresIn = { readonly platform: string } | 'any-sandbox' | 'nowhere'
+
 export interface BacksUp<Spec, States> {
+  /** Absent: the sandbox of the platform that it stands on; of any one, where it stands outside of all. */
+  restoresIn?(component: Component<Spec>): RestoresIn
   /** Absent: it holds no data of its own, and its restore test is one of the data of others. */
   backup?(component: Component<Spec>, states: States, site: SiteName, stack: Stack): DriverStep[]
   restoreTest(

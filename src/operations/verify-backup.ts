@@ -3,7 +3,7 @@ import type { World } from '../composition/connect.ts'
 import type { Identity } from '../domain/identities.ts'
 import type { Check, Sandbox } from '../domain/restore-test.ts'
 import { type Component, type ComponentName, type SiteName, type Stack, siteOf } from '../domain/stack.ts'
-import { isRestoreTested, restoreTestOf, standsOn } from '../driver/ask.ts'
+import { restoresIn, restoreTestOf } from '../driver/ask.ts'
 import type { RestoreTestReport } from '../driver/restore-test.ts'
 import { asStandbyError, failureOf, inputError, type StandbyError } from '../errors/standby-error.ts'
 import type { RestoreTestOutcome } from '../evidence/reports.ts'
@@ -145,18 +145,22 @@ interface Testing {
 }
 
 /**
- * A component is tested in the sandbox of its platform; a component outside of all platforms in the first sandbox of
- * the site.
+ * A component is tested in the sandbox that its driver names, such as that of its platform; a component outside of all
+ * platforms in the first sandbox of the site. Throws `platform-missing`.
  */
 function sandboxesOf({ stack, drivers }: Pick<World, 'stack' | 'drivers'>, target: SiteName): Testing {
   const [first, ...others] = platformsOf(siteOf(stack, target))
   if (first === undefined) throw inputError('platform-missing', `${target} declares no platform`)
   const components = stack.components.flatMap((component) => {
-    const driver = drivers[component.driver]
-    if (driver === undefined || !isRestoreTested(driver)) return []
-    const under = standsOn(driver)
-    const platform = [first, ...others].find(({ name }) => name === under) ?? (under === null ? first : undefined)
-    return platform === undefined ? [] : [{ component, platform }]
+    const place = restoresIn(drivers[component.driver], component)
+    if (place === 'nowhere') return []
+    const platform = place === 'any-sandbox' ? first : [first, ...others].find(({ name }) => name === place.platform)
+    if (platform === undefined)
+      throw inputError('platform-missing', `${target} has no sandbox in which ${component.name} can be restored`, {
+        where: `sites.${target}`,
+        next: `Declare a platform for ${target} with a sandbox for it, or name another site: --site.`,
+      })
+    return [{ component, platform }]
   })
   const used = new Set(components.map(({ platform }) => platform))
   return { components, platforms: used.size === 0 ? [first] : [...used] }

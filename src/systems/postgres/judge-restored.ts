@@ -82,12 +82,30 @@ export function judgeRestored(component: Named, expected: Expected, facts: Resto
         facts.corruption.join(' | ') || 'nothing',
       ),
     )
+  return [...checks, ...judgeContents(component, manifest, facts)]
+}
+
+/**
+ * The tables and extensions of a restored database. `exactly`: the manifest was counted in the very snapshot that was
+ * backed up; otherwise rows may have come since. Pure.
+ */
+export function judgeContents(
+  component: Named,
+  manifest: Pick<Manifest, 'counts' | 'extensions'> | null,
+  facts: Pick<RestoredFacts, 'counts' | 'extensions'>,
+  counted: 'exactly' | 'at-least' = 'at-least',
+): Check[] {
+  return [
+    ...notEmpty(component, facts),
+    ...(manifest === null ? [] : againstManifest(component, manifest, facts, counted)),
+  ]
+}
+
+function notEmpty(component: Named, facts: Pick<RestoredFacts, 'counts'>): Check[] {
   const counted = Object.values(facts.counts)
-  if (counted.length > 0) {
-    const rows = counted.reduce<number>((sum, count) => sum + (count ?? 0), 0)
-    checks.push(check('not-empty', rows > 0, 'rows in the counted tables', `${rows} rows`))
-  }
-  return manifest === null ? checks : [...checks, ...againstManifest(component, manifest, facts)]
+  if (counted.length === 0) return []
+  const rows = counted.reduce<number>((sum, count) => sum + (count ?? 0), 0)
+  return [checkOf(component)('not-empty', rows > 0, 'rows in the counted tables', `${rows} rows`)]
 }
 
 /** A recovery ends without an error wherever its WAL ends: only the position shows how far it came. */
@@ -112,10 +130,18 @@ function reachesEnd(component: Named, { manifest, backup, wal }: Expected, facts
 }
 
 /** Rows may have been deleted since: then a fresh backup (`standby backup`) makes a fresh manifest. */
-function againstManifest(component: Named, manifest: Manifest, facts: RestoredFacts): Check[] {
+function againstManifest(
+  component: Named,
+  manifest: Pick<Manifest, 'counts' | 'extensions'>,
+  facts: Pick<RestoredFacts, 'counts' | 'extensions'>,
+  counted: 'exactly' | 'at-least',
+): Check[] {
   const check = checkOf(component)
   const expected = Object.entries(manifest.counts).filter((entry): entry is [string, number] => entry[1] !== null)
-  const fewer = expected.filter(([table, count]) => (facts.counts[table] ?? -1) < count)
+  const other = expected.filter(([table, count]) => {
+    const found = facts.counts[table] ?? -1
+    return counted === 'exactly' ? found !== count : found < count
+  })
   const shown = (pairs: readonly (readonly [string, number | null])[]): string =>
     pairs.map(([table, count]) => `${table} ${count ?? 'missing'}`).join(', ') || 'no table'
   return [
@@ -127,8 +153,8 @@ function againstManifest(component: Named, manifest: Manifest, facts: RestoredFa
     ),
     check(
       'row-counts',
-      fewer.length === 0,
-      `at least ${shown(expected)}`,
+      other.length === 0,
+      `${counted.replace('-', ' ')} ${shown(expected)}`,
       shown(expected.map(([table]) => [table, facts.counts[table] ?? null] as const)),
     ),
   ]
