@@ -11,5 +11,7 @@ export const codes = declareCodes('Database', {
   'demotion-undeclared': 'Nothing is declared that keeps the old primary from taking writes.',
   'declared-call-refused': 'What runs the database refuses a declared call.',
   'end-unknown': 'The old primary is shut, and where its WAL ends is unknown: nobody can prove that nothing is lost.',
+  'database-dump-damaged': 'What describes a dump in the object store cannot be read.',
+  'database-dump-failed': 'A dump could not be taken.',
   'replica-beyond-end': 'The replica is beyond the end of its primary: something wrote to it.',
 })

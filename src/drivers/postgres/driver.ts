@@ -1,11 +1,16 @@
+import type { Claim } from '../../domain/declaration.ts'
 import { type CredentialUse, OPERATING } from '../../domain/identities.ts'
 import type { Sandbox } from '../../domain/restore-test.ts'
 import type { SiteName } from '../../domain/stack.ts'
 import type { SiteDriver } from '../../driver/capabilities.ts'
 import type { DriverContext, SqlRows } from '../../driver/context.ts'
+import { HOSTS } from '../../platform/hosts/client.ts'
 import { referencesOf } from '../../systems/declared-call/spec.ts'
 import { askServer } from './ask.ts'
 import { assessFailover, assessRejoin, assessReopen, assessStatus, assessSwitchover } from './assess.ts'
+import { folderOf } from './backup/catalogue.ts'
+import { backupSteps, dump } from './backup/dump.ts'
+import { askRestored, testRestore } from './backup/restore-test.ts'
 import { catchUp } from './catch-up.ts'
 import { codes } from './codes.ts'
 import { compare } from './compare.ts'
@@ -40,11 +45,7 @@ export const postgres: SiteDriver<PostgresSpec, ServerState> = {
   schema: postgresSchema,
   codes,
   access: () => [],
-  claims: (component) =>
-    Object.keys(component.spec.sites).map((site) => ({
-      key: `postgres ${serverName(component, site)}`,
-      path: ['sites', site],
-    })),
+  claims: claimsOf,
   validate: problemsOf,
   credentials: credentialUses,
   addresses: (component, site) => [`postgresql://${serverName(component, site)}`],
@@ -57,6 +58,12 @@ export const postgres: SiteDriver<PostgresSpec, ServerState> = {
   losses: { loss: predictedLoss, ahead: followersAhead },
   liveness: { signals: livenessSignalsOf },
   database: { sql },
+  backups: {
+    // Without dumps it is for those who run it to prove that it can be restored.
+    restoresIn: ({ spec: { dumps } }) => (dumps === undefined ? 'nowhere' : { platform: HOSTS.platform }),
+    backup: (component, _states, site) => backupSteps(component, site),
+    restoreTest: testRestore,
+  },
   moves: {
     switchover: switchoverSteps,
     failover: failoverSteps,
@@ -66,27 +73,30 @@ export const postgres: SiteDriver<PostgresSpec, ServerState> = {
     keeps: keptData,
   },
   fences: { levels: levelsOf, steps: fenceSteps },
-  actions: [demote, fence, catchUp, drain, promote, follow, compare, rejoin, open],
+  actions: [demote, fence, catchUp, drain, promote, follow, compare, rejoin, open, dump],
 }
 
-/**
- * Rows of a read-only query on the server of a site; no sandbox has a copy of it. Throws `sql-silent`, `sql-failed`.
- */
+function claimsOf(component: Database): Claim[] {
+  const { sites, dumps } = component.spec
+  return [
+    ...Object.keys(sites).map((site) => ({
+      key: `postgres ${serverName(component, site)}`,
+      path: ['sites', site],
+    })),
+    ...(dumps === undefined
+      ? []
+      : [{ key: `archive ${dumps.store}/`, below: folderOf(dumps), path: ['dumps', 'folder'] }]),
+  ]
+}
+
+/** Rows of a read-only query on the server of a site, or on its restored copy. Throws `sql-silent`, `sql-failed`. */
 async function sql(
   component: Database,
   at: SiteName | Sandbox,
   query: string,
   context: DriverContext,
 ): Promise<SqlRows> {
-  if (typeof at !== 'string')
-    throw codes.error(
-      'sql-failed',
-      `${component.name} is not restored by Standby, so ${at.namespace} has no copy of it`,
-      {
-        retry: 'never',
-        where: component.name,
-      },
-    )
+  if (typeof at !== 'string') return askRestored(component, at, query, context)
   const answer = await askServer(component, at, [query], { context, signal: context.signal })
   if (answer.is === 'rows') return answer.rows
   throw codes.error('sql-failed', `${serverName(component, at)} refuses a query: ${answer.text} (${answer.state})`, {
@@ -97,7 +107,7 @@ async function sql(
 
 /** Each identity asks by SQL; only the mover calls what changes a server. */
 function credentialUses(component: Database): CredentialUse[] {
-  const { password, authority } = component.spec
+  const { password, authority, dumps } = component.spec
   const ofCalls = callsOf(component).flatMap(({ path, call }): CredentialUse[] =>
     referencesOf(call).map((reference) => ({
       reference,
@@ -110,6 +120,9 @@ function credentialUses(component: Database): CredentialUse[] {
     ...(authority === undefined
       ? []
       : [{ reference: authority, identities: OPERATING, because: 'verifies the certificate of the database' }]),
+    ...(dumps?.as === undefined
+      ? []
+      : [{ reference: dumps.as.password, identities: ['mover'] as const, because: 'dumps the database' }]),
     ...ofCalls,
   ]
 }

@@ -1,8 +1,10 @@
+import type { SiteName } from '../../domain/stack.ts'
 import type { ByHand } from '../../driver/action.ts'
-import { quoted } from '../../driver/manual.ts'
+import { awsS3, quoted } from '../../driver/manual.ts'
 import { lineOf } from '../../systems/declared-call/by-hand.ts'
 import type { DeclaredCall } from '../../systems/declared-call/spec.ts'
 import type { JsonObject } from '../../values/json.ts'
+import { folderOf } from './backup/catalogue.ts'
 import { type Database, type PostgresSpec, portOf, siteSpecOf, valuesOf } from './spec.ts'
 
 /** The declared call, as one line of a shell. */
@@ -10,12 +12,21 @@ const line = (component: Database, call: DeclaredCall, site: string, peer: strin
   lineOf(call, valuesOf(component, site, peer))
 
 /** psql, with the password in PGPASSWORD and the certificates in the file $CA. */
-function psql(component: Database, site: string, query: string): string {
-  const { database, user, tls, authority } = component.spec
+const psql = (component: Database, site: string, query: string): string =>
+  `psql "${connectionOf(component, site).place}" -Atc ${quoted(query)}`
+
+/** How libpq reaches the server of a site. */
+function connectionOf(
+  component: Database,
+  site: string,
+  role?: string,
+): { readonly user: string; readonly place: string } {
+  const { database, tls, authority, user } = component.spec
+  const as = role ?? user
   const verified =
     tls === 'off' ? 'sslmode=disable' : `sslmode=verify-full sslrootcert=${authority === undefined ? 'system' : '$CA'}`
-  const place = `host=${siteSpecOf(component, site).host} port=${portOf(component, site)} dbname=${database} user=${user}`
-  return `psql "${place} ${verified}" -Atc ${quoted(query)}`
+  const place = `host=${siteSpecOf(component, site).host} port=${portOf(component, site)} dbname=${database} user=${as}`
+  return { user: as, place: `${place} ${verified}` }
 }
 
 const POSITION =
@@ -137,6 +148,25 @@ export const byHandOpen: Say<JsonObject> = {
       ],
       expect: 'The last answer is a position.',
       never: 'Open it while the witness names another site.',
+    }
+  },
+}
+
+export const byHandDump: Say<{ readonly machine: string }> = {
+  say(component, { site, parameters: { machine } }, around) {
+    const { dumps, database } = component.spec
+    if (dumps === undefined || site === null) return null
+    const { user, place } = connectionOf(component, site, dumps.as?.user)
+    const location = around.objectStore(dumps.store, site as SiteName)
+    const to = `s3://${location.bucket}/${location.prefix}${folderOf(dumps)}by-hand.dump`
+    return {
+      commands: [
+        `pg_dump "${place}" --format=custom --file=by-hand.dump   # on ${machine}, as ${user}`,
+        `pg_restore --list by-hand.dump | head   # dbname: ${database}`,
+        `${awsS3(location, site)} s3 cp by-hand.dump ${quoted(to)}`,
+      ],
+      expect:
+        'The listing names the database. A restore test takes this dump, and counts at least what an earlier one had.',
     }
   },
 }

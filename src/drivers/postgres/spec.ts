@@ -1,7 +1,9 @@
 import type { SpecProblem } from '../../domain/declaration.ts'
-import type { Component, CredentialReference, SiteName } from '../../domain/stack.ts'
+import type { Component, CredentialReference, SiteName, Stack } from '../../domain/stack.ts'
+import type { LocationOf } from '../../driver/assessment.ts'
+import { declaredHosts } from '../../platform/hosts/declared-hosts.ts'
 import { fieldsOf, type Schema } from '../../schema/fields.ts'
-import { credentialReference, duration, hostName, siteMap, text } from '../../schema/parts.ts'
+import { credentialReference, duration, folder, hostName, siteMap, text } from '../../schema/parts.ts'
 import { callProblems, type DeclaredCall, declaredCall } from '../../systems/declared-call/spec.ts'
 import { type Milliseconds, minutes, parseDuration, seconds } from '../../values/duration.ts'
 import type { JsonObject } from '../../values/json.ts'
@@ -24,6 +26,7 @@ export interface PostgresSpec {
   readonly follow?: DeclaredCall
   readonly rejoin?: DeclaredCall
   readonly fence?: DeclaredFence
+  readonly dumps?: DeclaredDumps
   /** Of one declared call. */
   readonly timeout?: string
   /** Of the effect of one declared call. */
@@ -43,6 +46,20 @@ export interface DeclaredFence {
   readonly through: 'outside-sites' | 'site'
   /** Users are kept out, and the questions of Standby are not: by SQL it proves that no session of others is left. */
   readonly keepsStandbyIn?: boolean
+}
+/** Where dumps of the database lie, who takes them, and what is counted in them. */
+export interface DeclaredDumps {
+  /** The object-store component; each site has a store of its own. */
+  readonly store: string
+  /** Below the prefix of the store. */
+  readonly folder: string
+  readonly tables: readonly string[]
+  /** By site: the machine that takes a dump. Absent: others take them. */
+  readonly takenOn?: Readonly<Record<string, string>>
+  /** Who dumps; absent: the role that asks. */
+  readonly as?: { readonly user: string; readonly password: CredentialReference }
+  /** On those machines; default /var/tmp. */
+  readonly directory?: string
 }
 export type Database = Component<PostgresSpec>
 
@@ -134,6 +151,44 @@ export const postgresSchema: JsonObject = fieldsOf<PostgresSpec>()({
         },
       },
     }),
+    dumps: fieldsOf<DeclaredDumps>()({
+      description:
+        'Dumps of the database (pg_dump --format=custom) in an object store, and what a restore test of them counts.',
+      type: 'object',
+      required: ['store', 'folder', 'tables'],
+      additionalProperties: false,
+      properties: {
+        store: text('The object-store component of this stack.'),
+        folder: folder(
+          'Where they lie, below the prefix of the store: <anything>.dump of others, or what standby backup leaves.',
+          'without-slash',
+        ),
+        tables: {
+          description: 'What is counted when a dump is taken, and again after each restore. One of them holds rows.',
+          type: 'array',
+          minItems: 1,
+          items: { type: 'string', minLength: 1 },
+          examples: [['orders', 'audit.logs']],
+        },
+        takenOn: siteMap(
+          'The machine of each site, among those of its hosts, that takes a dump for standby backup. It has psql and pg_dump, and reaches the server. Absent: others take the dumps.',
+          text('Its name in the stack file.'),
+        ),
+        as: fieldsOf<NonNullable<DeclaredDumps['as']>>()({
+          description: 'The role that dumps, which reads all tables. Default: the role that asks.',
+          type: 'object',
+          required: ['user', 'password'],
+          additionalProperties: false,
+          properties: {
+            user: text('Its name.', { pattern: NAME }),
+            password: { ...credentialReference, description: 'Its password.' },
+          },
+        }),
+        directory: text('Where a dump lies on that machine until it is stored. Default /var/tmp.', {
+          pattern: '^(/[-A-Za-z0-9_.]+)+$',
+        }),
+      },
+    }),
     timeout: duration('How long one declared call may take. Default 60s.'),
     within: duration('How long the effect of a declared call may take. Default 10m.'),
   },
@@ -190,13 +245,14 @@ export function callsOf({ spec }: Database): readonly {
 }
 
 /** What the schema cannot say. */
-export function problemsOf(component: Database): SpecProblem[] {
+export function problemsOf(component: Database, stack: Stack, objectStore: LocationOf): SpecProblem[] {
   const { sites, tls, authority, fence } = component.spec
   const perSite = Object.values(sites).map(({ values }) => Object.keys(values ?? {}))
   const [first = [], ...others] = perSite
   const everywhere = first.filter((name) => others.every((names) => names.includes(name)))
   const known = [...PLACES, ...everywhere]
   return [
+    ...dumpProblems(component, stack, objectStore),
     ...callsOf(component).flatMap(({ path, call }) => callProblems(call, path, known)),
     ...Object.entries(sites).flatMap(([site, { values = {} }]) =>
       Object.keys(values)
@@ -228,4 +284,43 @@ export function problemsOf(component: Database): SpecProblem[] {
         ]
       : []),
   ]
+}
+
+/** A store that is none, a machine that is not declared, and a site without a sandbox. */
+function dumpProblems({ spec }: Database, { sites }: Stack, objectStore: LocationOf): SpecProblem[] {
+  const { dumps } = spec
+  if (dumps === undefined) return []
+  return sites.flatMap((site): SpecProblem[] => {
+    const hosts = declaredHosts(site)
+    const machine = dumps.takenOn?.[site.name]
+    return [
+      ...(objectStore(dumps.store, site.name) === null
+        ? [{ path: ['dumps', 'store'], what: `${dumps.store} is no object store of ${site.name}` }]
+        : []),
+      ...(machine === undefined || hosts?.machines[machine] !== undefined
+        ? []
+        : [
+            {
+              path: ['dumps', 'takenOn', site.name],
+              what: `${site.name} declares no host ${machine}`,
+              candidates: Object.keys(hosts?.machines ?? {}),
+            },
+          ]),
+      ...(hosts?.sandbox === undefined
+        ? [
+            {
+              path: ['dumps'],
+              what: `no dump can be restored on ${site.name}: it declares no sandbox on its hosts (sites.${site.name}.hosts.sandbox)`,
+              severity: 'warning' as const,
+            },
+          ]
+        : []),
+    ]
+  })
+}
+
+/** Of a component that declares them. */
+export const dumpsOf = ({ name, spec: { dumps } }: Database): DeclaredDumps => {
+  if (dumps === undefined) throw new Error(`${name} declares no dumps`)
+  return dumps
 }

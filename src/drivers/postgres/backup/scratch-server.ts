@@ -1,0 +1,114 @@
+import { randomBytes } from 'node:crypto'
+import type { SshResult } from '../../../clients/ssh.ts'
+import type { Sandbox } from '../../../domain/restore-test.ts'
+import type { DriverContext, SqlRows } from '../../../driver/context.ts'
+import { type StandbyError, siteError } from '../../../errors/standby-error.ts'
+import { type HostSandbox, openHostSandbox, type RunInSandbox } from '../../../platform/hosts/sandbox.ts'
+import { minutes } from '../../../values/duration.ts'
+import type { Database } from '../spec.ts'
+
+/**
+ * A PostgreSQL of its own in the sandbox of hosts: empty, without a network, reached by a Unix socket in its folder.
+ */
+export interface ScratchServer {
+  readonly box: HostSandbox
+  /** Absolute: of the socket, the data and the file `password`. */
+  readonly directory: string
+  /**
+   * Runs a script in the folder, with its arguments. `$programs` is the folder of PostgreSQL's programs; PGHOST, PGUSER
+   * and PGPASSWORD lead to the server. Throws `sandbox-stuck` where the machine has no PostgreSQL.
+   */
+  run(script: string, args?: readonly string[], how?: RunInSandbox): Promise<SshResult>
+}
+
+const SUPERUSER = 'postgres'
+export const SCRATCH = { port: 5432, user: SUPERUSER } as const
+const NO_PROGRAMS = 71
+
+/** The newest PostgreSQL of the machine, where Debian and the PGDG packages put it. */
+const PROLOGUE = `set -eu
+export LC_ALL=C TZ=UTC PGHOST="$PWD/$1" PGUSER=${SUPERUSER}
+[ ! -f "$1/password" ] || export PGPASSWORD="$(cat "$1/password")"
+mkdir -p "$1"; cd "$1"; shift
+programs=$(ls -d /usr/lib/postgresql/*/bin /usr/pgsql-*/bin 2>/dev/null | sort -V | tail -n 1)
+[ -n "$programs" ] && [ -x "$programs/initdb" ] || exit ${NO_PROGRAMS}
+`
+
+/** The place of the scratch server in this restore test; nothing is started. */
+export async function scratchServer(
+  component: Database,
+  sandbox: Sandbox,
+  context: DriverContext,
+): Promise<ScratchServer> {
+  const box = await openHostSandbox(sandbox, context)
+  return {
+    box,
+    directory: `${box.directory}/${component.name}`,
+    async run(script, args = [], how) {
+      const result = await box.run(['/bin/sh', '-c', PROLOGUE + script, 'sh', component.name, ...args], how)
+      if (result.code === NO_PROGRAMS)
+        throw siteError('sandbox-stuck', `${box.machine} has no server programs of PostgreSQL`, {
+          where: `${sandbox.site} ${box.machine}`,
+          next: 'Install the package of the server there, such as postgresql-15; no server has to run.',
+        })
+      return result
+    },
+  }
+}
+
+/** Makes an empty cluster and starts its server. Throws `sandbox-stuck` where that cannot be done. */
+export async function startScratch(component: Database, server: ScratchServer): Promise<{ readonly major: number }> {
+  const { box, directory } = server
+  await box.put(`${component.name}/password`, randomBytes(24).toString('hex'))
+  const made = await server.run(INIT)
+  if (made.code !== 0) throw stuck(server, 'no scratch server could be made', made.stderr)
+  const script = `${PROLOGUE}exec "$programs/postgres" -D "$PWD/data" ${SETTINGS} -c unix_socket_directories="$PWD"`
+  await box.start(nameOf(component), ['/bin/sh', '-c', script, 'sh', component.name])
+  const ready = await server.run(READY, [], { within: minutes(3) })
+  if (ready.code !== 0) {
+    const { said } = await box.look(nameOf(component))
+    throw stuck(server, `the scratch server in ${directory} does not serve`, said)
+  }
+  return { major: Number(/\(PostgreSQL\) (\d+)/.exec(made.stdout)?.[1] ?? 0) }
+}
+
+/** Nothing in it has to outlive the test. */
+const INIT = `"$programs/initdb" -D data -U ${SUPERUSER} -A scram-sha-256 --pwfile=password -E UTF8 --locale=C --no-sync >/dev/null
+"$programs/postgres" --version`
+const SETTINGS = ["listen_addresses=''", 'fsync=off', 'full_page_writes=off', 'wal_level=minimal', 'max_wal_senders=0']
+  .map((one) => `-c ${one}`)
+  .join(' ')
+const READY = `for _ in $(seq 1 1200); do "$programs/pg_isready" -q && exit 0; sleep 0.1; done; exit 1`
+
+/** Of a server in a sandbox: at most 42 characters. */
+const nameOf = ({ name }: Database): string => name.slice(0, 42).replace(/-+$/, '')
+
+export function stuck({ box }: ScratchServer, what: string, said: string): StandbyError {
+  return siteError('sandbox-stuck', `${what}: ${lastWords(said)}`, {
+    where: `${box.machine} ${box.directory}`,
+    next: 'Give the sandbox what it needs, and test again.',
+  })
+}
+
+export const lastWords = (said: string): string => said.trim().split('\n').slice(-3).join(' | ') || 'nothing was said'
+
+/** Rows of a query in a database of the scratch server. */
+export async function askScratch(
+  server: ScratchServer,
+  database: string,
+  query: string,
+): Promise<{ readonly is: 'rows'; readonly rows: SqlRows } | { readonly is: 'refused'; readonly text: string }> {
+  const { code, stdout, stderr } = await server.run(ASK, [database], { stdin: query })
+  if (code !== 0) return { is: 'refused', text: lastWords(stderr) }
+  return {
+    is: 'rows',
+    rows: stdout
+      .split('\0')
+      .slice(0, -1)
+      .map((row) => row.split(UNIT)),
+  }
+}
+
+/** Between fields: no text of a database is likely to hold it; a NUL, which ends each row, cannot be in one. */
+const UNIT = '\u001f'
+const ASK = `exec "$programs/psql" -X -q -A -t -0 -F "$(printf '\\037')" -v ON_ERROR_STOP=1 -d "$1" -f -`
