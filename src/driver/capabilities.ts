@@ -118,8 +118,8 @@ export interface PredictsLoss<Spec, States> {
 }
 
 /**
- * Where a restore test restores a component: the sandbox of this platform, or of any one; `nowhere`: its backups are not
- * tested.
+ * Where a restore test restores a component: the sandbox of this platform, or of any one; `nowhere`: its backups are
+ * not tested.
  */
 export type RestoresIn = { readonly platform: string } | 'any-sandbox' | 'nowhere'
 
