@@ -79,6 +79,8 @@ async function exchange(question: SqlQuestion, address: string, signal: AbortSig
   signal.addEventListener('abort', end, { once: true })
   try {
     const client = await clientOf(question.server, socket)
+    // A socket that was destroyed before it connects would connect all the same.
+    signal.throwIfAborted()
     const rows: (readonly string[])[] = []
     try {
       await client.connect()

@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process'
 import { createServer, type Socket } from 'node:net'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { askOverSql, type SqlServer } from '../../../src/clients/sql-question.ts'
 import { selfSigned } from '../../support/certificate.ts'
@@ -76,6 +78,28 @@ describe('a question in SQL', () => {
     const asking = ask(['SELECT pg_sleep(60)'], { signal: cancelling.signal })
     cancelling.abort(new Error('cancelled here'))
     await expect(asking).rejects.toThrow('cancelled here')
+  })
+
+  test('that is cancelled while the library loads, as the first one of a process, is never sent', async () => {
+    let connections = 0
+    const listening = createServer((socket) => {
+      connections++
+      socket.on('error', () => undefined).destroy()
+    })
+    const port = await new Promise<number>((resolve) =>
+      listening.listen(0, '127.0.0.1', () => resolve((listening.address() as { port: number }).port)),
+    )
+    const first = `import { askOverSql } from ${JSON.stringify(new URL('../../../src/clients/sql-question.ts', import.meta.url).href)}
+      const cancelling = new AbortController()
+      const server = { host: '127.0.0.1', port: ${port}, database: 'app', user: 'app', password: 'unused', tls: null }
+      const question = { server, statements: ['SELECT 1'], writes: true, deadline: 5000, signal: cancelling.signal }
+      const asking = askOverSql(question)
+      cancelling.abort(new Error('cancelled here'))
+      await asking.catch((error) => console.log(error.message))`
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', first])
+    listening.close()
+    expect(stdout.trim()).toBe('cancelled here')
+    expect(connections).toBe(0)
   })
 
   test('is silent where nothing listens', async () => {
