@@ -154,9 +154,13 @@ export function saysShut(value: string, says: string): Extract<Said, { readonly 
   return parseLsn(end) === null ? null : { is: 'shut', endedAt: end }
 }
 
-/** Sessions in the database that is asked, beside those of this role. */
+/**
+ * Sessions in the database that is asked, beside those of this role. A role that is no member of pg_monitor sees no
+ * kind of a session of others (NULL): such a session counts.
+ */
 const SESSIONS = `SELECT count(*) FROM pg_stat_activity
-  WHERE datname = current_database() AND usename IS DISTINCT FROM current_user AND backend_type = 'client backend';`
+  WHERE datname = current_database() AND usename IS DISTINCT FROM current_user
+    AND coalesce(backend_type, 'client backend') = 'client backend';`
 
 /** Users are kept out, and none is left inside: what comes into the WAL from now on is none of theirs. */
 async function withoutSessions(run: Run, site: SiteName, now: Date): Promise<Seen<Ended, never>> {

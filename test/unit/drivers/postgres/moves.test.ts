@@ -290,6 +290,18 @@ describe('a failover of a PostgreSQL that others run', () => {
     })
   })
 
+  test('takes no session for gone that the role of Standby may not look at', async () => {
+    const fence = { shut: { run: ['/bin/true'] }, open: { run: ['/bin/true'] }, keepsStandbyIn: true }
+    database = databaseOf(pair, { fence: { ...fence, through: 'outside-sites' } })
+    await streaming()
+    const [fencing] = failoverSteps(database, await observe(), lost)
+    if (fencing === undefined) throw new Error('no step')
+    await pair.servers['dc-a'].sql('REVOKE pg_monitor FROM standby')
+    write()
+    await pause(200)
+    await expect(perform([fencing], lost, new Map(), { within: 2_000 })).rejects.toThrow(/the last \d+ sessions/)
+  })
+
   test('takes a server that refuses connections for no proof that it is shut', async () => {
     const call = (what: string) => ({ run: [pair.program, what, '{site}', '{port}', '{peerPort}'] })
     database = databaseOf(pair, { fence: { shut: call('shut'), open: call('open'), through: 'outside-sites' } })
