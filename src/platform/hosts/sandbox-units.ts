@@ -228,6 +228,15 @@ systemctl stop ${place.units}.${name}.service 2>/dev/null || :
 systemctl reset-failed ${place.units}.${name}.service 2>/dev/null || :
 rm -f ${place.directory}/units/${name}.*`
 
-/** Keeps what comes on stdin for a unit, for the eyes of root alone. */
-export const keeping = (place: SandboxPlace, name: string, kind: 'in' | 'env'): string => `${asOwner(place)}
-umask 077; cat >${place.directory}/units/${name}.${kind}`
+/**
+ * Keeps what comes on stdin for a unit, readable for root alone. A connection that breaks ends stdin too early: only
+ * the whole, of so many bytes, takes the place of an earlier one.
+ */
+export function keeping(place: SandboxPlace, name: string, kind: 'in' | 'env', bytes: number): string {
+  const file = `${place.directory}/units/${name}.${kind}`
+  return `${asOwner(place)}
+umask 077; cat >${file}.$$
+kept=$(wc -c <${file}.$$)
+[ "$kept" -eq ${bytes} ] || { rm -f ${file}.$$; echo "$kept of ${bytes} bytes arrived" >&2; exit 1; }
+mv ${file}.$$ ${file}`
+}

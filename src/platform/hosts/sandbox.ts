@@ -103,13 +103,17 @@ export async function openHostSandbox(
       where,
       next: `Look at the journal of ${machine}: journalctl -u '${place.units}.*'`,
     })
+  const keep = async (name: string, kind: 'in' | 'env', content: string, signal?: AbortSignal): Promise<void> => {
+    const script = keeping(place, name, kind, Buffer.byteLength(content))
+    const kept = await shell(`${kind === 'in' ? 'input' : 'environment'} of ${name}`, script, signal, content)
+    if (kept.code !== 0) throw stuck(`what ${name} reads could not be kept`, kept.stderr)
+  }
   const begin = async (name: string, argv: readonly string[], how: RunInSandbox, within: Milliseconds) => {
     if (argv.length === 0 || argv.some((word) => word.includes('\0')))
       throw inputError('sandbox-stuck', `no program can be started as ${JSON.stringify(argv)}`)
     const { stdin, env, network = 'none', signal } = how
-    if (stdin !== undefined) await shell(`input of ${name}`, keeping(place, name, 'in'), signal, stdin)
-    if (env !== undefined)
-      await shell(`environment of ${name}`, keeping(place, name, 'env'), signal, environmentFile(env))
+    if (stdin !== undefined) await keep(name, 'in', stdin, signal)
+    if (env !== undefined) await keep(name, 'env', environmentFile(env), signal)
     const unit: SandboxUnit = {
       name,
       argv,
@@ -138,10 +142,18 @@ export async function openHostSandbox(
       const name = `run-${randomBytes(6).toString('hex')}`
       const within = how.within ?? minutes(10)
       await begin(name, argv, how, within)
+      const lastLook = context.clock.now().getTime() + within + ENDING
       for (;;) {
         const seen = await watch(name, 5, how.signal)
         if (!seen.isThere) throw gone(argv[0] ?? name)
-        if (!seen.hasEnded) continue
+        if (!seen.hasEnded) {
+          if (context.clock.now().getTime() > lastLook)
+            throw stuck(
+              `${argv[0]} could not be ended`,
+              `its time, ${readableDuration(within)}, is over for ${readableDuration(ENDING)}`,
+            )
+          continue
+        }
         await forget(name)
         if (seen.timedOut)
           throw timeoutError(
@@ -186,6 +198,8 @@ export async function openHostSandbox(
 const CALL: Milliseconds = seconds(45)
 /** How long one call is tried again, while the machine is not reached. */
 const PATIENCE: Milliseconds = minutes(2)
+/** From the end of its time to the end of a program: systemd needs ten seconds; a dead disk keeps it forever. */
+const ENDING: Milliseconds = minutes(1)
 /** Bytes of each stream of a program. */
 const OUTPUT = 16 * 1024 * 1024
 

@@ -2,10 +2,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, tes
 import { sshRunner } from '../../../src/clients/ssh.ts'
 import type { Sandbox } from '../../../src/domain/restore-test.ts'
 import type { Site, SiteName, Stack } from '../../../src/domain/stack.ts'
-import { openHosts } from '../../../src/platform/hosts/client.ts'
+import { type HostsClient, openHosts } from '../../../src/platform/hosts/client.ts'
 import { emptyHostSandbox } from '../../../src/platform/hosts/empty-sandbox.ts'
 import { type HostSandbox, openHostSandbox } from '../../../src/platform/hosts/sandbox.ts'
-import { sandboxName } from '../../../src/platform/hosts/sandbox-units.ts'
+import { keeping, sandboxName } from '../../../src/platform/hosts/sandbox-units.ts'
 import { minutes, seconds } from '../../../src/values/duration.ts'
 import type { JsonObject } from '../../../src/values/json.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -160,6 +160,17 @@ describe('a program in the sandbox of a host', () => {
     expect(await box.read('a/none')).toBeNull()
     for (const path of ['/etc/passwd', '../x', 'a/../../x', ''])
       await expect(box.put(path, 'x')).rejects.toMatchObject({ code: 'sandbox-stuck' })
+  })
+
+  test('never reads an input that a broken connection has cut short', async () => {
+    const place = { directory: `${DIRECTORY}/standby-restore-shop`, units: 'standby_restore_shop', test: 't1' }
+    const keep = (content: string) =>
+      context
+        .platform<HostsClient>()
+        .run('db-2', keeping({ ...place, user: 'standby-sandbox' }, 'run-1', 'in', 5), { asRoot: true, stdin: content })
+    await expect(keep('whole')).resolves.toMatchObject({ code: 0 })
+    await expect(keep('who')).resolves.toMatchObject({ code: 1, stderr: expect.stringContaining('3 of 5 bytes arrived') })
+    expect(machine.root(`cd ${place.directory}/units && cat run-1.in && ls run-1*`)).toBe('wholerun-1.in\n')
   })
 
   test('is bounded together with all others of its sandbox', async () => {
