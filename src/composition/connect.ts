@@ -181,13 +181,16 @@ function loginVariables(stack: Stack, env: WorldOptions['env']): WorldOptions['e
   )
 }
 
-/** One connection per host and user: each step of a move would pay for a new handshake otherwise. */
+/**
+ * One connection per host, user and keys: each step of a move would pay for a new handshake otherwise. What another
+ * component declares of host keys, or of its own key, is never taken for the same.
+ */
 function sharedConnections(signal: AbortSignal): { ssh(access: SshAccess): SshRunner; close(): Promise<void> } {
   const open = new Map<string, SshRunner>()
   return {
     ssh(access) {
-      const { user, host, port = 22, jump = null } = access
-      const key = JSON.stringify([user, host, port, jump])
+      const { user, host, port = 22, jump = null, privateKey, knownHosts } = access
+      const key = JSON.stringify([user, host, port, jump, privateKey, knownHosts])
       const runner = open.get(key) ?? sshRunner({ signal, ...access })
       open.set(key, runner)
       return runner

@@ -87,6 +87,22 @@ test('nothing is done on a site whose host is another one than the stack file na
   })
 })
 
+test('a shared connection serves only those who declare the same host keys and the same key of their own', async () => {
+  const world = await worldOf('1'.repeat(32))
+  const declared = { host: '127.0.0.1', port: one.port, user: one.user, privateKey: one.privateKey }
+  const open = (knownHosts: string, privateKey = one.privateKey) =>
+    world.context.ssh({ ...declared, knownHosts, privateKey }, 'outside-sites')
+  try {
+    await expect(open(one.knownHosts).run('true')).resolves.toMatchObject({ code: 0 })
+    expect(open(one.knownHosts)).toBe(open(one.knownHosts))
+    const ofAnother = one.knownHosts.replace('127.0.0.1', '127.0.0.9')
+    await expect(open(ofAnother).run('true')).rejects.toMatchObject({ code: 'ssh-host-key-mismatch' })
+    await expect(open(one.knownHosts, 'not a key').run('true')).rejects.toMatchObject({ code: 'ssh-denied' })
+  } finally {
+    await world.close()
+  }
+})
+
 test('a key that is not given is named before anything is contacted', async () => {
   await expect(worldOf('1'.repeat(32), {})).rejects.toMatchObject({
     code: 'credential-missing',
