@@ -24,6 +24,8 @@ export interface ProcessOptions {
   readonly signal?: AbortSignal
   /** Never shown in an error. */
   readonly secrets?: readonly string[]
+  /** Hides further secrets in the text of an error. */
+  readonly masked?: (text: string) => string
   /** Hears each line of both streams as soon as it is written, unmasked. */
   readonly live?: (line: string) => void
   /** Bytes of each stream; what is older than its last bytes is dropped. */
@@ -104,6 +106,9 @@ export function maskSecrets(text: string, secrets: readonly string[] = []): stri
   return hidden.masked(text)
 }
 
+const hidden = (text: string, { secrets, masked = (same) => same }: ProcessOptions): string =>
+  masked(maskSecrets(text, secrets))
+
 function exitOf(child: ChildProcess, command: string, options: ProcessOptions): Promise<number> {
   return new Promise((resolve, reject) => {
     child.once('error', (error: NodeJS.ErrnoException) => {
@@ -111,7 +116,7 @@ function exitOf(child: ChildProcess, command: string, options: ProcessOptions): 
       const missing = error.code === 'ENOENT'
       const what = missing
         ? `${command} was not found`
-        : `${command} could not be started (${maskSecrets(error.message, options.secrets)})`
+        : `${command} could not be started (${hidden(error.message, options)})`
       reject(
         inputError('process-not-found', what, { next: `Install ${command} on this machine, or put it on the PATH.` }),
       )
@@ -131,8 +136,8 @@ const SIGNALS: Readonly<Record<string, number>> = {
 }
 
 function tooLate(command: string, args: readonly string[], options: ProcessOptions, stderr: string): Error {
-  const line = maskSecrets([command, ...args].join(' '), options.secrets)
-  const last = maskSecrets(stderr, options.secrets).trimEnd().split('\n').at(-1)
+  const line = hidden([command, ...args].join(' '), options)
+  const last = hidden(stderr, options).trimEnd().split('\n').at(-1)
   const said = last === undefined || last === '' ? 'it said nothing' : `its last words: ${last}`
   return timeoutError('process-timeout', `${line} did not end within ${readableDuration(options.deadline)}; ${said}`, {
     retry: 'transient',

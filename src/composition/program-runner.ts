@@ -9,7 +9,7 @@ export function programRunner(log: Log, secrets: Masking, signal: AbortSignal): 
   return async (command, args, { live, ...options }) => {
     const show = (line: string): void => log.info(`${basename(command)}: ${secrets.masked(line)}`)
     const watched = live === true ? { live: show } : {}
-    const result = await runProcess(command, args, { signal, ...options, ...watched })
+    const result = await runProcess(command, args, { signal, ...options, ...watched, masked: secrets.masked })
     return withoutSecrets(result, options, secrets)
   }
 }

@@ -22,3 +22,14 @@ test.each([
     expect(quiet.stdout).toBe(stdout)
   },
 )
+
+test('a program that is late says its last words without secrets: they end in the journal of the run', async () => {
+  const log = { info: () => undefined, warning: () => undefined, debug: () => undefined }
+  const run = programRunner(log, secrets, new AbortController().signal)
+  const script = ['-c', 'echo password hunter2 >&2; exec sleep 60', 'hunter2']
+  const late = run('/bin/sh', script, { deadline: 500 }, 'outside-sites')
+  await expect(late).rejects.toMatchObject({
+    code: 'process-timeout',
+    message: expect.stringMatching(/password \*\*\*.*last words: password \*\*\*$/),
+  })
+})
