@@ -19,7 +19,7 @@ export interface Assessment {
   /** ISO 8601: time comes in as a value. */
   readonly now: string
   readonly objectives: Objectives
-  /** Which site the witness calls active; null when nobody knows. */
+  /** Which site the witness calls active; null when that is not known. */
   readonly activeSite: string | null
   readonly stack: Stack
 }

@@ -43,8 +43,8 @@ export interface StepRun<Spec, Parameters extends JsonObject, M = never> {
   readonly applied: boolean
   readonly pastReturn: boolean
   /**
-   * What an earlier step of this run proved, read by the action that proved it: null where it has not run, or left
-   * something else.
+   * What an earlier step of this run proved; null where it has not run. It is what the action of that step left, in
+   * this process or in the journal of the run: its shape is not checked, so its reader asks for no more than it needs.
    */
   proofOf<P extends Proof>(reference: StepReference<P>): P | null
 }
@@ -92,7 +92,8 @@ export interface Plain<Spec, Parameters extends JsonObject, P extends Proof, M =
 
 /**
  * Its object has versions: every effect is a compare-and-set on what `done` (or `undone`) saw. The engine looks, then
- * asserts the lock, then calls the effect with that precondition; whoever took the lock in between has invalidated it.
+ * asserts the lock, then calls the effect with that precondition; a process that took the lock in between has
+ * invalidated it.
  */
 export interface Versioned<
   Spec,

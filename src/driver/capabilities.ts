@@ -50,10 +50,7 @@ export interface ObservesOnce<Spec, State> {
   addresses?(component: Component<Spec>): readonly string[]
 }
 
-/**
- * One function per question, instead of one `assess` that branches on the mode (today: cloudnative-pg/driver.ts,
- * assess).
- */
+/** One function per question. All are pure. */
 export interface Assesses<Spec, States> {
   /** For status: what is wrong with the stack as it stands. */
   status(component: Component<Spec>, states: States, around: Assessment): Finding[]

@@ -5,7 +5,7 @@ import type { Milliseconds } from '../values/duration.ts'
 export const runningFor = ({ context, begunAt }: RunningStep): Milliseconds =>
   context.clock.now().getTime() - Date.parse(begunAt)
 
-/** Of a run of either contract. */
+/** What of a run of a step says how long it takes. */
 interface RunningStep {
   readonly context: { readonly clock: Clock }
   /** ISO 8601. */

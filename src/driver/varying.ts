@@ -10,6 +10,6 @@ export type Varies = (planned: Json | undefined, now: Json | undefined, madeAt: 
 
 /**
  * The title that the planner gives a step with these parameters; null where it would make no such step. An approved
- * plan is accepted with no other one. Pure; the step may come from a plan that somebody altered.
+ * plan is accepted with no other one. Pure; the step may come from an altered plan.
  */
 export type VaryingTitle<Spec> = (component: Component<Spec>, step: PlannedStep) => string | null

@@ -78,12 +78,13 @@ export async function runSingle(asked: SingleRun): Promise<StepsOutcome> {
     epoch: asked.epoch,
     now,
   })
+  // A defect throws here: an effect may be under way then, so the lock is left to end by itself.
   const outcome = await carryOut(asked)
   await givenBack(asked)
   return outcome
 }
 
-/** The lock ends by itself when nobody renews it: a witness that is silent is not waited for. */
+/** A lock that is not renewed ends by itself: a witness that is silent is not waited for. */
 async function givenBack({ witness, run, clock, context: { log }, signal }: SingleRun): Promise<void> {
   const patience = closingTime(signal)
   // The signal of the run may be aborted already.

@@ -136,8 +136,8 @@ export interface SandboxUnit {
 }
 
 /**
- * Starts a unit; does nothing where it was started already, because the answer to the first try may be lost. What the
- * program reads and is told in its environment lies in files of root, which systemd opens: no secret is an argument.
+ * Starts a unit; does nothing where it was started already, because the answer to the first try may be lost. The
+ * program's stdin and environment are files of root, which systemd opens: no secret is an argument.
  */
 export function starting(place: SandboxPlace, unit: SandboxUnit): string {
   const { directory, units, user } = place
