@@ -169,7 +169,10 @@ describe('a program in the sandbox of a host', () => {
         .platform<HostsClient>()
         .run('db-2', keeping({ ...place, user: 'standby-sandbox' }, 'run-1', 'in', 5), { asRoot: true, stdin: content })
     await expect(keep('whole')).resolves.toMatchObject({ code: 0 })
-    await expect(keep('who')).resolves.toMatchObject({ code: 1, stderr: expect.stringContaining('3 of 5 bytes arrived') })
+    await expect(keep('who')).resolves.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('3 of 5 bytes arrived'),
+    })
     expect(machine.root(`cd ${place.directory}/units && cat run-1.in && ls run-1*`)).toBe('wholerun-1.in\n')
   })
 
