@@ -20,15 +20,10 @@ export function livenessSignalsOf(
     const { state } = seen
     if (other === site) {
       const answering = answeringIn(state)
-      return answering.length === 0
-        ? []
-        : [
-            {
-              from: `Patroni of ${site}`,
-              says: 'up',
-              what: `${answering.map(({ name }) => name).join(', ')} ${answering.length === 1 ? 'answers' : 'answer'}`,
-            },
-          ]
+      if (answering.length === 0) return []
+      const verb = answering.length === 1 ? 'answers' : 'answer'
+      const what = `${answering.map(({ name }) => name).join(', ')} ${verb}`
+      return [{ from: `Patroni of ${site}`, says: 'up', what }]
     }
     const leader = standbyLeaderIn(state)
     return state.follows === site && leader?.replication === 'streaming'

@@ -223,16 +223,11 @@ function healthOf(state: PatroniState): Summary['health'] {
 export function factsOf(state: PatroniState): Fact[] {
   const writer = writerIn(state)
   const systemId = headOf(state)?.systemId ?? (state.store.is === 'answering' ? state.store.initialized : null)
-  return [
-    { name: 'follows', value: state.follows ?? 'none', binds: 'exactly' },
-    ...(systemId === null ? [] : [{ name: 'system id', value: systemId, binds: 'exactly' } as const]),
-    ...(writer === null
-      ? []
-      : [
-          { name: 'primary', value: writer.name, binds: 'exactly' } as const,
-          ...(writer.timeline === null
-            ? []
-            : [{ name: 'timeline', value: writer.timeline, binds: 'exactly' } as const]),
-        ]),
+  const named: readonly (readonly [name: string, value: string | number | null | undefined])[] = [
+    ['follows', state.follows ?? 'none'],
+    ['system id', systemId],
+    ['primary', writer?.name],
+    ['timeline', writer?.timeline],
   ]
+  return named.flatMap(([name, value]): Fact[] => (value == null ? [] : [{ name, value, binds: 'exactly' }]))
 }

@@ -267,7 +267,7 @@ export function patroniProblems(component: Database, stack: Stack): SpecProblem[
         : [
             {
               path: path(one, 'host'),
-              what: `${one.site} declares no host ${one.host}${machines.length === 0 ? ', and no hosts at all' : `; there are ${machines.join(', ')}`}`,
+              what: `${one.site} declares no host ${one.host}${insteadOf(machines)}`,
               candidates: machines,
             },
           ]),
@@ -302,3 +302,6 @@ export function credentialUses({ spec: { store, restApi } }: Database): Credenti
 
 export const otherSites = (stack: Stack, ...but: readonly string[]): SiteName[] =>
   stack.sites.map(({ name }) => name).filter((name) => !but.includes(name))
+
+const insteadOf = (machines: readonly string[]): string =>
+  machines.length === 0 ? ', and no hosts at all' : `; there are ${machines.join(', ')}`

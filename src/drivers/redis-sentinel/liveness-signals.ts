@@ -21,15 +21,9 @@ export function livenessSignalsOf(
     if (seen.kind !== 'answering') return []
     if (other === site) {
       const names = [...answeringIn(seen.state), ...sentinelsIn(seen.state)].map(([name]) => name)
-      return names.length === 0
-        ? []
-        : [
-            {
-              from: `Redis of ${site}`,
-              says: 'up',
-              what: `${names.join(', ')} ${names.length === 1 ? 'answers' : 'answer'}`,
-            },
-          ]
+      if (names.length === 0) return []
+      const what = `${names.join(', ')} ${names.length === 1 ? 'answers' : 'answer'}`
+      return [{ from: `Redis of ${site}`, says: 'up', what }]
     }
     return answeringIn(seen.state).flatMap(([name, { follows, linked, heardAgo }]): LivenessSignal[] => {
       const followed = follows === null ? null : redisAt(component, follows)

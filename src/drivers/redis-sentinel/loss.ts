@@ -1,6 +1,5 @@
-import type { ComponentLoss, Intent, KeptData } from '../../domain/plan.ts'
+import type { ComponentLoss, Finding, Intent, KeptData } from '../../domain/plan.ts'
 import type { StatesPerSite } from '../../driver/capabilities.ts'
-import type { DriverFinding } from '../../driver/codes.ts'
 import { stateAt } from './assess/findings-of-site.ts'
 import { codes } from './codes.ts'
 import { bestReplicaIn, type GroupState, masterIn } from './observe.ts'
@@ -46,7 +45,7 @@ export function lossOf(component: Group, states: States, intent: Intent): Compon
 }
 
 /** The other passive sites whose replica holds more of the same history. Pure. */
-export function anotherAhead(component: Group, states: States, intent: Intent): DriverFinding[] {
+export function anotherAhead(component: Group, states: States, intent: Intent): Finding[] {
   const own = stateAt(states, intent.to)
   const [, here] = (own === null ? null : bestReplicaIn(own)) ?? []
   if (here === undefined) return []

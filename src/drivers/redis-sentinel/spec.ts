@@ -227,7 +227,7 @@ export function groupProblems(component: Group, stack: Stack): SpecProblem[] {
         : [
             {
               path: [...path, 'host'],
-              what: `${one.site} declares no host ${one.host}${machines.length === 0 ? ', and no hosts at all' : `; there are ${machines.join(', ')}`}`,
+              what: `${one.site} declares no host ${one.host}${insteadOf(machines)}`,
               candidates: machines,
             },
           ]),
@@ -255,3 +255,6 @@ export const credentialUses = ({ spec: { redis, sentinel } }: Group): Credential
   ].flatMap(({ password, because }) =>
     password === undefined ? [] : [{ reference: password, identities: OPERATING, because }],
   )
+
+const insteadOf = (machines: readonly string[]): string =>
+  machines.length === 0 ? ', and no hosts at all' : `; there are ${machines.join(', ')}`

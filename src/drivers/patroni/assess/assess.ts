@@ -1,8 +1,7 @@
 import type { Gap } from '../../../domain/observed.ts'
-import type { Intent } from '../../../domain/plan.ts'
+import type { Finding, Intent } from '../../../domain/plan.ts'
 import type { Assessment } from '../../../driver/assessment.ts'
 import type { StatesPerSite } from '../../../driver/capabilities.ts'
-import type { DriverFinding } from '../../../driver/codes.ts'
 import { formatLsn } from '../../../systems/postgres/wal.ts'
 import { codes } from '../codes.ts'
 import { partedAt } from '../history.ts'
@@ -15,7 +14,7 @@ import { blocks, type Purpose } from './severities.ts'
 type States = StatesPerSite<PatroniState>
 
 /** What is wrong with the clusters of all sites as they stand. Pure. */
-export const assessStatus = (component: Database, states: States, around: Assessment): DriverFinding[] => [
+export const assessStatus = (component: Database, states: States, around: Assessment): Finding[] => [
   ...around.stack.sites.flatMap(({ name }) => findingsOfSite(component, name, states, 'status', around)),
   ...around.stack.sites.flatMap(({ name }) => ofPair(component, states, name, 'status', around)),
 ]
@@ -26,7 +25,7 @@ export const assessSwitchover = (
   states: States,
   { from, to }: Intent,
   around: Assessment,
-): DriverFinding[] => {
+): Finding[] => {
   const purposeOf = (site: string): Purpose => (site === from || site === to ? 'switchover' : 'third')
   return around.stack.sites.flatMap(({ name }) => [
     ...findingsOfSite(component, name, states, purposeOf(name), around),
@@ -35,20 +34,11 @@ export const assessSwitchover = (
 }
 
 /** What stands against a failover: of the site that takes over alone. Pure. */
-export const assessFailover = (
-  component: Database,
-  states: States,
-  { to }: Intent,
-  around: Assessment,
-): DriverFinding[] => findingsOfSite(component, to, states, 'target', around)
+export const assessFailover = (component: Database, states: States, { to }: Intent, around: Assessment): Finding[] =>
+  findingsOfSite(component, to, states, 'target', around)
 
 /** What stands against a rejoin: of the active site, and whether the former one can be reached. Pure. */
-export function assessRejoin(
-  component: Database,
-  states: States,
-  { from, to }: Intent,
-  around: Assessment,
-): DriverFinding[] {
+export function assessRejoin(component: Database, states: States, { from, to }: Intent, around: Assessment): Finding[] {
   const found = findingsOfSite(component, from, states, 'source-of-clone', around)
   const former = states[to]
   const cluster = clusterNamed(component, to)
@@ -96,7 +86,7 @@ function ofPair(
   site: string,
   purpose: Purpose,
   { activeSite }: Pick<Assessment, 'activeSite'>,
-): DriverFinding[] {
+): Finding[] {
   if (activeSite === null || site === activeSite) return []
   const [from, to] = [stateAt(states, activeSite), stateAt(states, site)]
   if (from === null || to === null) return []
@@ -106,7 +96,7 @@ function ofPair(
     what: string,
     next: string,
   ) => codes.finding(code, component, { severity: blocks(code, purpose), site, what, next })
-  const found: DriverFinding[] = []
+  const found: Finding[] = []
   if (source?.systemId != null && target?.systemId != null && source.systemId !== target.systemId)
     return [
       say(

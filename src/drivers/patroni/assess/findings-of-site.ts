@@ -1,6 +1,6 @@
+import type { Finding } from '../../../domain/plan.ts'
 import type { SiteName, Stack } from '../../../domain/stack.ts'
 import type { StatesPerSite } from '../../../driver/capabilities.ts'
-import type { DriverFinding } from '../../../driver/codes.ts'
 import { isObject } from '../../../values/json.ts'
 import { codes } from '../codes.ts'
 import { answeringIn, headOf, type PatroniState, standbyLeaderIn, writerIn } from '../observe.ts'
@@ -15,7 +15,7 @@ export function findingsOfSite(
   states: StatesPerSite<PatroniState>,
   purpose: Purpose,
   { stack, activeSite }: { readonly stack: Stack; readonly activeSite: string | null },
-): DriverFinding[] {
+): Finding[] {
   const seen = states[site]
   const cluster = clusterNamed(component, site)
   if (seen?.kind !== 'answering')
@@ -37,9 +37,9 @@ export function findingsOfSite(
   ]
 }
 
-function ofMembers(component: Database, site: string, state: PatroniState, purpose: Purpose): DriverFinding[] {
+function ofMembers(component: Database, site: string, state: PatroniState, purpose: Purpose): Finding[] {
   const { scope } = component.spec
-  return Object.entries(state.members).flatMap(([name, member]): DriverFinding[] => {
+  return Object.entries(state.members).flatMap(([name, member]): Finding[] => {
     if (member.is === 'silent')
       return [
         codes.finding('patroni-member-silent', component, {
@@ -119,7 +119,7 @@ function ofMembers(component: Database, site: string, state: PatroniState, purpo
   })
 }
 
-function ofStore(component: Database, site: string, state: PatroniState, purpose: Purpose): DriverFinding[] {
+function ofStore(component: Database, site: string, state: PatroniState, purpose: Purpose): Finding[] {
   const { store } = state
   if (store.is === 'silent')
     return [
@@ -161,7 +161,7 @@ function ofRole(
   state: PatroniState,
   purpose: Purpose,
   activeSite: string | null,
-): DriverFinding[] {
+): Finding[] {
   const writers = Object.entries(state.members).flatMap(([name, member]) => (isWritable(member) ? [name] : []))
   const isActive = activeSite === site
   const say = (
@@ -210,6 +210,11 @@ function ofRole(
       ),
     ]
   const leader = standbyLeaderIn(state)
+  const followed = state.follows === 'elsewhere' ? 'no declared site' : state.follows
+  const standing =
+    leader === null
+      ? `${state.cluster} has no standby leader at this moment`
+      : `${leader.name}, the standby leader of ${site}, does not stream (${leader.replication ?? leader.state})`
   return [
     ...(isActive
       ? [
@@ -224,7 +229,7 @@ function ofRole(
       ? [
           say(
             'patroni-follows-another',
-            `${state.cluster} follows ${state.follows === 'elsewhere' ? 'no declared site' : state.follows}, not ${activeSite}`,
+            `${state.cluster} follows ${followed}, not ${activeSite}`,
             `If a move left it behind: standby failover plan --mode rejoin --to ${site}`,
           ),
         ]
@@ -234,9 +239,7 @@ function ofRole(
       : [
           say(
             'patroni-not-streaming',
-            leader === null
-              ? `${state.cluster} has no standby leader at this moment`
-              : `${leader.name}, the standby leader of ${site}, does not stream (${leader.replication ?? leader.state})`,
+            standing,
             `Look at the log of PostgreSQL on ${site}, and at the way from there to ${state.follows}.`,
           ),
         ]),
@@ -249,7 +252,7 @@ function ofConfiguration(
   { config, cluster, members }: PatroniState,
   purpose: Purpose,
   stack: Stack,
-): DriverFinding[] {
+): Finding[] {
   if (config === null) return []
   const { scope } = component.spec
   const slots = isObject(config.slots) ? config.slots : {}

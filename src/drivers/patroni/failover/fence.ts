@@ -61,7 +61,8 @@ export const fence: Action<PatroniSpec, Nothing, Fenced> = {
         await Promise.all(
           [...hosts].map(async ([name, host]) => {
             const { patroni, postgres } = await host.runs()
-            return patroni || postgres ? [`${name} (${patroni ? 'Patroni' : 'PostgreSQL'})`] : []
+            if (patroni) return [`${name} (Patroni)`]
+            return postgres ? [`${name} (PostgreSQL)`] : []
           }),
         )
       ).flat()

@@ -1,6 +1,5 @@
-import type { ComponentLoss, Intent } from '../../../domain/plan.ts'
+import type { ComponentLoss, Finding, Intent } from '../../../domain/plan.ts'
 import type { StatesPerSite } from '../../../driver/capabilities.ts'
-import type { DriverFinding } from '../../../driver/codes.ts'
 import { stateAt } from '../assess/findings-of-site.ts'
 import { codes } from '../codes.ts'
 import { type PatroniState, standbyLeaderIn, writerIn } from '../observe.ts'
@@ -80,7 +79,7 @@ function receivedFrom(
 }
 
 /** A failover to the site that holds the most loses the least. Pure. */
-export const anotherAhead = (component: Database, states: States, intent: Intent): DriverFinding[] =>
+export const anotherAhead = (component: Database, states: States, intent: Intent): Finding[] =>
   farther(component, states, intent).map(({ site, bytes }) =>
     codes.finding('patroni-another-ahead', component, {
       severity: 'warning',

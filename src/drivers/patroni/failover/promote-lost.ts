@@ -65,8 +65,10 @@ const lastSeenVaries: Varies = (planned, now) => {
   return then !== undefined && since !== undefined && (then === null || since === null || then <= since)
 }
 /** undefined: no position at all. */
-const positionIn = (value: Json | undefined): bigint | null | undefined =>
-  value === null ? null : ((typeof value === 'string' ? parseLsn(value) : null) ?? undefined)
+const positionIn = (value: Json | undefined): bigint | null | undefined => {
+  if (value === null) return null
+  return typeof value === 'string' ? (parseLsn(value) ?? undefined) : undefined
+}
 
 export const promoteLost: Action<PatroniSpec, OfLostPromotion, Forked> = {
   name: 'promote-lost',

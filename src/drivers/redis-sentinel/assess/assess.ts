@@ -1,8 +1,7 @@
 import type { Gap } from '../../../domain/observed.ts'
-import type { Intent } from '../../../domain/plan.ts'
+import type { Finding, Intent } from '../../../domain/plan.ts'
 import type { Assessment } from '../../../driver/assessment.ts'
 import type { Assesses } from '../../../driver/capabilities.ts'
-import type { DriverFinding } from '../../../driver/codes.ts'
 import { codes } from '../codes.ts'
 import { bestReplicaIn, masterIn, mastersIn, sentinelsIn } from '../observe.ts'
 import { type Group, groupNamed, groupSiteOf, type RedisSentinelSpec } from '../spec.ts'
@@ -21,7 +20,7 @@ const ofSites = (
   states: States,
   purposeOf: (site: string) => Purpose,
   { stack, activeSite }: Assessment,
-): DriverFinding[] => [
+): Finding[] => [
   ...stack.sites.flatMap(({ name }) => [
     ...findingsOfSite(component, name, states, purposeOf(name), activeSite),
     ...findingsOfPair(component, states, name, purposeOf(name), activeSite),
@@ -29,7 +28,7 @@ const ofSites = (
   ...twoSites(component, states, purposeOf, activeSite),
 ]
 
-function assessSwitchover(component: Group, states: States, { from, to }: Intent, around: Assessment): DriverFinding[] {
+function assessSwitchover(component: Group, states: States, { from, to }: Intent, around: Assessment): Finding[] {
   const purposes: ReadonlyMap<string, Purpose> = new Map([
     [from, 'source'],
     [to, 'target'],
@@ -39,7 +38,7 @@ function assessSwitchover(component: Group, states: States, { from, to }: Intent
 }
 
 /** Of the site that takes over alone: a minority of Sentinels carries out a failover that it is asked for. */
-function assessFailover(component: Group, states: States, { to }: Intent, { activeSite }: Assessment): DriverFinding[] {
+function assessFailover(component: Group, states: States, { to }: Intent, { activeSite }: Assessment): Finding[] {
   return [
     ...findingsOfSite(component, to, states, 'taking-over', activeSite).filter(
       // Its own master is the lost one.
@@ -49,12 +48,7 @@ function assessFailover(component: Group, states: States, { to }: Intent, { acti
   ]
 }
 
-function assessRejoin(
-  component: Group,
-  states: States,
-  { from, to }: Intent,
-  { activeSite }: Assessment,
-): DriverFinding[] {
+function assessRejoin(component: Group, states: States, { from, to }: Intent, { activeSite }: Assessment): Finding[] {
   const former = stateAt(states, to)
   const masters = former === null ? [] : mastersIn(former)
   const say = sayOf(component, to, 'coming-back')
@@ -86,7 +80,7 @@ function twoSites(
   states: States,
   purposeOf: (site: string) => Purpose,
   activeSite: string | null,
-): DriverFinding[] {
+): Finding[] {
   const all = Object.entries(states).flatMap(([site, seen]) =>
     seen.kind === 'answering' ? mastersIn(seen.state).map(([name]) => ({ site, name })) : [],
   )
@@ -102,7 +96,7 @@ function twoSites(
 }
 
 /** What SENTINEL FAILOVER would answer NOGOODSLAVE for, as far as it can be seen before (sentinelSelectSlave). */
-function promotable(component: Group, states: States, to: string, purpose: Purpose): DriverFinding[] {
+function promotable(component: Group, states: States, to: string, purpose: Purpose): Finding[] {
   const state = stateAt(states, to)
   if (state === null) return []
   const say = sayOf(component, to, purpose)
@@ -119,7 +113,8 @@ function promotable(component: Group, states: States, to: string, purpose: Purpo
     ]
   const [name, replica] = best
   const known = sentinelsIn(state).flatMap(([, sentinel]) => sentinel.replicas)
-  const down = known.some(({ flags }) => flags.includes('s_down')) && !replica.linked
+  const isDown = known.some(({ flags }) => flags.includes('s_down')) && !replica.linked
+  const downSaid = isDown ? ', and Sentinel takes it for down' : ''
   return [
     ...(sentinelsIn(state).length === 0
       ? [
@@ -137,7 +132,7 @@ function promotable(component: Group, states: States, to: string, purpose: Purpo
       ? [
           say(
             'sentinel-no-good-replica',
-            `${name} was being filled when its master was lost${down ? ', and Sentinel takes it for down' : ''}: its data are not whole`,
+            `${name} was being filled when its master was lost${downSaid}: its data are not whole`,
             'Another site may have them.',
           ),
         ]

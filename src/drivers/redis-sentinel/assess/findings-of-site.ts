@@ -1,5 +1,6 @@
+import type { Finding } from '../../../domain/plan.ts'
 import type { StatesPerSite } from '../../../driver/capabilities.ts'
-import type { DriverFinding, FindingText } from '../../../driver/codes.ts'
+import type { FindingText } from '../../../driver/codes.ts'
 import { codes } from '../codes.ts'
 import { answeringIn, bestReplicaIn, type GroupState, masterIn, mastersIn, sentinelsIn } from '../observe.ts'
 import {
@@ -27,7 +28,7 @@ export type Say = (
   what: string,
   next: string,
   more?: Pick<FindingText, 'unanswered'>,
-) => DriverFinding
+) => Finding
 export const sayOf =
   (component: Group, site: string, purpose: Purpose): Say =>
   (code, what, next, more = {}) =>
@@ -40,7 +41,7 @@ export function findingsOfSite(
   states: States,
   purpose: Purpose,
   activeSite: string | null,
-): DriverFinding[] {
+): Finding[] {
   const seen = states[site]
   const say = sayOf(component, site, purpose)
   if (seen?.kind !== 'answering')
@@ -61,7 +62,7 @@ export function findingsOfSite(
   ]
 }
 
-function ofRedis(component: Group, site: string, state: GroupState, say: Say): DriverFinding[] {
+function ofRedis(component: Group, site: string, state: GroupState, say: Say): Finding[] {
   const answering = answeringIn(state)
   const silent = Object.entries(state.redis).flatMap(([name, one]) =>
     one.is === 'silent' ? [{ name, why: one.why }] : [],
@@ -98,7 +99,7 @@ function ofRedis(component: Group, site: string, state: GroupState, say: Say): D
         ? [
             say(
               'sentinel-link-down',
-              `${name} is not connected to ${nameOfAddress(component, follows ?? '')}${filling ? ': it is being filled' : ''}`,
+              `${name} is not connected to ${nameOfAddress(component, follows ?? '')}${fillingSaid(filling)}`,
               `Look at the log of ${name}; masterauth and the network to its master.`,
             ),
           ]
@@ -116,13 +117,7 @@ function ofRedis(component: Group, site: string, state: GroupState, say: Say): D
   ]
 }
 
-function ofRole(
-  component: Group,
-  site: string,
-  state: GroupState,
-  activeSite: string | null,
-  say: Say,
-): DriverFinding[] {
+function ofRole(component: Group, site: string, state: GroupState, activeSite: string | null, say: Say): Finding[] {
   const masters = mastersIn(state)
   const names = masters.map(([name]) => name).join(' and ')
   if (masters.length > 1)
@@ -168,7 +163,7 @@ function ofPriorities(
   state: GroupState,
   activeSite: string | null,
   say: Say,
-): DriverFinding[] {
+): Finding[] {
   if (activeSite === null) return []
   const answering = answeringIn(state)
   if (site !== activeSite) {
@@ -196,7 +191,7 @@ function ofPriorities(
     : []
 }
 
-function ofSentinels(component: Group, site: string, state: GroupState, states: States, say: Say): DriverFinding[] {
+function ofSentinels(component: Group, site: string, state: GroupState, states: States, say: Say): Finding[] {
   const answering = sentinelsIn(state)
   const { group } = component.spec
   const declared = Object.keys(state.sentinels)
@@ -290,7 +285,7 @@ export function findingsOfPair(
   site: string,
   purpose: Purpose,
   activeSite: string | null,
-): DriverFinding[] {
+): Finding[] {
   if (activeSite === null || site === activeSite) return []
   const [from, to] = [stateAt(states, activeSite), stateAt(states, site)]
   const source = from === null ? null : masterIn(from)
@@ -298,7 +293,7 @@ export function findingsOfPair(
   if (source === null || target === null) return []
   const say = sayOf(component, site, purpose)
   const [[sourceName, master], [targetName, replica]] = [source, target]
-  const found: DriverFinding[] = []
+  const found: Finding[] = []
   if (replica.linked && replica.history !== master.history)
     found.push(
       say(
@@ -337,3 +332,5 @@ export function findingsOfPair(
 
 /** Bytes that are received within seconds, with writes refused. */
 const FARTHEST = 16 * 1024 * 1024
+
+const fillingSaid = (filling: boolean): string => (filling ? ': it is being filled' : '')
