@@ -199,9 +199,12 @@ export function keysBelow({ spec }: Database): string {
 /** `standby_cluster` of a site that follows another one, as the configuration of Patroni has it. */
 export function standbyClusterOf(component: Database, follower: string, followed: string): JsonObject {
   const places = Object.values(siteSpecOf(component, followed).members).map(({ postgres }) => placeOf(postgres))
+  const ports = new Set(places.map(({ port }) => port))
   return {
     host: places.map(({ host }) => host).join(','),
-    port: places.map(({ port }) => port).join(','),
+    // libpq takes one port for all hosts. Patroni 4.1.4 writes the text into its password file as it is, and libpq finds
+    // no password in a line with `5432,5432` (`_pgpass_content` in config.py; measured).
+    port: ports.size === 1 ? [...ports].join() : places.map(({ port }) => port).join(','),
     primary_slot_name: slotOf(component, follower),
     create_replica_methods: ['basebackup'],
   }

@@ -130,7 +130,7 @@ describe('what the stack file declares for Patroni', () => {
     const standby = standbyClusterOf(component, 'dc-b', 'dc-a')
     expect(standby).toEqual({
       host: '10.1.0.11,10.1.0.12',
-      port: '5432,5432',
+      port: '5432',
       primary_slot_name: 'dc_b',
       create_replica_methods: ['basebackup'],
     })
