@@ -15,7 +15,7 @@ const run = promisify(execFile)
 export const GROUP = 'mymaster'
 /** Of the user that Standby logs in as, with the rights that docs/drivers/redis-sentinel.md names, and no key. */
 export const REDIS_LOGIN = { user: 'standby', password: 'of redis, with "quotes"' } as const
-const RIGHTS = '+info +config|get +config|set +config|rewrite +replicaof +ping +role'
+const RIGHTS = '+info +config|get +config|set +config|rewrite +replicaof +echo +role'
 /** Of the user that replicas, Sentinels and applications log in as. */
 export const SERVERS_LOGIN = { user: 'servers', password: 'of the servers' } as const
 export const SENTINEL_PASSWORD = 'of-the-sentinels'

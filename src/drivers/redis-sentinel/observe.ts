@@ -71,7 +71,7 @@ type Silent = { readonly is: 'silent'; readonly why: string }
 
 export async function askRedis(component: Group, site: string, name: string, asking: Asking): Promise<RedisView> {
   const replies = await ask(component, { kind: 'redis', site, name }, REDIS_COMMANDS, asking)
-  return redisIn(replies) ?? { is: 'silent', why: `${name} answers as no Redis does: ${replies[1]?.slice(0, 80)}` }
+  return redisIn(replies) ?? { is: 'silent', why: `${name} answers as no Redis does: ${replies[3]?.slice(0, 80)}` }
 }
 export async function askSentinel(component: Group, site: string, name: string, asking: Asking): Promise<SentinelView> {
   const { group } = component.spec

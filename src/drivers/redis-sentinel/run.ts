@@ -77,7 +77,8 @@ const NO_FILE = 'ERR The server is running without a config file'
 /** More replicas than anybody has: every write is refused with NOREPLICAS. */
 export const CLOSED = 1_000
 
-export const isClosed = ({ minReplicasToWrite }: RedisServer): boolean => minReplicasToWrite >= CLOSED
+export const isClosed = ({ minReplicasToWrite, minReplicasMaxLag }: RedisServer): boolean =>
+  minReplicasToWrite >= CLOSED && minReplicasMaxLag > 0
 
 /** Where a Redis differs from what its file should say while `activeSite` is active; empty: nowhere. Pure. */
 export function differencesOf(

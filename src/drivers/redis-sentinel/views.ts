@@ -11,6 +11,8 @@ export interface RedisServer {
   readonly historyBefore: string
   /** Of a master: what it has written to its history; of a replica: what it has received. Bytes. */
   readonly offset: number
+  /** Where it left the history before, when it was promoted: bytes; null: it has none. */
+  readonly leftAt: number | null
   /** Of a replica: the address of its master. */
   readonly follows: string | null
   /** Of a replica: whether it is connected, and whether it is being filled. */
@@ -24,6 +26,8 @@ export interface RedisServer {
   readonly replicas: readonly AttachedReplica[]
   readonly priority: number
   readonly minReplicasToWrite: number
+  /** Seconds; 0: `min-replicas-to-write` has no effect. */
+  readonly minReplicasMaxLag: number
   readonly appendOnly: boolean
   /** Whether it writes RDB files by itself. */
   readonly saves: boolean
@@ -59,25 +63,33 @@ export interface KnownReplica {
   readonly linked: boolean
 }
 
-/** What one Redis is asked. INFO of Redis 6.2 and 7 alike. */
+/**
+ * What one Redis is asked, in this order. INFO of Redis 6.2 and 7 alike. Whether it refuses writes comes before the
+ * offset: an offset that was read before would lack what was acknowledged until the refusal.
+ */
 export const REDIS_COMMANDS = [
+  ['CONFIG', 'GET', 'min-replicas-to-write'],
+  ['CONFIG', 'GET', 'min-replicas-max-lag'],
   ['INFO', 'server'],
   ['INFO', 'replication'],
   ['INFO', 'persistence'],
   ['CONFIG', 'GET', 'replica-priority'],
-  ['CONFIG', 'GET', 'min-replicas-to-write'],
   ['CONFIG', 'GET', 'appendonly'],
   ['CONFIG', 'GET', 'save'],
 ] as const
 
 /** Reads the answers to {@link REDIS_COMMANDS}; null where they are none of a Redis. Pure. */
 export function redisIn(replies: readonly string[]): RedisServer | null {
-  const [server = '', replication = '', persistence = '', ...settings] = replies
+  const [minReplicas = '', maxLag = '', server = '', replication = '', persistence = '', ...others] = replies
   const [about, fields, kept] = [infoFields(server), infoFields(replication), infoFields(persistence)]
   const role = fields.get('role')
   if (role !== 'master' && role !== 'slave') return null
-  const config = new Map(settings.flatMap((reply) => recordsIn(`${reply}\n`, '').flatMap((one) => [...one])))
+  const config = new Map(
+    [minReplicas, maxLag, ...others].flatMap((reply) => recordsIn(`${reply}\n`, '').flatMap((one) => [...one])),
+  )
   const isMaster = role === 'master'
+  // One beyond its last byte; -1 where there is none (shiftReplicationId in replication.c).
+  const second = Number(fields.get('second_repl_offset') ?? '-1')
   // Each is -1 where the other one counts (replication.c, genRedisInfoString).
   const secondsOf = (name: string): number | null => {
     const value = Number(fields.get(name) ?? '-1')
@@ -91,6 +103,7 @@ export function redisIn(replies: readonly string[]): RedisServer | null {
     history: fields.get('master_replid') ?? '',
     historyBefore: fields.get('master_replid2') ?? '',
     offset: Number(fields.get(isMaster ? 'master_repl_offset' : 'slave_repl_offset') ?? 0),
+    leftAt: second > 0 ? second - 1 : null,
     follows: isMaster ? null : `${fields.get('master_host')}:${fields.get('master_port')}`,
     linked: fields.get('master_link_status') === 'up',
     filling: fields.get('master_sync_in_progress') === '1',
@@ -99,6 +112,7 @@ export function redisIn(replies: readonly string[]): RedisServer | null {
     replicas: attachedReplicas(fields),
     priority: Number(config.get('replica-priority') ?? Number.NaN),
     minReplicasToWrite: Number(config.get('min-replicas-to-write') ?? Number.NaN),
+    minReplicasMaxLag: Number(config.get('min-replicas-max-lag') ?? Number.NaN),
     appendOnly: config.get('appendonly') === 'yes',
     saves: (config.get('save') ?? '') !== '',
     loading: kept.get('loading') === '1',

@@ -21,6 +21,11 @@ export interface Asking {
 
 /** Stands between the answers of one call: redis-cli prints no other mark. */
 const MARK = '--standby--'
+/**
+ * What answers with the mark. A Redis that loads its data, or is cut off and has `replica-serve-stale-data no`, answers
+ * ECHO and no PING; a Sentinel knows PING alone.
+ */
+const MARKED_BY = { redis: 'ECHO', sentinel: 'PING' } as const
 /** As Redis refuses a login or a command, and as redis-cli says it of its own AUTH. */
 const DENIED = /^(?:AUTH failed: )?((?:NOAUTH|WRONGPASS|NOPERM) .*)$/m
 /** redis-cli waits no longer for a server that does not answer; a Redis that is loaded answers in milliseconds. */
@@ -43,7 +48,7 @@ export async function ask(
   const where = `${server.site} ${place.host} (${server.name})`
   const loginSpec = spec[server.kind]
   const password = await passwordOf(loginSpec, server, context)
-  const lines = commands.flatMap((words) => [words.map(word).join(' '), `PING ${MARK}`])
+  const lines = commands.flatMap((words) => [words.map(word).join(' '), `${MARKED_BY[server.kind]} ${MARK}`])
   const hosts = context.platform(HOSTS, siteNamed(context, server.site))
   const answer = await hosts.run(place.host, commandLine(component, place, loginSpec, password !== null), {
     stdin: `${[...(password === null ? [] : [password]), ...lines].join('\n')}\n`,

@@ -13,7 +13,7 @@ import {
   redisAt,
   redisOf,
 } from '../spec.ts'
-import { isMoving } from '../views.ts'
+import { isMoving, type RedisServer } from '../views.ts'
 import { type Purpose, severityOf } from './severities.ts'
 
 export type States = StatesPerSite<GroupState>
@@ -85,35 +85,49 @@ function ofRedis(component: Group, site: string, state: GroupState, say: Say): F
         { unanswered: true },
       ),
     ),
-    ...answering.flatMap(([name, { role, linked, minReplicasToWrite, appendOnly, saves, follows, filling }]) => [
-      ...(minReplicasToWrite > minReplicasOf(component, site, name)
-        ? [
-            say(
-              'sentinel-left-closed',
-              `${name} demands ${minReplicasToWrite} replicas for a write, and ${minReplicasOf(component, site, name)} are declared: a move that was interrupted closed it`,
-              `Finish or take back the run; or, where none is open, on its host: redis-cli CONFIG SET min-replicas-to-write ${minReplicasOf(component, site, name)}`,
-            ),
-          ]
-        : []),
-      ...(role === 'replica' && !linked
-        ? [
-            say(
-              'sentinel-link-down',
-              `${name} is not connected to ${nameOfAddress(component, follows ?? '')}${fillingSaid(filling)}`,
-              `Look at the log of ${name}; masterauth and the network to its master.`,
-            ),
-          ]
-        : []),
-      ...(role === 'master' && !appendOnly && !saves
-        ? [
-            say(
-              'sentinel-empties-replicas',
-              `${name} keeps nothing on disk: restarted before Sentinel has noticed, it comes back empty and empties every replica`,
-              'Set appendonly yes, or do not let its unit restart it (Restart=no).',
-            ),
-          ]
-        : []),
-    ]),
+    ...answering.flatMap(([name, server]) => ofAnswering(component, site, name, server, say)),
+  ]
+}
+
+function ofAnswering(component: Group, site: string, name: string, server: RedisServer, say: Say): Finding[] {
+  const { role, linked, minReplicasToWrite, minReplicasMaxLag, appendOnly, saves, follows, filling } = server
+  return [
+    ...(minReplicasMaxLag === 0
+      ? [
+          say(
+            'sentinel-cannot-close',
+            `${name} has min-replicas-max-lag 0: it accepts writes whatever min-replicas-to-write says, and a move could not close it`,
+            `On its host: redis-cli CONFIG SET min-replicas-max-lag 10, and CONFIG REWRITE`,
+          ),
+        ]
+      : []),
+    ...(minReplicasToWrite > minReplicasOf(component, site, name)
+      ? [
+          say(
+            'sentinel-left-closed',
+            `${name} demands ${minReplicasToWrite} replicas for a write, and ${minReplicasOf(component, site, name)} are declared: a move that was interrupted closed it`,
+            `Finish or take back the run; or, where none is open, on its host: redis-cli CONFIG SET min-replicas-to-write ${minReplicasOf(component, site, name)}`,
+          ),
+        ]
+      : []),
+    ...(role === 'replica' && !linked
+      ? [
+          say(
+            'sentinel-link-down',
+            `${name} is not connected to ${nameOfAddress(component, follows ?? '')}${fillingSaid(filling)}`,
+            `Look at the log of ${name}; masterauth and the network to its master.`,
+          ),
+        ]
+      : []),
+    ...(role === 'master' && !appendOnly && !saves
+      ? [
+          say(
+            'sentinel-empties-replicas',
+            `${name} keeps nothing on disk: restarted before Sentinel has noticed, it comes back empty and empties every replica`,
+            'Set appendonly yes, or do not let its unit restart it (Restart=no).',
+          ),
+        ]
+      : []),
   ]
 }
 

@@ -5,7 +5,7 @@ export type Purpose = 'status' | 'third' | 'source' | 'target' | 'taking-over' |
 
 const ANY_END = ['sentinel-redis-silent', 'sentinel-failover-runs', 'sentinel-two-masters', 'sentinel-refused']
 const BLOCKING: Readonly<Record<Exclude<Purpose, 'status' | 'third'>, ReadonlySet<string>>> = {
-  source: new Set([...ANY_END, 'sentinel-no-master', 'sentinel-left-closed']),
+  source: new Set([...ANY_END, 'sentinel-no-master', 'sentinel-left-closed', 'sentinel-cannot-close']),
   target: new Set([
     ...ANY_END,
     'sentinel-silent',
@@ -21,7 +21,7 @@ const BLOCKING: Readonly<Record<Exclude<Purpose, 'status' | 'third'>, ReadonlySe
   ]),
   'taking-over': new Set([...ANY_END, 'sentinel-silent', 'sentinel-no-good-replica']),
   active: new Set([...ANY_END, 'sentinel-no-master']),
-  'coming-back': new Set(['sentinel-redis-silent', 'sentinel-failover-runs']),
+  'coming-back': new Set(['sentinel-redis-silent', 'sentinel-failover-runs', 'sentinel-cannot-close']),
 }
 /** What is worth knowing, and hurts nothing as it stands. */
 const MINOR = new Set(['sentinel-active-may-not-win', 'sentinel-versions-differ', 'sentinel-persistence-differs'])

@@ -5,6 +5,7 @@ import type { StatesPerSite } from '../../../driver/capabilities.ts'
 import { parametersOf } from '../../../driver/parameters.ts'
 import type { Proof } from '../../../driver/proofs.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
+import { codes } from '../codes.ts'
 import { answeringIn, type GroupState, mastersIn } from '../observe.ts'
 import { CLOSED, type GroupRun, isClosed, redisAtSite, setSetting, siteOf, writeFile } from '../run.ts'
 import { atEachRedis } from '../runbook.ts'
@@ -25,10 +26,13 @@ export const closeStep = (component: Group, { from }: Intent): DriverStep<Nothin
     parameters: {},
   })
 
-/** A former active site that still answers. Nothing where no Redis of it is a master. Pure. */
+/**
+ * A former active site that still answers. Nothing where every Redis of it answers, and none is a master: one that is
+ * silent may be the master. Pure.
+ */
 export function fenceSteps(component: Group, states: StatesPerSite<GroupState>, { from }: Intent): DriverStep[] {
   const seen = states[from]
-  return seen?.kind === 'answering' && mastersIn(seen.state).length > 0
+  return seen?.kind === 'answering' && (mastersIn(seen.state).length > 0 || silentIn(seen.state.redis).length > 0)
     ? [
         planStep(fence, from, {
           ...SHORT,
@@ -83,14 +87,24 @@ const behaviourOf = ({ inFile, waitsForSilent }: Closing): Plain<RedisSentinelSp
   async done(run: Run): Promise<Seen<ClosedSite, never>> {
     const redis = await redisAtSite(run, siteOf(run))
     const answering = answeringIn({ redis })
+    const unable = answering.filter(([, { minReplicasMaxLag }]) => minReplicasMaxLag === 0).map(([name]) => name)
+    if (unable.length > 0)
+      return {
+        is: 'failed',
+        code: codes.code['sentinel-cannot-close'],
+        why: `${unable.join(', ')} has min-replicas-max-lag 0, and accepts writes whatever min-replicas-to-write says`,
+        next: 'CONFIG SET min-replicas-max-lag 10 and CONFIG REWRITE there, and plan again.',
+      }
     const open = answering.filter(([, server]) => !isClosed(server))
     if (open.length > 0)
       return { is: 'pending', waitingFor: `${open.map(([name]) => name).join(', ')} to refuse writes` }
     const [first, ...more] = mastersIn({ redis })
     if (answering.length === 0) return { is: 'unknown', why: `no Redis of ${siteOf(run)} answers` }
     if (more.length > 0) return { is: 'pending', waitingFor: `Sentinel to leave one master on ${siteOf(run)}` }
+    // Until then its history and its offset are not those of its data.
+    if (first?.[1].loading === true) return { is: 'pending', waitingFor: `${first[0]} to have loaded its data` }
     // Sentinel may be about to promote one of the others.
-    const silent = Object.entries(redis).flatMap(([name, { is }]) => (is === 'silent' ? [name] : []))
+    const silent = silentIn(redis)
     if (waitsForSilent && first === undefined && silent.length > 0)
       return {
         is: 'pending',
@@ -115,16 +129,26 @@ const behaviourOf = ({ inFile, waitsForSilent }: Closing): Plain<RedisSentinelSp
         if (isClosed(server)) await setMinReplicas(run, name, minReplicasOf(run.component, siteOf(run), name), inFile)
     },
     async undone(run: Run) {
-      const closed = answeringIn({ redis: await redisAtSite(run, siteOf(run)) }).filter(([, server]) =>
-        isClosed(server),
-      )
-      return closed.length === 0
-        ? { is: 'done', proof: {} }
-        : { is: 'pending', waitingFor: `${closed.map(([name]) => name).join(', ')} to accept writes again` }
+      const redis = await redisAtSite(run, siteOf(run))
+      const answering = answeringIn({ redis })
+      if (answering.length === 0) return { is: 'unknown', why: `no Redis of ${siteOf(run)} answers` }
+      const closed = answering.filter(([, server]) => isClosed(server)).map(([name]) => name)
+      if (closed.length > 0) return { is: 'pending', waitingFor: `${closed.join(', ')} to accept writes again` }
+      // It may be the master, and closed still.
+      const silent = silentIn(redis)
+      return mastersIn({ redis }).length === 0 && silent.length > 0
+        ? {
+            is: 'pending',
+            waitingFor: `${silent.join(', ')} to answer: no other Redis of ${siteOf(run)} is the master`,
+          }
+        : { is: 'done', proof: {} }
     },
   },
 })
 const SETTING = 'min-replicas-to-write'
+
+const silentIn = (redis: GroupState['redis']): string[] =>
+  Object.entries(redis).flatMap(([name, { is }]) => (is === 'silent' ? [name] : []))
 
 async function closeAll(run: Run, inFile: boolean): Promise<void> {
   for (const [name, server] of answeringIn({ redis: await redisAtSite(run, siteOf(run)) }))

@@ -18,7 +18,7 @@ import {
   siteOf,
 } from '../run.ts'
 import { atEachSentinel, atServer } from '../runbook.ts'
-import type { Group, RedisSentinelSpec } from '../spec.ts'
+import { type Group, minReplicasOf, type RedisSentinelSpec } from '../spec.ts'
 import { isMoving, type RedisServer } from '../views.ts'
 import { tell } from '../wire.ts'
 import { type ClosedSite, fence } from './close.ts'
@@ -73,7 +73,10 @@ export const promote: Action<RedisSentinelSpec, OfPromotion, Promoted> = {
   parameters: parametersOf<OfPromotion>({ chosen: TEXT, former: TEXT }),
   behaviour: {
     is: 'plain',
-    done: (run: GroupRun<OfPromotion>) => promotionSeen(run),
+    async done(run: GroupRun<OfPromotion>) {
+      const { chosen } = run.step.parameters
+      return promotionOf(chosen, await redisOfRun(run, siteOf(run), chosen))
+    },
     apply: (run: GroupRun<OfPromotion>) => handOver(run),
     // Sentinel gives up by itself after failover-timeout, and then needs to be asked again.
     nudge: { every: seconds(5), send: (run: GroupRun<OfPromotion>) => handOver(run) },
@@ -92,8 +95,10 @@ export const promoteLost: Action<RedisSentinelSpec, OfLostPromotion, Promoted & 
   behaviour: {
     is: 'plain',
     async done(run: GroupRun<OfLostPromotion>) {
-      const seen = await promotionSeen(run)
-      return seen.is === 'done' ? { is: 'done', proof: { ...seen.proof, loss: lossOf(run, seen.proof) } } : seen
+      const { chosen } = run.step.parameters
+      const server = await redisOfRun(run, siteOf(run), chosen)
+      const seen = promotionOf(chosen, server)
+      return seen.is === 'done' ? { is: 'done', proof: { ...seen.proof, loss: lossOf(run, server) } } : seen
     },
     apply: (run: GroupRun<OfLostPromotion>) => askForFailover(run),
     nudge: { every: seconds(5), send: (run: GroupRun<OfLostPromotion>) => askForFailover(run) },
@@ -118,11 +123,11 @@ function promotingByHand<Parameters extends OfPromotion | OfLostPromotion>(): By
   }
 }
 
-async function promotionSeen(run: GroupRun<OfPromotion> | GroupRun<OfLostPromotion>): Promise<Seen<Promoted, never>> {
-  const { chosen } = run.step.parameters
-  const server = await redisOfRun(run, siteOf(run), chosen)
+/** A master that refuses every write serves nobody: an earlier move may have left it closed. Pure. */
+function promotionOf(chosen: string, server: RedisServer): Seen<Promoted, never> {
   if (server.role !== 'master') return { is: 'pending', waitingFor: `Sentinel to promote ${chosen}` }
-  return { is: 'done', proof: { master: chosen, offset: server.offset } }
+  if (isClosed(server)) return { is: 'pending', waitingFor: `${chosen} to accept writes` }
+  return { is: 'done', proof: { master: chosen, offset: server.leftAt ?? server.offset } }
 }
 
 /**
@@ -155,11 +160,14 @@ async function sameAs(
 
 async function askForFailover(run: GroupRun<OfPromotion> | GroupRun<OfLostPromotion>): Promise<void> {
   const site = siteOf(run)
+  const { chosen } = run.step.parameters
+  const server = await redisOfRun(run, site, chosen)
+  if (isClosed(server))
+    await setSetting(run, site, chosen, 'min-replicas-to-write', minReplicasOf(run.component, site, chosen))
+  // Asked once more, Sentinel would move the master away again.
+  if (server.role === 'master') return
   const [name, sentinel] = await sentinelOfRun(run, site)
   if (isMoving(sentinel)) return
-  // Asked once more, Sentinel would move the master away again.
-  const { role } = await redisOfRun(run, site, run.step.parameters.chosen)
-  if (role === 'master') return
   await tell(
     run.component,
     { kind: 'sentinel', site, name },
@@ -169,26 +177,32 @@ async function askForFailover(run: GroupRun<OfPromotion> | GroupRun<OfLostPromot
   )
 }
 
-/** Exact where the old master was closed first, and is seen; else from its last sign of life. */
-function lossOf(run: GroupRun<OfLostPromotion>, { offset }: Promoted): MeasuredLoss {
+/**
+ * Exact where the old master was closed first, and the new one went on from its history; else from its last sign of
+ * life. By the offset at which the new one left that history: its own offset grows from then on.
+ */
+function lossOf(run: GroupRun<OfLostPromotion>, { historyBefore, leftAt, offset }: RedisServer): MeasuredLoss {
   const { chosen, fenced, silentFor } = run.step.parameters
   const reference: StepReference<ClosedSite> = { id: fenced }
   const closed = run.proofOf(reference)
-  if (closed?.offset != null) {
-    const bytes = Math.max(0, closed.offset - offset)
+  if (closed?.offset != null && leftAt !== null && closed.history === historyBefore) {
+    const bytes = Math.max(0, closed.offset - leftAt)
     return {
       of: 'cache',
       bytes: [bytes, bytes],
       seconds: bytes === 0 ? [0, 0] : [0, silentFor],
       lastCommitAt: null,
-      why: `${closed.master} was closed at the offset ${closed.offset}, and ${chosen} goes on from ${offset}`,
+      why: `${closed.master} was closed at the offset ${closed.offset}, and ${chosen} goes on from ${leftAt}`,
     }
   }
+  const unknown = { of: 'cache', bytes: [0, null], seconds: [0, silentFor], lastCommitAt: null } as const
+  if (closed?.offset != null)
+    return {
+      ...unknown,
+      why: `${closed.master} was closed at the offset ${closed.offset}, and ${chosen} goes on from another history: what it lacks is not known`,
+    }
   return {
-    of: 'cache',
-    bytes: [0, null],
-    seconds: [0, silentFor],
-    lastCommitAt: null,
-    why: `the lost master is silent: what it acknowledged after ${chosen} last heard of it is not known; ${chosen} goes on from the offset ${offset}`,
+    ...unknown,
+    why: `the lost master is silent: what it acknowledged after ${chosen} last heard of it is not known; ${chosen} goes on from the offset ${leftAt ?? offset}`,
   }
 }

@@ -139,6 +139,8 @@ function scriptOf(
   const [control, unit] = [controlOf(component), unitOf(component, site, name)]
   return [
     'set -e',
+    // The file holds passwords.
+    'umask 077',
     `case "$(${control} is-active ${unit})" in active|activating|reloading|deactivating) exit ${RUNS};; esac`,
     // As Redis writes it; slaveof is its older name.
     `sed -e '/^[[:space:]]*\\(replicaof\\|slaveof\\)[[:space:]]/d' '${file}' >'${file}.standby'`,

@@ -65,6 +65,30 @@ describe('the observation of a real group of Redis with Sentinels over three sit
     expect(codes).toEqual(['sentinel-left-closed', 'sentinel-passive-may-win'])
   }, 60_000)
 
+  test('finds a Redis that no move could close: Redis ignores min-replicas-to-write with min-replicas-max-lag 0', async () => {
+    const node = world.node('cache-a1')
+    await node.command('CONFIG', 'SET', 'min-replicas-max-lag', '0')
+    await node.command('CONFIG', 'SET', 'min-replicas-to-write', '1000')
+    const taken = await node.command('SET', 'although', '1')
+    const codes = found(await observeAll(world)).map((line) => line.split(':')[0])
+    await node.command('CONFIG', 'SET', 'min-replicas-max-lag', '10')
+    const refused = await node.command('SET', 'although', '2')
+    await node.command('CONFIG', 'SET', 'min-replicas-to-write', '0')
+    expect([taken, refused.split(' ')[0]]).toEqual(['OK', 'NOREPLICAS'])
+    expect(codes).toEqual(['sentinel-cannot-close', 'sentinel-left-closed'])
+  }, 60_000)
+
+  test('sees a replica that is cut off and serves no stale data: it could still be promoted', async () => {
+    const node = world.node('cache-b1')
+    await node.command('CONFIG', 'SET', 'replica-serve-stale-data', 'no')
+    await node.command('REPLICAOF', '127.0.0.1', '1')
+    const seen = (await observeAll(world))[B]
+    await node.command('CONFIG', 'SET', 'replica-serve-stale-data', 'yes')
+    expect(seen).toMatchObject({
+      state: { redis: { 'cache-b1': { is: 'answering', role: 'replica', linked: false } } },
+    })
+  }, 60_000)
+
   test('finds two masters, and the Sentinels without a quorum', async () => {
     await world.node('sentinel-b').kill()
     await world.node('sentinel-c').kill()
