@@ -3,6 +3,8 @@ import { quoted } from '../../driver/manual.ts'
 import { HOSTS } from '../../platform/hosts/client.ts'
 import { type ControlData, parseControlData } from '../../systems/postgres/control-data.ts'
 import type { ServerShell } from '../../systems/postgres/decode-divergence.ts'
+import { type Fork, forksInFile } from '../../systems/postgres/timeline-history.ts'
+import { historyName } from '../../systems/postgres/wal.ts'
 import { type Milliseconds, seconds } from '../../values/duration.ts'
 import { codes } from './codes.ts'
 import { controlOf, type Database, memberOf, siteSpecOf, unitOf } from './spec.ts'
@@ -129,6 +131,16 @@ export async function controlDataOf(
 ): Promise<ControlData | null> {
   const answer = await host.shell('pg_controldata', [], deadline)
   return answer.code === 0 ? parseControlData(answer.stdout) : null
+}
+
+/**
+ * How a server came to its timeline, by its own file, which it writes when it is promoted; empty where it has none.
+ * Patroni copies it into the store in its next loop.
+ */
+export async function historyOnHost(host: MemberHost, timeline: number): Promise<Fork[]> {
+  const script = 'test ! -e "$PGDATA/pg_wal/$0" || cat "$PGDATA/pg_wal/$0"'
+  const answer = await host.shell(script, [historyName(timeline)], seconds(10))
+  return answer.code === 0 ? forksInFile(answer.stdout) : []
 }
 
 /** The hosts of all members of a site, by member. */

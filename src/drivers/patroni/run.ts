@@ -2,11 +2,14 @@ import type { SiteName } from '../../domain/stack.ts'
 import type { Seen, StepRun } from '../../driver/behaviour.ts'
 import type { Proof } from '../../driver/proofs.ts'
 import { asStandbyError } from '../../errors/standby-error.ts'
+import type { Fork } from '../../systems/postgres/timeline-history.ts'
 import { type Milliseconds, seconds } from '../../values/duration.ts'
 import { canonicalJson, isObject, type JsonObject } from '../../values/json.ts'
 import { codes } from './codes.ts'
 import { storeOf } from './dcs/open-store.ts'
 import type { PatroniStore, StoreView } from './dcs/store.ts'
+import { forksOf } from './history.ts'
+import { historyOnHost, hostOf } from './host.ts'
 import { askMembers, followedIn, type PatroniState, reachInto } from './observe.ts'
 import { wakeMember } from './rest-api.ts'
 import { type Database, membersOf, type PatroniSpec, standbyClusterOf } from './spec.ts'
@@ -95,7 +98,8 @@ export async function wake(run: DatabaseRun, site: string, wanted: JsonObject): 
   const asking = { reach: reachInto(site, run.context), signal: run.signal, deadline: SEEN_WITHIN }
   const text = canonicalJson(wanted)
   const isAwake = async (name: string): Promise<boolean> => {
-    for (let waited = 0; waited < SEEN_WITHIN; waited += AGAIN) {
+    const until = performance.now() + SEEN_WITHIN
+    while (performance.now() < until) {
       const read = await wakeMember(run.component, site, name, run.context, asking)
       if (read === null || read === 'refused') return false
       if (canonicalJson(read) === text) return true
@@ -126,6 +130,22 @@ export async function invalidateConfig(run: DatabaseRun, site: string): Promise<
   const { config } = await readStoreOf(run, site)
   // Where somebody else was faster, the revision is another one too.
   await storeOfRun(run, site).replaceConfig(config.value, config.revision)
+}
+
+/**
+ * How a primary came to its timeline: by the store of its site, or by its own file where Patroni has not written it
+ * there yet, or where a number was left out (PostgreSQL takes the next number that its archive does not know). Empty
+ * where neither says it.
+ */
+export async function historyOfPrimary(
+  run: DatabaseRun,
+  site: string,
+  { primary, timeline }: { readonly primary: string; readonly timeline: number },
+): Promise<readonly Fork[]> {
+  const { history } = await readStoreOf(run, site)
+  const last = history.at(-1)
+  if (last !== undefined && last[0] === timeline - 1) return forksOf(history)
+  return historyOnHost(hostOf(run.component, site, primary, run.context, run.signal), timeline)
 }
 
 /** Why Patroni would carry out no change of its configuration; null: it would. Pure. */

@@ -33,9 +33,11 @@ export const assessSwitchover = (
   ])
 }
 
-/** What stands against a failover: of the site that takes over alone. Pure. */
-export const assessFailover = (component: Database, states: States, { to }: Intent, around: Assessment): Finding[] =>
-  findingsOfSite(component, to, states, 'target', around)
+/** What stands against a failover: of the site that takes over, and of what the lost one still says. Pure. */
+export const assessFailover = (component: Database, states: States, { to }: Intent, around: Assessment): Finding[] => [
+  ...findingsOfSite(component, to, states, 'target', around),
+  ...ofPair(component, states, to, 'target', around),
+]
 
 /** What stands against a rejoin: of the active site, and whether the former one can be reached. Pure. */
 export function assessRejoin(component: Database, states: States, { from, to }: Intent, around: Assessment): Finding[] {
@@ -119,12 +121,37 @@ function ofPair(
     found.push(
       say('patroni-history-forked', forked, `Have it follow again: standby failover plan --mode rejoin --to ${site}`),
     )
+  if (purpose === 'third' && source !== null) found.push(...holdsShutdownUp(component, site, source.writesAt, from, to))
   const behind = lagOf(from, to)
   if (forked === null && behind !== null && behind > FARTHEST)
     found.push(
       say('patroni-too-far-behind', `${to.cluster} is ${behind} bytes of WAL behind`, 'Wait until it has caught up.'),
     )
   return found
+}
+
+/**
+ * A server that shuts down in good order ends when every server that streams from it has received its last byte: a
+ * third site that is far behind would keep users shut out for as long as it needs.
+ */
+function holdsShutdownUp(
+  component: Database,
+  site: string,
+  writesAt: number,
+  from: PatroniState,
+  to: PatroniState,
+): Finding[] {
+  const leader = standbyLeaderIn(to)
+  const missing = leader?.replication === 'streaming' ? writesAt - leader.receivedAt : 0
+  if (missing <= FARTHEST) return []
+  return [
+    codes.finding('patroni-too-far-behind', component, {
+      severity: 'blocker',
+      site,
+      what: `${to.cluster} has not received ${missing} bytes of WAL: the shutdown of ${from.cluster} waits until it has, with users shut out`,
+      next: `Wait until it has caught up, or stop Patroni on ${site} until the move has ended.`,
+    }),
+  ]
 }
 
 /** Bytes that are replayed within the patience of a switchover, with users shut out. */

@@ -4,7 +4,7 @@ import type { StatesPerSite } from '../../../driver/capabilities.ts'
 import { isObject } from '../../../values/json.ts'
 import { codes } from '../codes.ts'
 import { answeringIn, headOf, type PatroniState, standbyLeaderIn, writerIn } from '../observe.ts'
-import { isAtLeast, isWritable } from '../rest-api.ts'
+import { isAtLeast, isInRecovery, isWritable } from '../rest-api.ts'
 import { clusterNamed, type Database, otherSites, slotOf, unitOf } from '../spec.ts'
 import { blocks, type Purpose } from './severities.ts'
 
@@ -215,6 +215,14 @@ function ofRole(
     leader === null
       ? `${state.cluster} has no standby leader at this moment`
       : `${leader.name}, the standby leader of ${site}, does not stream (${leader.replication ?? leader.state})`
+  if (!answeringIn(state).some(isInRecovery))
+    return [
+      say(
+        'patroni-unlocked',
+        `no PostgreSQL of ${state.cluster} runs: it follows ${followed}, and nothing there could be promoted`,
+        `Start Patroni on the hosts of ${site}, and look at its log.`,
+      ),
+    ]
   return [
     ...(isActive
       ? [

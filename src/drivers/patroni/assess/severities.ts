@@ -43,6 +43,7 @@ const BLOCKING: Readonly<Record<Exclude<Purpose, 'status' | 'third'>, ReadonlySe
     'patroni-paused',
     'patroni-replay-paused',
     'patroni-sync-alone',
+    'patroni-another-database',
   ]),
   'source-of-clone': new Set([
     'patroni-silent',

@@ -2,6 +2,7 @@ import type { ComponentLoss, Finding, Intent } from '../../../domain/plan.ts'
 import type { StatesPerSite } from '../../../driver/capabilities.ts'
 import { stateAt } from '../assess/findings-of-site.ts'
 import { codes } from '../codes.ts'
+import { partedAt } from '../history.ts'
 import { type PatroniState, standbyLeaderIn, writerIn } from '../observe.ts'
 import { clusterNamed, type Database } from '../spec.ts'
 
@@ -38,6 +39,14 @@ export function predictedLoss(component: Database, states: States, intent: Inten
       bytes: [ahead?.bytes ?? 0, null],
       seconds: [0, seconds],
       why: `${lost} is silent, so the time of its last write is unknown; ${why}`,
+    }
+  const parted = from === null || to === null ? null : partedAt(to.history, from.history)
+  if (parted !== null)
+    return {
+      of: 'writes',
+      bytes: [0, null],
+      seconds: [0, null],
+      why: `${successor} and ${lost} left timeline ${parted.timeline} at different positions: what ${lost} has and ${successor} lacks cannot be counted`,
     }
   const bytes = Math.max(0, writer.writesAt - leader.receivedAt)
   return {

@@ -13,7 +13,7 @@ import { stateAt } from '../assess/findings-of-site.ts'
 import { hostOf } from '../host.ts'
 import { type Promoted, promotionSeen } from '../move/promote.ts'
 import { type PatroniState, writerIn } from '../observe.ts'
-import { type AsSeen, type DatabaseRun, direct, invalidateConfig, readStoreOf, siteOf, wakeAgain } from '../run.ts'
+import { type AsSeen, type DatabaseRun, direct, historyOfPrimary, invalidateConfig, siteOf, wakeAgain } from '../run.ts'
 import { askingAll, directing } from '../runbook.ts'
 import { clusterNamed, type Database, type PatroniSpec } from '../spec.ts'
 import { type Fenced, fence } from './fence.ts'
@@ -80,17 +80,14 @@ export const promoteLost: Action<PatroniSpec, OfLostPromotion, Forked> = {
       const progress = await promotionSeen(run, run.step.parameters.follows, null)
       if (progress.is !== 'done') return progress
       const { timeline, primary } = progress.proof
-      const { history } = await readStoreOf(run, siteOf(run))
-      const last = history.at(-1)
-      // Patroni writes the line in its loop after the promotion.
-      if (last === undefined || last[0] !== timeline - 1)
-        return { is: 'pending', waitingFor: `Patroni to write down where timeline ${timeline} began` }
-      const forkedAt = formatLsn(BigInt(last[1]))
+      const last = (await historyOfPrimary(run, siteOf(run), progress.proof)).at(-1)
+      if (last === undefined) return { is: 'pending', waitingFor: `${primary} to say where timeline ${timeline} began` }
+      const forkedAt = last.at
       return {
         is: 'done',
         proof: {
           ...progress.proof,
-          forkedFrom: last[0],
+          forkedFrom: last.timeline,
           forkedAt,
           loss: lossOf(run, forkedAt, await lastCommitAt(run, primary)),
         },

@@ -3,15 +3,14 @@ import { type Action, type DriverStep, planStep } from '../../../driver/action.t
 import type { Seen, StepReference } from '../../../driver/behaviour.ts'
 import { parametersOf, TEXT } from '../../../driver/parameters.ts'
 import type { Proof } from '../../../driver/proofs.ts'
-import { type Fork, forksInFile } from '../../../systems/postgres/timeline-history.ts'
-import { historyName, parseLsn } from '../../../systems/postgres/wal.ts'
+import type { Fork } from '../../../systems/postgres/timeline-history.ts'
+import { parseLsn } from '../../../systems/postgres/wal.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
 import { codes } from '../codes.ts'
-import { forksOf } from '../history.ts'
-import { hostOf } from '../host.ts'
+import { historyOnHost, hostOf } from '../host.ts'
 import { type PatroniState, standbyLeaderIn, writerIn } from '../observe.ts'
 import { isWritable } from '../rest-api.ts'
-import { type DatabaseRun, type Failed, membersAt, readStoreOf, siteOf, wakeAgain } from '../run.ts'
+import { type DatabaseRun, type Failed, historyOfPrimary, membersAt, siteOf, wakeAgain } from '../run.ts'
 import { askingAll } from '../runbook.ts'
 import { clusterNamed, type Database, type PatroniSpec } from '../spec.ts'
 
@@ -74,7 +73,8 @@ export async function hasFollowed(run: DatabaseRun, followed: string): Promise<S
   const [own, others] = await Promise.all([membersAt(run, site), membersAt(run, followed)])
   const progress = followingOf(own, others, clusterNamed(run.component, site))
   if (progress.is !== 'done') return progress
-  return (await parted(run, followed, progress.proof)) ?? progress
+  const primary = writerIn({ members: others })?.name ?? ''
+  return (await parted(run, followed, progress.proof, primary)) ?? progress
 }
 
 /** By streams and positions; the histories are compared apart. Pure. */
@@ -113,16 +113,13 @@ async function parted(
   run: DatabaseRun,
   followed: string,
   { leader, timeline }: Following,
+  primary: string,
 ): Promise<Failed | Extract<Seen<Following, never>, { readonly is: 'pending' }> | null> {
   if (timeline === 1) return null
-  const { history } = await readStoreOf(run, followed)
-  const theirs = forksOf(history)
-  if (theirs.at(-1)?.timeline !== timeline - 1)
-    return { is: 'pending', waitingFor: `Patroni on ${followed} to write down how it came to timeline ${timeline}` }
-  const host = hostOf(run.component, siteOf(run), leader, run.context, run.signal)
-  const script = 'test ! -e "$PGDATA/pg_wal/$0" || cat "$PGDATA/pg_wal/$0"'
-  const answer = await host.shell(script, [historyName(timeline)], seconds(10))
-  const own = answer.code === 0 ? forksInFile(answer.stdout) : []
+  const theirs = await historyOfPrimary(run, followed, { primary, timeline })
+  if (theirs.length === 0)
+    return { is: 'pending', waitingFor: `${primary} on ${followed} to say how it came to timeline ${timeline}` }
+  const own = await historyOnHost(hostOf(run.component, siteOf(run), leader, run.context, run.signal), timeline)
   if (own.length === 0) return { is: 'pending', waitingFor: `${leader} to have the history of timeline ${timeline}` }
   const other = own.find((line) => theirs.some((their) => their.timeline === line.timeline && !isSame(their, line)))
   return other === undefined

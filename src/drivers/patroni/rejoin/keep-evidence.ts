@@ -139,10 +139,27 @@ const NOTHING: Kept = {
 const folderOf = (run: Run): string =>
   `${evidenceOf(run.component)}/${run.component.spec.scope}-${siteOf(run)}-${run.begunAt.replaceAll(/[:.]/g, '-')}`
 
-const formerOf = (run: Run) =>
-  formerPrimary(hostsOf(run.component, siteOf(run), run.context, run.signal), {
-    orFarthest: run.step.parameters.parted,
-  })
+async function formerOf(run: Run) {
+  const hosts = hostsOf(run.component, siteOf(run), run.context, run.signal)
+  await Promise.all([...hosts.values()].map(refuseUnreadable))
+  return formerPrimary(hosts, { orFarthest: run.step.parameters.parted })
+}
+
+/** Throws `patroni-evidence-unreadable`: a server that nothing can be said of may be the former primary. */
+export async function refuseUnreadable(host: MemberHost): Promise<void> {
+  const script = 'test ! -e "$PGDATA/global/pg_control" || pg_controldata >/dev/null'
+  const answer = await host.shell(script, [], seconds(20))
+  if (answer.code === 0) return
+  throw codes.error(
+    'patroni-evidence-unreadable',
+    `pg_controldata cannot read its control file: ${answer.stderr.trim() || `exit code ${answer.code}`}`,
+    {
+      retry: 'never',
+      where: host.where,
+      next: 'Compare server.programs in the stack file with the folder of pg_controldata there, and resume the run. Nothing was removed.',
+    },
+  )
+}
 
 /** `$0`: the folder; the names of the files follow. */
 const COPY = 'umask 077 && mkdir -p "$0" && for one in "$@"; do cp -- "$PGDATA/pg_wal/$one" "$0/" || exit 1; done'

@@ -6,7 +6,7 @@ import type { Proof } from '../../../driver/proofs.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
 import { codes } from '../codes.ts'
 import { hostNamesOf } from '../failover/fence.ts'
-import { hostsOf } from '../host.ts'
+import { hostsOf, type MemberHost } from '../host.ts'
 import { type DatabaseRun, isDirectedTo, readStoreOf, siteOf, storeOfRun } from '../run.ts'
 import { clusterNamed, type Database, keysBelow, type PatroniSpec } from '../spec.ts'
 import { enroll } from './enroll.ts'
@@ -66,15 +66,10 @@ export const wipe: Action<PatroniSpec, OfWipe, Wiped> = {
       const hosts = hostsOf(run.component, site, run.context, run.signal)
       const view = await readStoreOf(run, site)
       if (!isDirectedTo(run.component, site, view, followed)) throw changed(site)
+      // On all hosts, before anything is removed on one.
+      await Promise.all([...hosts.values()].map(refuseRunning))
       await Promise.all(
         [...hosts.values()].map(async (host) => {
-          const { patroni, postgres } = await host.runs()
-          if (patroni || postgres)
-            throw codes.error('patroni-not-stopped', `${patroni ? 'Patroni' : 'PostgreSQL'} runs: nothing is removed`, {
-              retry: 'never',
-              where: host.where,
-              next: 'Find out who started it, and plan the rejoin again.',
-            })
           const { code, stderr } = await host.shell(EMPTY, [], minutes(8))
           if (code !== 0)
             throw codes.error('patroni-command-failed', `the data directory cannot be emptied: ${stderr.trim()}`, {
@@ -99,6 +94,16 @@ export const wipe: Action<PatroniSpec, OfWipe, Wiped> = {
       never: 'Delete initialize while the configuration has no standby_cluster: Patroni would begin an empty database.',
     }),
   },
+}
+
+async function refuseRunning(host: MemberHost): Promise<void> {
+  const { patroni, postgres } = await host.runs()
+  if (patroni || postgres)
+    throw codes.error('patroni-not-stopped', `${patroni ? 'Patroni' : 'PostgreSQL'} runs: nothing is removed`, {
+      retry: 'never',
+      where: host.where,
+      next: 'Find out who started it, and plan the rejoin again.',
+    })
 }
 
 const changed = (site: string) =>

@@ -19,6 +19,7 @@ const around = { now: '2026-11-21T06:00:00.000Z', objectives: stack.objectives, 
 const switchover: Intent = { mode: 'switchover', from: 'dc-a' as SiteName, to: 'dc-b' as SiteName }
 const failover: Intent = { ...switchover, mode: 'failover' }
 const statesOf = (a: PatroniState, b: PatroniState) => ({ 'dc-a': summarized(a), 'dc-b': summarized(b) })
+const SILENT = { kind: 'silent', why: 'no answer' } as const
 const WELL = statesOf(clusterOf('dc-a', null), clusterOf('dc-b', 'dc-a'))
 const codesOf = (found: readonly { readonly code: unknown; readonly severity: string }[]): string[] =>
   found.filter(({ severity }) => severity !== 'info').map(({ code, severity }) => `${severity} ${String(code)}`)
@@ -110,6 +111,42 @@ describe('the assessment of a Patroni cluster', () => {
     expect(codesOf(assessSwitchover(component, states, switchover, around))).toContain(
       'blocker patroni-another-database',
     )
+  })
+
+  test('refuses a failover to a site where no PostgreSQL runs, although its store answers', () => {
+    const whole = clusterOf('dc-b', 'dc-a')
+    const members = { 'pg-b1': { is: 'silent', why: 'refused' }, 'pg-b2': { is: 'silent', why: 'refused' } } as const
+    const states = { 'dc-a': SILENT, 'dc-b': summarized({ ...whole, members }) }
+    expect(codesOf(assessFailover(component, states, failover, around))).toContain('blocker patroni-unlocked')
+    // One that is in recovery can be elected, and promoted.
+    const electing = { ...whole, members: { ...members, 'pg-b2': whole.members['pg-b2'] } } as PatroniState
+    const found = assessFailover(component, { ...states, 'dc-b': summarized(electing) }, failover, around)
+    expect(codesOf(found).filter((code) => code.startsWith('blocker'))).toEqual([])
+  })
+
+  test('says before a failover what the lost site still shows: another database, and histories that parted', () => {
+    const other = withHead(clusterOf('dc-b', 'dc-a'), { systemId: '1' })
+    const refused = assessFailover(component, statesOf(clusterOf('dc-a', null), other), failover, around)
+    expect(codesOf(refused)).toContain('blocker patroni-another-database')
+    const parted = statesOf(clusterOf('dc-a', null), clusterOf('dc-b', 'dc-a', { history: [[3, 75_000_000]] }))
+    expect(codesOf(assessFailover(component, parted, failover, around))).toContain('warning patroni-history-forked')
+    expect(predictedLoss(component, parted, failover, around.now)).toMatchObject({ bytes: [0, null] })
+  })
+
+  test('refuses a switchover while a third site is far behind: the shutdown of the primary waits for it', () => {
+    const [third, three] = [clusterOf('dc-b', 'dc-a'), ['dc-a', 'dc-b', 'dc-c']]
+    const behind = withHead(third, { receivedAt: 1_000, replayedAt: 1_000 })
+    const sites = { ...component.spec.sites, 'dc-c': component.spec.sites['dc-b'] } as Database['spec']['sites']
+    const of = { ...component, spec: { ...component.spec, sites } }
+    const among = { ...around, stack: { ...stack, sites: three.map((name) => ({ name })) } as unknown as typeof stack }
+    const found = (state: PatroniState) =>
+      assessSwitchover(of, { ...WELL, 'dc-c': summarized(state) }, switchover, among).filter(
+        ({ site, severity }) => site === 'dc-c' && severity === 'blocker',
+      )
+    expect(found(behind).map(({ code }) => String(code))).toEqual(['patroni-too-far-behind'])
+    expect(found(third)).toEqual([])
+    // Nothing waits for one that does not stream.
+    expect(found(withHead(behind, { replication: null }))).toEqual([])
   })
 
   test('says the lag of a standby cluster by absolute positions, which Patroni itself never says', () => {
