@@ -41,8 +41,6 @@ export interface FindingText {
    */
   readonly unanswered?: true
 }
-/** Another name of `Finding`. */
-export type DriverFinding = Finding
 
 export function declareCodes<const Table extends CodeTable>(area: string, table: Table): DeclaredCodes<Table> {
   // The one cast: a key of a declared table is a declared code.

@@ -1,9 +1,8 @@
 import type { Observed } from '../../domain/observed.ts'
-import type { Intent } from '../../domain/plan.ts'
+import type { Finding, Intent } from '../../domain/plan.ts'
 import type { SiteName } from '../../domain/stack.ts'
 import type { Assessment } from '../../driver/assessment.ts'
 import type { StatesPerSite } from '../../driver/capabilities.ts'
-import type { DriverFinding } from '../../driver/codes.ts'
 import { parseLsn } from '../../systems/postgres/wal.ts'
 import { codes } from './codes.ts'
 import type { ServerState } from './facts.ts'
@@ -12,8 +11,8 @@ import { relationTo, textOfBytes } from './relation.ts'
 import { type Database, serverName } from './spec.ts'
 
 type States = StatesPerSite<ServerState>
-type Severity = DriverFinding['severity']
-type Say = (code: keyof typeof codes.table, severity: Severity, what: string, next?: string) => DriverFinding
+type Severity = Finding['severity']
+type Say = (code: keyof typeof codes.table, severity: Severity, what: string, next?: string) => Finding
 
 const sayAt =
   (component: Database, site: string): Say =>
@@ -21,16 +20,11 @@ const sayAt =
     codes.finding(code, component, { severity, site, what, ...(next === undefined ? {} : { next }) })
 
 /** What is wrong with the servers of all sites as they stand. Pure. */
-export const assessStatus = (component: Database, states: States, around: Assessment): DriverFinding[] =>
+export const assessStatus = (component: Database, states: States, around: Assessment): Finding[] =>
   around.stack.sites.flatMap(({ name }) => ofSite(component, name, states, 'warning', around))
 
 /** What stands against a switchover. A site that is neither end of it can only be warned of. Pure. */
-export function assessSwitchover(
-  component: Database,
-  states: States,
-  intent: Intent,
-  around: Assessment,
-): DriverFinding[] {
+export function assessSwitchover(component: Database, states: States, intent: Intent, around: Assessment): Finding[] {
   const { demote, fence } = component.spec
   const found = around.stack.sites.flatMap(({ name }) =>
     ofSite(component, name, states, name === intent.from || name === intent.to ? 'blocker' : 'warning', around),
@@ -50,7 +44,7 @@ export function assessSwitchover(
 /**
  * What stands against a failover. Only the site that takes over is asked: the lost one can stand against nothing. Pure.
  */
-export function assessFailover(component: Database, states: States, { to }: Intent): DriverFinding[] {
+export function assessFailover(component: Database, states: States, { to }: Intent): Finding[] {
   const seen = states[to]
   const say = sayAt(component, to)
   if (seen?.kind !== 'answering') return silent(component, to, seen, 'blocker')
@@ -69,7 +63,7 @@ export function assessFailover(component: Database, states: States, { to }: Inte
 }
 
 /** What stands against a rejoin: the active site must have the primary that is followed. Pure. */
-export function assessRejoin(component: Database, states: States, { from, to }: Intent): DriverFinding[] {
+export function assessRejoin(component: Database, states: States, { from, to }: Intent): Finding[] {
   const [active, former] = [states[from], states[to]]
   if (active?.kind !== 'answering') return silent(component, from, active, 'blocker')
   const found = [
@@ -89,23 +83,17 @@ export function assessRejoin(component: Database, states: States, { from, to }: 
   const relation = relationTo(active.state, former.state, 'at-once')
   if (relation.is === 'copy') return found
   const lacksRejoin = component.spec.rejoin === undefined
-  return [
-    ...found,
-    relation.is === 'another-database'
-      ? anotherDatabase(component, to, active.state, former.state, 'blocker')
-      : sayAt(component, to)(
-          'history-forked',
-          lacksRejoin ? 'blocker' : 'warning',
-          `${serverName(component, to)} has what the primary does not have: ${relation.why}${textOfBytes(relation.bytes)}`,
-          lacksRejoin
-            ? 'Declare rejoin in the stack file: to follow would never end, or would hide those rows.'
-            : 'It is made anew, and what only it has goes. Save its data first, if you may need them.',
-        ),
-  ]
+  if (relation.is === 'another-database')
+    return [...found, anotherDatabase(component, to, active.state, former.state, 'blocker')]
+  const next = lacksRejoin
+    ? 'Declare rejoin in the stack file: to follow would never end, or would hide those rows.'
+    : 'It is made anew, and what only it has goes. Save its data first, if you may need them.'
+  const what = `${serverName(component, to)} has what the primary does not have: ${relation.why}${textOfBytes(relation.bytes)}`
+  return [...found, sayAt(component, to)('history-forked', lacksRejoin ? 'blocker' : 'warning', what, next)]
 }
 
 /** What stands against opening the active site again. Pure. */
-export function assessReopen(component: Database, states: States, { from }: Intent): DriverFinding[] {
+export function assessReopen(component: Database, states: States, { from }: Intent): Finding[] {
   const seen = states[from]
   if (seen?.kind !== 'answering') return silent(component, from, seen, 'warning')
   return seen.state.inRecovery ? [noPrimary(component, from, seen.state, 'blocker')] : []
@@ -117,7 +105,7 @@ function ofSite(
   states: States,
   severity: Severity,
   { activeSite }: Assessment,
-): DriverFinding[] {
+): Finding[] {
   const seen = states[site]
   if (seen?.kind !== 'answering') return silent(component, site, seen, severity)
   const { state } = seen
@@ -139,7 +127,7 @@ function silent(
   site: SiteName,
   seen: Observed<ServerState> | undefined,
   severity: Severity,
-): DriverFinding[] {
+): Finding[] {
   if (seen === undefined || seen.kind === 'answering') return []
   return [
     codes.finding('database-silent', component, {
@@ -152,7 +140,7 @@ function silent(
   ]
 }
 
-const noPrimary = (component: Database, site: string, state: ServerState, severity: Severity): DriverFinding =>
+const noPrimary = (component: Database, site: string, state: ServerState, severity: Severity): Finding =>
   sayAt(component, site)(
     'no-primary-there',
     severity,
@@ -160,7 +148,7 @@ const noPrimary = (component: Database, site: string, state: ServerState, severi
     'Find out who demoted it, or finish the move that was begun.',
   )
 
-function ofPrimary(component: Database, site: string, state: ServerState, severity: Severity): DriverFinding[] {
+function ofPrimary(component: Database, site: string, state: ServerState, severity: Severity): Finding[] {
   const say = sayAt(component, site)
   const name = serverName(component, site)
   const stuck = state.slots.filter(({ active, walStatus }) => !active && walStatus !== 'lost')
@@ -207,7 +195,7 @@ function ofReplicaItself(
   state: ServerState,
   severity: Severity,
   delaying: Severity,
-): DriverFinding[] {
+): Finding[] {
   const say = sayAt(component, site)
   const name = serverName(component, site)
   const delay = state.settings.recovery_min_apply_delay ?? '0'
@@ -238,7 +226,7 @@ function ofReplicaItself(
   ]
 }
 
-function ofRights(component: Database, site: string, state: ServerState, severity: Severity): DriverFinding[] {
+function ofRights(component: Database, site: string, state: ServerState, severity: Severity): Finding[] {
   const say = sayAt(component, site)
   const { user, promote } = component.spec
   return [
@@ -272,7 +260,7 @@ function ofPair(
   active: ServerState,
   state: ServerState,
   severity: Severity,
-): DriverFinding[] {
+): Finding[] {
   if (active.inRecovery) return []
   const say = sayAt(component, site)
   const name = serverName(component, site)
@@ -310,7 +298,7 @@ const anotherDatabase = (
   active: ServerState,
   state: ServerState,
   severity: Severity,
-): DriverFinding =>
+): Finding =>
   sayAt(component, site)(
     'another-database',
     severity,
@@ -318,7 +306,7 @@ const anotherDatabase = (
     'Find out which of the two holds your data before anything is made anew.',
   )
 
-function behind(active: ServerState, state: ServerState, name: string, severity: Severity, say: Say): DriverFinding[] {
+function behind(active: ServerState, state: ServerState, name: string, severity: Severity, say: Say): Finding[] {
   const [ahead, replayed] = [parseLsn(active.currentLsn), parseLsn(state.replayLsn)]
   if (ahead === null || replayed === null || ahead - replayed <= BigInt(FARTHEST_BYTES)) return []
   return [
@@ -326,13 +314,7 @@ function behind(active: ServerState, state: ServerState, name: string, severity:
   ]
 }
 
-function ofVersions(
-  active: ServerState,
-  state: ServerState,
-  name: string,
-  severity: Severity,
-  say: Say,
-): DriverFinding[] {
+function ofVersions(active: ServerState, state: ServerState, name: string, severity: Severity, say: Say): Finding[] {
   const [theirs, ours] = [active.version, state.version]
   if (theirs === ours) return []
   const texts = `${name} runs ${versionText(ours)}, the primary ${versionText(theirs)}`
@@ -352,13 +334,7 @@ const MUST_REACH = [
   'max_locks_per_transaction',
 ]
 
-const ofSettings = (
-  active: ServerState,
-  state: ServerState,
-  name: string,
-  severity: Severity,
-  say: Say,
-): DriverFinding[] =>
+const ofSettings = (active: ServerState, state: ServerState, name: string, severity: Severity, say: Say): Finding[] =>
   MUST_REACH.flatMap((setting) => {
     const [theirs, ours] = [Number(active.settings[setting]), Number(state.settings[setting])]
     return ours < theirs

@@ -118,7 +118,7 @@ export function stateIn(rows: SqlRows): ServerState | null {
         : {
             status: receiver[1] ?? '',
             host: receiver[2] ?? '',
-            port: receiver[3] === undefined || receiver[3] === '' ? null : Number(receiver[3]),
+            port: portIn(receiver[3]),
           },
     archiver: {
       lastWal: archiver?.[1] || null,
@@ -144,3 +144,5 @@ function historyIn(said: string | null, timeline: number): readonly Fork[] | nul
   const forks = forksInFile(Buffer.from(said.replace(/^file /, ''), 'hex').toString('utf8'))
   return forks.length === 0 ? null : forks
 }
+
+const portIn = (text: string | undefined): number | null => (text === undefined || text === '' ? null : Number(text))

@@ -1,8 +1,7 @@
 import type { Gap } from '../../domain/observed.ts'
-import type { ComponentLoss, Intent } from '../../domain/plan.ts'
+import type { ComponentLoss, Finding, Intent } from '../../domain/plan.ts'
 import type { SiteName } from '../../domain/stack.ts'
 import type { StatesPerSite } from '../../driver/capabilities.ts'
-import type { DriverFinding } from '../../driver/codes.ts'
 import { lossOfFailover } from '../../systems/postgres/predicted-loss.ts'
 import { gapBetween, reachedBy, type ServerPosition } from '../../systems/postgres/server-position.ts'
 import { parseDuration } from '../../values/duration.ts'
@@ -91,11 +90,7 @@ function fartherSites(
     .sort((a, b) => b.bytes - a.bytes)
 }
 
-export const followersAhead = (
-  component: Database,
-  states: StatesPerSite<ServerState>,
-  intent: Intent,
-): DriverFinding[] =>
+export const followersAhead = (component: Database, states: StatesPerSite<ServerState>, intent: Intent): Finding[] =>
   fartherSites(component, states, intent).map(({ site, bytes }) =>
     codes.finding('another-site-ahead', component, {
       severity: 'warning',

@@ -126,8 +126,10 @@ const lastSeenVaries: Varies = (planned, now) => {
   return then !== undefined && since !== undefined && (then === null || since === null || then <= since)
 }
 /** undefined: no position at all. */
-const positionIn = (value: Json | undefined): bigint | null | undefined =>
-  value === null ? null : ((typeof value === 'string' ? parseLsn(value) : null) ?? undefined)
+const positionIn = (value: Json | undefined): bigint | null | undefined => {
+  if (value === null) return null
+  return typeof value === 'string' ? (parseLsn(value) ?? undefined) : undefined
+}
 
 export const promote: Action<PostgresSpec, OfPromotion, Promoted> = {
   name: 'promote',
