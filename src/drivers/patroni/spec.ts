@@ -202,8 +202,8 @@ export function standbyClusterOf(component: Database, follower: string, followed
   const ports = new Set(places.map(({ port }) => port))
   return {
     host: places.map(({ host }) => host).join(','),
-    // libpq takes one port for all hosts. Patroni 4.1.4 writes the text into its password file as it is, and libpq finds
-    // no password in a line with `5432,5432` (`_pgpass_content` in config.py; measured).
+    // libpq takes one port for all hosts. Patroni 4.1.4 writes the text into its password file as it is, and libpq
+    // finds no password in a line with `5432,5432` (`_pgpass_content` in config.py; measured).
     port: ports.size === 1 ? [...ports].join() : places.map(({ port }) => port).join(','),
     primary_slot_name: slotOf(component, follower),
     create_replica_methods: ['basebackup'],
