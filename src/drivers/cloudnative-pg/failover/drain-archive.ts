@@ -112,6 +112,8 @@ const PATIENCE = { answered: seconds(30), silent: seconds(3) }
  * offered everything.
  */
 const STILL = seconds(12)
+/** Bytes: images of all 33 pages that a record of WAL may name, and their rows, are shorter. */
+const LONGEST_RECORD = 1024n * 1024n
 /** Much longer than a round: a failover must not wait for ever for what its follower cannot fetch. */
 const STUCK = seconds(60)
 /** People decide meanwhile, and the loss grows. */
@@ -251,10 +253,11 @@ function standsStill(run: Run, replayed: bigint, reach: Reach): Milliseconds {
 
 /**
  * A record that crosses the end of the last segment cannot be replayed, so a follower may never reach that end: it has
- * come as far as it can when it stands still inside the segment.
+ * come as far as it can when it stands still where only such a record is left. Further from the end it may have part
+ * of the segment from its stream, and has not fetched the rest (seen on a busy machine).
  */
 const hasReplayed = (replayed: bigint, { last }: Reach, stoodStill: Milliseconds): boolean =>
-  last === null || replayed >= last.end || (replayed > last.start && stoodStill >= STILL)
+  last === null || replayed >= last.end || (last.end - replayed < LONGEST_RECORD && stoodStill >= STILL)
 
 /**
  * The follower cannot fetch what this process sees in the archive. To go on without it loses more than was predicted,

@@ -126,6 +126,14 @@ describe('what the lost site left in its archive', () => {
     later(7_000)
     expect(await ask()).toMatchObject({ is: 'done', proof: { upTo: wal(9), replayed: '0/9FFFF80' } })
   })
+  test('is not taken for replayed by a follower that stands still far from the end of the last segment: it had the rest from a stream that ended', async () => {
+    const { ask, later, replay } = drain('0/9000800', [wal(9)])
+    await ask()
+    later(50_000)
+    expect(await ask()).toMatchObject({ is: 'pending', waitingFor: expect.stringContaining('0/A000000') })
+    replay('0/A000000')
+    expect(await ask()).toMatchObject({ is: 'done', proof: { archive: 'drained', replayed: '0/A000000' } })
+  })
   test('is waited for by a follower that stands at the very beginning of a segment: it has not fetched it', async () => {
     const { ask, later } = drain('0/9000000', [wal(8), wal(9)])
     await ask()
