@@ -1,9 +1,14 @@
+import { joinedPackages } from './test/support/joined-packages.ts'
+
+const moduleNameMapper = await joinedPackages()
+
 /** One configuration, one project per kind of test: `npm test` runs all, `npm run test:unit` and so on run one. */
 const project = (name, more = {}) => ({
   displayName: name,
   testEnvironment: '<rootDir>/test/support/skip-without-servers.js',
   testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
   extensionsToTreatAsEsm: ['.ts'],
+  moduleNameMapper,
   transform: { '^.+\\.ts$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2023', experimental: { keepImportAttributes: true } }, module: { type: 'es6' } }] },
   ...more,
 })

@@ -9,7 +9,7 @@ jest.setTimeout(900_000)
 
 const root = join(import.meta.dirname, '..', '..')
 const COPIED =
-  'src test docs scripts schema actions action.yml stacks lab workflows .github README.md CONTRIBUTING.md package.json tsconfig.json biome.json jest.config.js'
+  'src test docs scripts schema actions action.yml stacks lab workflows .github README.md CONTRIBUTING.md package.json package-lock.json tsconfig.json biome.json jest.config.js'
 const page = readFileSync(join(root, 'docs/adding-a-driver.md'), 'utf8')
 
 /** The files that the page shows, in its order: first as they were written, later as they are `now`. */
