@@ -297,7 +297,7 @@ describe('a watch', () => {
     const watching = (async () => {
       for await (const found of first.client.watch(ref, ending.signal)) seen.push(found?.metadata.resourceVersion)
     })()
-    await pause(200)
+    for (let tries = 0; tries < 100 && seen.length < 2; tries++) await pause(50)
     first.server.closeAllConnections()
     await new Promise((resolve) => first.server.close(resolve))
     await pause(700)
