@@ -18,13 +18,14 @@ import { readPlan } from '../../../src/operations/read-plan.ts'
 import { digestOf } from '../../../src/planning/plan-digest.ts'
 import { minutes } from '../../../src/values/duration.ts'
 import type { Json } from '../../../src/values/json.ts'
+import { rounds } from '../../support/rounds.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { deployedToy, toyStack, toyWorld } from '../../support/toy-stack.ts'
 import { turned } from './bent.ts'
 import { quickSigner } from './signers.ts'
 
-/** A whole move each: more would keep a machine with other work for minutes. */
-const ROUNDS = 150
+/** A whole move each: more would keep a machine with other work for minutes. Fewer than 60 may miss a way. */
+const ROUNDS = rounds(150, 60)
 /** A while after a plan was made. */
 const whileAfter = ({ madeAt }: Plan): Date => new Date(Date.parse(madeAt) + minutes(30))
 const PEOPLE = ['rita', 'omar', 'olga', 'ravi']

@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { type ChainFiles, judgeChain, linkName, linkText, recordName, sha256 } from '../../../src/evidence/chain.ts'
 import { VERIFY_SCRIPT } from '../../../src/reporting/verify-script.ts'
 import { needs } from '../../support/needs.ts'
+import { rounds } from '../../support/rounds.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 needs('sha256sum')
@@ -127,7 +128,7 @@ describe('both we and sha256sum alone find', () => {
         const files = new Map<string, string | Uint8Array>(chainOf(RECORDS)).set(name, flipped(name, place, bit))
         expect(byHand(files).whole).toBe(false)
       }),
-      { numRuns: 60 },
+      { numRuns: rounds(60) },
     )
   })
 

@@ -8,6 +8,7 @@ import {
   STEP_DEADLINE,
 } from '../../../src/guard/closing-time.ts'
 import { toySite, watch } from '../../support/guard-world.ts'
+import { rounds } from '../../support/rounds.ts'
 
 const RECORD = { epoch: 4, activeSite: 'dc-a' }
 
@@ -92,7 +93,7 @@ describe('a failover that waits as long as the guard says', () => {
           expect(closed).toBeLessThanOrEqual(closesWithin(rules) ?? 0)
         },
       ),
-      { numRuns: 60 },
+      { numRuns: rounds(60) },
     )
   }, 60_000)
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { toySite, watch } from '../../support/guard-world.ts'
+import { rounds } from '../../support/rounds.ts'
 
 describe('a site that has no right to be open', () => {
   test('a returning site that believes it is primary is closed at the first look, all parts side by side', async () => {
@@ -252,6 +253,6 @@ test('in every history of moves, silences, crashes and parts that come up, it op
       if (speaks && truth.activeSite === 'dc-b')
         expect(toy.role).toEqual({ database: 'passive', application: 'passive' })
     }),
-    { numRuns: 150 },
+    { numRuns: rounds(150) },
   )
 })

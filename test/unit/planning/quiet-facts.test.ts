@@ -14,6 +14,7 @@ import type { Observation, SiteView } from '../../../src/observation/observation
 import { factsOf, staleFacts } from '../../../src/planning/facts.ts'
 import { livenessOf } from '../../../src/planning/liveness.ts'
 import { theApplication } from '../../support/helm-application.ts'
+import { rounds } from '../../support/rounds.ts'
 import { backup, cluster, primary, replica } from '../drivers/cloudnative-pg/cluster-states.ts'
 import { databaseStack, theDatabase } from '../drivers/cloudnative-pg/database-stack.ts'
 
@@ -190,7 +191,7 @@ describe.each(['switchover', 'failover', 'rejoin'] as const)('a %s that waits fo
       fc.asyncProperty(jitter, jitter, async (planned, now) => {
         expect(staleFacts(await facts(planned, intent(mode)), await facts(now, intent(mode)))).toEqual([])
       }),
-      { numRuns: 60 },
+      { numRuns: rounds(60) },
     )
   })
 })

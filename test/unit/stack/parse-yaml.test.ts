@@ -4,6 +4,7 @@ import { StandbyError } from '../../../src/errors/standby-error.ts'
 import { parseStack } from '../../../src/stack/load-stack.ts'
 import { leastProcessorTime } from '../../support/processor-time.ts'
 import { kinds, problemsOf, refusalOf, textOfStack } from '../../support/published-stacks.ts'
+import { rounds } from '../../support/rounds.ts'
 
 const MIB = 1024 * 1024
 const filled = (unit: string, bytes = MIB): string => unit.repeat(Math.floor(bytes / unit.length))
@@ -103,7 +104,7 @@ describe('whatever the text', () => {
       fc.string({ unit: 'binary' }),
       fc.array(words, { maxLength: 60 }).map((parts) => parts.join(' ')),
     )
-    fc.assert(fc.property(unruly, judged), { numRuns: 500 })
+    fc.assert(fc.property(unruly, judged), { numRuns: rounds(500) })
   })
 
   test('a published stack with any passage cut out or doubled is a stack or a stack-invalid', () => {
@@ -114,7 +115,7 @@ describe('whatever the text', () => {
         const part = text.slice(from, from + length)
         judged(text.slice(0, from) + (doubled ? part + part : '') + text.slice(from + length))
       }),
-      { numRuns: 300 },
+      { numRuns: rounds(300) },
     )
   })
 
@@ -142,7 +143,7 @@ describe('whatever the text', () => {
       fc.property(fc.constantFrom(...values), odd, ({ at, length }, by) =>
         judged(text.slice(0, at) + by + text.slice(at + length)),
       ),
-      { numRuns: 300 },
+      { numRuns: rounds(300) },
     )
   })
 

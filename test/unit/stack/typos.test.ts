@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { isScalar, parseDocument, visit } from 'yaml'
 import { problemsOf, publishedStacks, textOfStack } from '../../support/published-stacks.ts'
+import { rounds } from '../../support/rounds.ts'
 
 interface Key {
   readonly name: string
@@ -63,7 +64,7 @@ test.each(publishedStacks)(
         const told = problemsOf(broken).filter((problem) => problem.path.split('.').at(-1) === mistyped)
         expect(told.map((problem) => problem.suggestion)).toEqual([key.name])
       }),
-      { numRuns: 300 },
+      { numRuns: rounds(300) },
     )
   },
 )

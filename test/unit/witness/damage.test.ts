@@ -26,6 +26,7 @@ import { readWitness } from '../../../src/witness/view.ts'
 import { exampleRecords } from '../../support/example-evidence.ts'
 import type { MemoryStore } from '../../support/memory-store.ts'
 import { schemaErrors } from '../../support/published-schemas.ts'
+import { rounds } from '../../support/rounds.ts'
 import { soundPlan } from '../../support/sound-plan.ts'
 import { continueToy, deployedToy, toyApproval, toyWorld } from '../../support/toy-stack.ts'
 
@@ -172,7 +173,7 @@ describe('a record of the evidence', () => {
         await readEarlierMove(store, { run: 'x', site: 'dc-a' })
         expect((await planFailover(toyWorld(toy, store), { mode: 'switchover', to: 'dc-b' })).plan.findings).toEqual([])
       }),
-      { numRuns: 60 },
+      { numRuns: rounds(60) },
     )
   })
 })
@@ -215,7 +216,7 @@ describe('a witness with rubbish in it', () => {
         if (!soundOnes) expect(code).toBe('witness-damaged')
         if (!soundOnes) expect(store.documents.get('active.json')?.version).toBe('by-hand')
       }),
-      { numRuns: 150 },
+      { numRuns: rounds(150) },
     )
   })
 
