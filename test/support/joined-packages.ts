@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 import { withoutGeneratedApi, withoutUndici } from '../../scripts/left-out.ts'
@@ -28,13 +28,24 @@ const root = join(import.meta.dirname, '..', '..')
 
 /**
  * Jest's `moduleNameMapper`: each of {@link PACKAGES} → one file with all of its modules. The files are made by the
- * first run after an installation or a change here (a few seconds), and kept in `node_modules/.cache`.
+ * first run after an installation or a change here (a few seconds), and kept in `node_modules/.cache`. Where that
+ * folder cannot be written, nothing is mapped, and Jest loads each module by itself.
  */
 export async function joinedPackages(): Promise<Record<string, string>> {
   const folder = join(root, 'node_modules', '.cache', 'joined-packages', digestOfInputs())
-  if (!existsSync(folder)) await joinInto(folder)
+  if (!existsSync(folder)) {
+    try {
+      await joinInto(folder)
+    } catch (error) {
+      if (!isForbidden(error)) throw error
+      return {}
+    }
+  }
   return Object.fromEntries(PACKAGES.map((name) => [`^${name.replaceAll('.', '\\.')}$`, join(folder, fileOf(name))]))
 }
+
+const isForbidden = (error: unknown): boolean =>
+  ['EACCES', 'EPERM', 'EROFS'].includes(String((error as NodeJS.ErrnoException).code))
 
 const fileOf = (name: string): string => `${name.replaceAll(/[^a-z0-9]+/gi, '-')}.mjs`
 
@@ -79,6 +90,8 @@ async function joinInto(folder: string): Promise<void> {
     legalComments: 'none',
     logLevel: 'error',
   })
+  // Others may test what one user has installed.
+  await chmod(draft, 0o755)
   await rename(draft, folder).catch(async (error: NodeJS.ErrnoException) => {
     await rm(draft, { recursive: true })
     if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error
