@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { accessSync, constants, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
@@ -18,17 +18,24 @@ test('each action has a stub of a few lines, and the command line can be execute
   accessSync(join(dist, 'cli.js'), constants.X_OK)
 })
 
-/**
- * Other work of the machine only adds to a time: one attempt within the bound proves it, and the rest is not needed.
- */
-const MOST_ATTEMPTS = 40
+/** A busy machine only adds to a time: the first attempt within the bound ends the test. */
+const MOST_ATTEMPTS = 20
 
-test('the first line of output comes within 300 ms of the start', () => {
+/** Prints, where Linux says it, the nanoseconds in which the main thread was ready to run and had no processor. */
+const QUEUED = `import { readFileSync } from 'node:fs'
+process.on('exit', () => {
+  try { process.stderr.write(readFileSync('/proc/self/schedstat', 'utf8').split(' ')[1]) } catch {}
+})`
+
+test('the first line of output comes within 300 ms of the start, queues for a processor aside', () => {
   let least = Number.POSITIVE_INFINITY
   for (let attempt = 1; attempt <= MOST_ATTEMPTS && least >= 300; attempt++) {
     const began = performance.now()
-    expect(execFileSync(process.execPath, [join(dist, 'cli.js'), '--help'], { encoding: 'utf8' })).toContain('standby')
-    least = Math.min(least, performance.now() - began)
+    const args = ['--import', `data:text/javascript,${encodeURIComponent(QUEUED)}`, join(dist, 'cli.js'), '--help']
+    const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+    const took = performance.now() - began
+    expect(stdout).toContain('standby')
+    least = Math.min(least, took - Number(stderr) / 1_000_000)
   }
   expect(least).toBeLessThan(300)
 })
