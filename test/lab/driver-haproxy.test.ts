@@ -8,11 +8,12 @@ import { runProcess } from '../../src/clients/process.ts'
 import { type SshRunner, sshRunner } from '../../src/clients/ssh.ts'
 import { EVERYWHERE, type Observed } from '../../src/domain/observed.ts'
 import type { PlannedStep } from '../../src/domain/plan.ts'
-import type { HaproxyState } from '../../src/drivers/haproxy/driver.ts'
+import { haproxy as driver, type HaproxyState } from '../../src/drivers/haproxy/driver.ts'
 import { readInstance, setValue } from '../../src/drivers/haproxy/instance.ts'
 import { runnerFor } from '../../src/drivers/haproxy/load-balancers.ts'
 import type { HaproxySpec, Traffic } from '../../src/drivers/haproxy/spec.ts'
 import { observe } from '../../src/observation/observe.ts'
+import { around } from '../support/flat/around.ts'
 import type { Behaviour } from '../support/flat/behaviour.ts'
 import type { FlatContext } from '../support/flat/context.ts'
 import { haproxy } from '../support/flat/drivers.ts'
@@ -89,7 +90,7 @@ describe('traffic over ssh', () => {
       await labCommand('outage', gone.name, '--how', how)
       try {
         const began = performance.now()
-        const observation = await observe(context, memoryStore(), { haproxy: haproxy as never })
+        const observation = await observe(around(context), memoryStore(), { haproxy: driver as never })
         expect(performance.now() - began).toBeLessThan(3_500)
         const view = observation.components.traffic?.[EVERYWHERE] as Observed<HaproxyState>
         expect(view).toMatchObject({ kind: 'answering', health: 'degraded', text: 'serves dc-a, 1/2 instances answer' })
