@@ -162,7 +162,7 @@ export const drainArchive: Action<CloudNativePgSpec, OfDrainage, Drained> = {
           psql('SELECT pg_last_wal_replay_lsn(), pg_last_xact_replay_timestamp()'),
         ],
         expect:
-          'The replayed position has reached the end of the newest segment, or stands still inside it for 15 s. Write down both answers: what came after them is lost.',
+          'The replayed position has reached the end of the newest segment, or stands still for 15 s less than 1 MiB before it (a record that was cut off). Write down both answers: what came after them is lost.',
       }
     },
   },
