@@ -1,15 +1,14 @@
-import { existsSync } from 'node:fs'
-import { chmod, chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { chown, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { killGroup } from '../cgroup.ts'
 import type { LabLoadBalancer } from '../environment.ts'
 import { execute } from '../execute.ts'
-import { ensureDaemon } from '../inside.ts'
-import { authorizeLogin, ensureLogin, idsOf, knowHosts, LOGIN, makeHostKey } from '../login.ts'
+import { ensureLogin, knowHosts, LOGIN } from '../login.ts'
 import { accepts } from '../network/accepts.ts'
 import { namespacePath } from '../network/host-namespace.ts'
-import { addressOf, type LoadBalancerName, loadBalancerNames, runOf, stateOf } from '../topology.ts'
+import { addressOf, type LoadBalancerName, loadBalancerNames, stateOf } from '../topology.ts'
 import { until } from '../until.ts'
+import { bootHost, ensureDisk, type HostFiles } from './boot-host.ts'
 import { haproxyConfiguration, mapFile, masterSocket, runtimeSocket, type Served } from './haproxy-configuration.ts'
 
 /**
@@ -28,33 +27,10 @@ export async function startLoadBalancer(
   served: Served,
   signal: AbortSignal,
 ): Promise<void> {
-  await ensureDisk(name, debianTree, served)
+  await ensureDisk(name, debianTree, { init, files: filesOf(served) })
   await ensureConfiguration(name, served)
   await ignoreRejections(name)
-  const root = runOf(name, 'root')
-  await mkdir(root, { recursive: true })
-  const mount = `lowerdir=${debianTree},upperdir=${stateOf(name, 'disk')},workdir=${stateOf(name, 'work')}`
-  const boot = [
-    `mount -t overlay -o ${mount} ${name} ${root}`,
-    `mount --rbind /dev ${root}/dev`,
-    `mount -t proc proc ${root}/proc`,
-    `mount -t tmpfs -o mode=755 tmpfs ${root}/run`,
-    `hostname ${name}`,
-    `exec chroot ${root} /usr/local/sbin/standby-init`,
-  ].join(' && ')
-  const host = [
-    'nsenter',
-    `--net=${namespacePath(name)}`,
-    '--',
-    'unshare',
-    '--mount',
-    '--propagation',
-    'private',
-    '--pid',
-    '--fork',
-    '--uts',
-  ]
-  await ensureDaemon({ group: name, name: 'init', command: [...host, 'sh', '-c', boot] })
+  await bootHost(name, debianTree)
   // 15 s were seen on two cores with a load of 23, while nine machines booted.
   await until(`${name} answers on HTTP and ssh`, { deadline: 60_000, every: 100, signal }, async () => {
     const [http, ssh] = await Promise.all([accepts(name, 80), accepts(name, 22)])
@@ -96,31 +72,14 @@ export function describeLoadBalancer(name: LoadBalancerName, { frontends }: Serv
   }
 }
 
-/** The host's own files; made once, so that what a driver writes stays across an outage, as on a disk. */
-async function ensureDisk(name: LoadBalancerName, debianTree: string, served: Served): Promise<void> {
-  const disk = stateOf(name, 'disk')
-  if (existsSync(disk)) return
-  const unfinished = `${disk}.unfinished`
-  await rm(unfinished, { recursive: true, force: true })
-  await mkdir(stateOf(name, 'work'), { recursive: true })
-  const ids = await idsOf(debianTree, LOGIN.user)
-  const place = async (path: string, content: string, mode: number, owner = { uid: 0, gid: 0 }) => {
-    const target = join(unfinished, path)
-    await mkdir(dirname(target), { recursive: true })
-    await writeFile(target, content)
-    await chmod(target, mode)
-    await chown(target, owner.uid, owner.gid)
+/** The map may be written by the login, in a folder of its own. */
+const filesOf =
+  (served: Served): HostFiles['files'] =>
+  async (place, login, disk) => {
+    await place(configurationFile, haproxyConfiguration(served), 0o644)
+    await place(mapFile, served.frontends.map(({ mapKey }) => `${mapKey} be_none\n`).join(''), 0o664, login)
+    await chown(join(disk, dirname(mapFile)), login.uid, login.gid)
   }
-  await place('usr/local/sbin/standby-init', init, 0o755)
-  await place('etc/hostname', `${name}\n`, 0o644)
-  await place(configurationFile, haproxyConfiguration(served), 0o644)
-  await place(mapFile, served.frontends.map(({ mapKey }) => `${mapKey} be_none\n`).join(''), 0o664, ids)
-  await chown(join(unfinished, dirname(mapFile)), ids.uid, ids.gid)
-  await place('etc/ssh/sshd_config', sshdConfiguration(name), 0o644)
-  await makeHostKey(name, unfinished)
-  await authorizeLogin(unfinished, ids)
-  await rename(unfinished, disk)
-}
 
 const configurationFile = 'etc/haproxy/haproxy.cfg'
 
@@ -146,19 +105,4 @@ while :; do
   /usr/sbin/haproxy -W -f /etc/haproxy/haproxy.cfg -p /run/haproxy.pid -S ${masterSocket},mode,660,user,root,group,haproxy >>/var/log/haproxy.log 2>&1
   sleep 0.1
 done
-`
-
-const sshdConfiguration = (name: LoadBalancerName) => `Port 22
-ListenAddress ${addressOf[name]}
-HostKey /etc/ssh/ssh_host_ed25519_key
-PermitRootLogin no
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-PubkeyAuthentication yes
-AllowUsers ${LOGIN.user}
-UsePAM no
-UseDNS no
-MaxStartups 50
-PrintMotd no
-Subsystem sftp internal-sftp
 `
