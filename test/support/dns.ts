@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { DnsServer } from '../../lab/wan/dns-bridge.ts'
+import { namedConfiguration, namedOptions, updateKeyOf, zoneFile } from '../../lab/wan/named-configuration.ts'
 import { needs } from './needs.ts'
 import { freePorts, type ServerProcess, startServer } from './server-process.ts'
 
@@ -23,23 +24,18 @@ export async function startDns(zone: string, records: Readonly<Record<string, st
   const directory = await mkdtemp(join(tmpdir(), 'standby-dns-'))
   const [port = 0, resolverPort = 0] = await freePorts(2)
   const secret = randomBytes(32).toString('base64')
-  const lines = Object.entries(records).map(([name, address]) => `${name} ${ttl} A ${address}`)
-  const head = `$ORIGIN ${zone}.\n@ ${ttl} SOA ns.${zone}. root.${zone}. 1 60 60 600 ${ttl}\n@ NS ns\nns A 127.0.0.1`
   await Promise.all(['authority', 'resolver'].map((name) => mkdir(join(directory, name))))
-  await writeFile(join(directory, 'authority', 'zone'), `${head}\n${lines.join('\n')}\n`)
-  const common = (folder: string, own: number): string => `options { directory "${join(directory, folder)}";
-    pid-file none; session-keyfile none; listen-on port ${own} { 127.0.0.1; }; listen-on-v6 { none; }; dnssec-validation no;`
-  await writeFile(
-    join(directory, 'authority', 'conf'),
-    `key update { algorithm hmac-sha256; secret "${secret}"; };
-     ${common('authority', port)} recursion no; };
-     controls { };
-     zone "${zone}" { type primary; file "zone"; update-policy { grant update zonesub A; }; };`,
-  )
+  await writeFile(join(directory, 'authority', 'zone'), zoneFile(zone, records, ttl))
+  const at = (folder: string, own: number) => ({
+    directory: join(directory, folder),
+    port: own,
+    addresses: ['127.0.0.1'],
+  })
+  await writeFile(join(directory, 'authority', 'conf'), namedConfiguration({ ...at('authority', port), zone, secret }))
   await writeFile(
     join(directory, 'resolver', 'conf'),
-    `${common('resolver', resolverPort)} recursion yes; forward only; forwarders { 127.0.0.1 port ${port}; };
-     empty-zones-enable no; };
+    `options { ${namedOptions(at('resolver', resolverPort))} recursion yes; forward only;
+       forwarders { 127.0.0.1 port ${port}; }; empty-zones-enable no; };
      controls { };`,
   )
   const ask = async (at: number, name: string): Promise<string> =>
@@ -54,7 +50,7 @@ export async function startDns(zone: string, records: Readonly<Record<string, st
   return {
     port,
     zone,
-    updateKey: `hmac-sha256:update:${secret}`,
+    updateKey: updateKeyOf(secret),
     resolve: (name) => ask(resolverPort, name),
     async stop() {
       await Promise.all([authority.stop(), resolver.stop()])
