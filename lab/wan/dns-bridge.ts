@@ -1,11 +1,12 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { promisify } from 'node:util'
+import { parseArgs, promisify } from 'node:util'
 
-/** The DNS server behind the bridge, and the key that it takes updates from. */
+/** The DNS server that the bridge updates and asks, at 127.0.0.1. */
 export interface DnsServer {
   readonly port: number
   readonly zone: string
@@ -19,24 +20,34 @@ export interface DnsBridge {
   close(): Promise<void>
 }
 
+/** Who may call the bridge, with which certificate it answers, and where; a free port of 127.0.0.1 by default. */
+export interface BridgeOptions {
+  readonly token: string
+  readonly tls: { readonly key: string; readonly cert: string }
+  readonly listen?: { readonly host: string; readonly port: number }
+}
+
+/** What the program reads from the file that `--settings` names. */
+export type BridgeSettings = BridgeOptions & { readonly dns: DnsServer }
+
 const run = promisify(execFile)
 
 /**
- * What DNS services offer, in front of a DNS server that knows dynamic updates only (RFC 2136): `GET /records/<name>`
- * answers `{"content": "192.0.2.10", "ttl": 5}`, `PUT` with the same sets it. A caller shows the token.
+ * What DNS services offer, for a DNS server that knows dynamic updates only (RFC 2136): `GET /records/<name>` answers
+ * `{"content": "192.0.2.10", "ttl": 5}`, `PUT` with the same sets it. A caller shows the token.
  */
 export async function startDnsBridge(
   dns: DnsServer,
-  { token, tls }: { readonly token: string; readonly tls: { readonly key: string; readonly cert: string } },
+  { token, tls, listen = { host: '127.0.0.1', port: 0 } }: BridgeOptions,
 ): Promise<DnsBridge> {
   const server = createServer(tls, (request, response) => {
     answer(dns, token, request, response).catch((error: unknown) => response.writeHead(502).end(String(error)))
   })
-  server.listen(0, '127.0.0.1')
+  server.listen(listen.port, listen.host)
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   return {
-    url: (name) => `https://127.0.0.1:${port}/records/${name}`,
+    url: (name) => `https://${listen.host}:${port}/records/${name}`,
     async close() {
       server.closeAllConnections()
       server.close()
@@ -81,4 +92,11 @@ async function update({ port, updateKey }: DnsServer, name: string, content: str
   child.stdin.end(`server 127.0.0.1 ${port}\nupdate delete ${name} A\nupdate add ${name} ${ttl} A ${content}\nsend\n`)
   const [code] = (await once(child, 'close')) as [number | null]
   if (code !== 0) throw new Error(`nsupdate ended with ${code}`)
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({ options: { settings: { type: 'string', default: '' } } })
+  const { dns, ...options } = JSON.parse(await readFile(values.settings, 'utf8')) as BridgeSettings
+  const { url } = await startDnsBridge(dns, options)
+  process.stdout.write(`${url('')}\n`)
 }
