@@ -13,7 +13,7 @@ import { type Progress, type Start, seconds, startProgress } from './progress.ts
 import { installMissing, isWarm, missingPrograms, readMachineFacts, unmetRequirements } from './requirements.ts'
 import { openShell } from './shell.ts'
 import { readStatus, statusTable } from './status.ts'
-import { addressOf, bridge, type HostName, hostNames, machineNames, SITE_COUNTS } from './topology.ts'
+import { addressOf, bridge, type HostName, hostNames, machineNames, SITE_COUNTS, siteNames } from './topology.ts'
 import { bringUp } from './up.ts'
 
 class Unmet extends Error {}
@@ -24,9 +24,9 @@ for (const name of ['SIGINT', 'SIGTERM'] as const)
     interrupted.abort(new Error(`lab-interrupted: ${name}; the same command continues where it was`)),
   )
 
-type UpOptions = { readonly sites: string; readonly stack?: typeof STACK_ON_MACHINES }
+type UpOptions = { readonly sites: string; readonly nginxAndDns?: boolean; readonly stack?: typeof STACK_ON_MACHINES }
 
-async function up({ sites, stack }: UpOptions): Promise<void> {
+async function up({ sites, nginxAndDns = false, stack }: UpOptions): Promise<void> {
   const kind: LabKind = stack === undefined ? 'kubernetes' : 'machines'
   assertOfKind(kind)
   const unmet = unmetRequirements(await readMachineFacts(kind))
@@ -39,7 +39,7 @@ async function up({ sites, stack }: UpOptions): Promise<void> {
       await progress.step('apt packages', () => installMissing(missing, onLine, interrupted.signal))
     }
     if (kind === 'machines') await bringMachinesUp(progress, interrupted.signal)
-    else await bringUp(Number(sites), progress, interrupted.signal)
+    else await bringUp({ sites: Number(sites), nginxAndDns }, progress, interrupted.signal)
   })
   process.stdout.write(`${statusTable(await readStatus())}\n`)
 }
@@ -117,10 +117,12 @@ const numberBetween =
 /** A site that was never started has no link to cut, and nothing to give back. */
 function assertPresent(host: HostName): void {
   if (hostsOf(host).every((one) => presentHosts().includes(one))) return
-  const isMachine = (machineNames as readonly HostName[]).includes(host)
-  throw new Unmet(
-    `This lab has no ${host}. Start it:  npm run lab -- up ${isMachine ? `--stack ${STACK_ON_MACHINES}` : '--sites 3'}`,
-  )
+  throw new Unmet(`This lab has no ${host}. Start it:  npm run lab -- up ${optionsFor(host)}`)
+}
+
+function optionsFor(host: HostName): string {
+  if ((machineNames as readonly HostName[]).includes(host)) return `--stack ${STACK_ON_MACHINES}`
+  return (siteNames as readonly HostName[]).includes(host) ? '--sites 3' : '--nginx-and-dns'
 }
 
 const host = () => new Argument('<host>', 'a site, a machine, or another host of the lab').choices(hostNames)
@@ -129,6 +131,12 @@ program
   .command('up')
   .description('start everything, or what is missing; builds it first if need be')
   .addOption(new Option('--sites <count>', 'how many data centres').choices(SITE_COUNTS.map(String)).default('2'))
+  .addOption(
+    new Option(
+      '--nginx-and-dns',
+      'two NGINX hosts and a DNS server too; a lab that has them keeps them until `down`',
+    ).conflicts('stack'),
+  )
   .addOption(
     new Option(
       '--stack <name>',

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { execute } from './execute.ts'
 import type { ApplicationImageNames, ImageNames } from './images/catalogue.ts'
 import { kubeconfigOf } from './site/pki.ts'
-import { type LoadBalancerName, runDirectory, type SiteName } from './topology.ts'
+import { type LoadBalancerName, type NginxName, runDirectory, type SiteName } from './topology.ts'
 import type { AccessKey } from './wan/s3.ts'
 import type { AccountName } from './wan/s3-policies.ts'
 
@@ -19,6 +19,8 @@ export interface LabEnvironment {
     readonly buckets: readonly string[]
   }
   readonly loadBalancers: readonly LabLoadBalancer[]
+  /** What `up --nginx-and-dns` adds; undefined in a lab without it. */
+  readonly nginxAndDns?: LabNginxAndDns
   /** The fake of GitHub's API; undefined when the checkout has none. */
   readonly githubUrl?: string
   readonly images: ImageNames & ApplicationImageNames
@@ -61,6 +63,46 @@ export interface LabFrontend {
   readonly mapKey: string
   readonly nodePort: number
   readonly backends: Readonly<Record<SiteName, string>>
+}
+
+export interface LabNginxAndDns {
+  readonly nginx: readonly LabNginx[]
+  readonly dns: LabDns
+}
+
+/** An NGINX as docs/drivers/nginx.md has it; answers carry the site in `X-Standby-Site`. */
+export interface LabNginx {
+  readonly name: NginxName
+  readonly host: string
+  readonly url: string
+  readonly user: string
+  /** Paths, as those of a load balancer. */
+  readonly privateKey: string
+  readonly knownHosts: string
+  readonly file: string
+  readonly variable: string
+  /** Answers the variable, on the host itself. */
+  readonly status: string
+  readonly closed: string
+  readonly upstreams: Readonly<Record<string, string>>
+}
+
+/** A DNS server whose record names the active site, and what sets and reads that record over HTTP. */
+export interface LabDns {
+  /** Address of the server; it listens on port 53. */
+  readonly server: string
+  /** Full name of the record. */
+  readonly name: string
+  /** Of the record, on the bridge. */
+  readonly url: string
+  readonly token: string
+  /** Certificates (PEM) of the authority that signed the bridge's. */
+  readonly authorities: string
+  /** What the record says for each site. */
+  readonly addresses: Readonly<Record<string, string>>
+  readonly closed: string
+  /** Seconds. */
+  readonly ttl: number
 }
 
 export const environmentPath = join(runDirectory, 'environment.json')

@@ -1,5 +1,5 @@
 import type { Binaries } from './binaries/build.ts'
-import type { LabEnvironment, LabSite } from './environment.ts'
+import type { LabEnvironment, LabNginxAndDns, LabSite } from './environment.ts'
 import { applicationImageNames, type Catalogue } from './images/catalogue.ts'
 import { kubectlOf } from './site/kubectl.ts'
 import { adminKubeconfigOf } from './site/pki.ts'
@@ -15,11 +15,12 @@ export interface Known {
   readonly catalogue: Catalogue
   readonly s3Keys: S3Keys
   readonly githubUrl: string | undefined
+  readonly nginxAndDns: LabNginxAndDns | undefined
 }
 
 /** Gathers what others need to know of the lab that has just come up. */
 export async function describeLab(
-  { sites, binaries, catalogue, s3Keys, githubUrl }: Known,
+  { sites, binaries, catalogue, s3Keys, githubUrl, nginxAndDns }: Known,
   signal: AbortSignal,
 ): Promise<LabEnvironment> {
   return {
@@ -27,6 +28,7 @@ export async function describeLab(
     sites: await Promise.all(sites.map((site) => describeSite(site, binaries, signal))),
     s3: { endpoint: s3Endpoint, region: s3Region, ...s3Keys, buckets: bucketNames },
     loadBalancers: loadBalancerNames.map((name) => describeLoadBalancer(name, clustersServed(sites))),
+    ...(nginxAndDns === undefined ? {} : { nginxAndDns }),
     ...(githubUrl === undefined ? {} : { githubUrl }),
     images: { ...catalogue.names, ...applicationImageNames },
     programs: { kubectl: binaries.kubectl, helm: binaries.helm, act: binaries.act },

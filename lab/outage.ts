@@ -1,6 +1,7 @@
 import { ensureProgram } from './binaries/build.ts'
 import { ensureCachedParts } from './cached-parts.ts'
 import { killGroup, setFrozen } from './cgroup.ts'
+import { ensureNginxTree } from './images/nginx-tree.ts'
 import { labIsOfMachines } from './lab-kind.ts'
 import { bootMachine, untilMachineWorks } from './machines/machine.ts'
 import { ensureMachineTree } from './machines/tree.ts'
@@ -17,12 +18,16 @@ import {
   loadBalancerNames,
   type MachineName,
   machineNames,
+  type NginxName,
+  nginxNames,
   type SiteName,
   siteNames,
 } from './topology.ts'
+import { startDns } from './wan/dns.ts'
 import { startGithub } from './wan/github.ts'
 import { clustersServed, machinesServed } from './wan/haproxy-configuration.ts'
 import { startLoadBalancer } from './wan/load-balancer.ts'
+import { startNginxHost } from './wan/nginx-host.ts'
 import { startS3, startSecureS3 } from './wan/s3.ts'
 
 export const outageKinds = ['cut', 'freeze', 'kill', 'unavailable', 'narrow', 'slow'] as const
@@ -84,6 +89,8 @@ async function restartOfClusters(host: HostName, progress: Progress, signal: Abo
     await untilSiteWorks(host, parts.binaries, killed ? since : undefined, signal)
   } else if (isLoadBalancer(host))
     await startLoadBalancer(host, parts.catalogue.debian.tree, clustersServed(presentSites()), signal)
+  else if (isNginx(host)) await startNginxHost(host, await ensureNginxTree(progress, signal), signal)
+  else if (host === 'dns') await startDns(signal)
   else if (host === 's3') await startS3(parts.binaries, signal)
   else await startGithub()
 }
@@ -106,3 +113,4 @@ const isCluster = (host: HostName): host is SiteName =>
 const isMachine = (host: HostName): host is MachineName => (machineNames as readonly HostName[]).includes(host)
 const isLoadBalancer = (host: HostName): host is LoadBalancerName =>
   (loadBalancerNames as readonly HostName[]).includes(host)
+const isNginx = (host: HostName): host is NginxName => (nginxNames as readonly HostName[]).includes(host)

@@ -5,7 +5,7 @@ import { readLabEnvironment } from './environment.ts'
 import { entryTo } from './inside.ts'
 import { socketOf } from './site/containerd.ts'
 import { runningProcess } from './state.ts'
-import { type HostName, loadBalancerNames, machineNames, siteNames } from './topology.ts'
+import { type HostName, loadBalancerNames, machineNames, nginxNames, siteNames } from './topology.ts'
 
 /**
  * Opens a shell inside a host: its network, its mounts, and for a site kubectl, helm and ctr that talk to it. Returns
@@ -37,7 +37,8 @@ async function variablesFor(host: HostName): Promise<Record<string, string>> {
   }
 }
 
-const hasInit = (host: HostName): boolean => [...loadBalancerNames, ...machineNames].some((name) => name === host)
+const hasInit = (host: HostName): boolean =>
+  [...loadBalancerNames, ...nginxNames, ...machineNames].some((name) => name === host)
 
 /** A load balancer or machine has its own process ids and root directory: enter those of its first process. */
 async function entryToInit(host: HostName): Promise<string[]> {

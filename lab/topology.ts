@@ -23,12 +23,24 @@ export const machineNames: readonly MachineName[] = siteNames.flatMap(machinesOf
 export type LoadBalancerName = 'lb-1' | 'lb-2'
 export const loadBalancerNames: readonly LoadBalancerName[] = ['lb-1', 'lb-2']
 
+/** Load balancers that run NGINX. A lab of Kubernetes has them, and the DNS server, after `up --nginx-and-dns`. */
+export type NginxName = 'nginx-1' | 'nginx-2'
+export const nginxNames: readonly NginxName[] = ['nginx-1', 'nginx-2']
+
 /**
  * Everything with a network namespace of its own. A lab of Kubernetes has the sites themselves, a lab of machines has
  * the machines of its sites.
  */
-export type HostName = SiteName | MachineName | LoadBalancerName | 's3' | 'github'
-export const hostNames: readonly HostName[] = [...siteNames, ...machineNames, ...loadBalancerNames, 's3', 'github']
+export type HostName = SiteName | MachineName | LoadBalancerName | NginxName | 'dns' | 's3' | 'github'
+export const hostNames: readonly HostName[] = [
+  ...siteNames,
+  ...machineNames,
+  ...loadBalancerNames,
+  ...nginxNames,
+  'dns',
+  's3',
+  'github',
+]
 
 /**
  * Its hardware address is its own: one that it takes from a link would change, and be forgotten by others, when that
@@ -60,8 +72,11 @@ export const addressOf: Readonly<Record<HostName, string>> = {
   'dc-c': '10.77.0.13',
   'lb-1': '10.77.0.21',
   'lb-2': '10.77.0.22',
+  'nginx-1': '10.77.0.23',
+  'nginx-2': '10.77.0.24',
   s3: '10.77.0.31',
   github: '10.77.0.41',
+  dns: '10.77.0.51',
 }
 
 export const s3Port = 9000
