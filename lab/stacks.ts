@@ -14,6 +14,7 @@ import { loadStack } from '../src/stack/load-stack.ts'
 import { canaryEnvironment } from './canary.ts'
 import { type LabEnvironment, mintKubeconfig } from './environment.ts'
 import type { Credentials } from './ledger/application-client.ts'
+import { dnsCredentials, nginxAndDnsComponents } from './nginx-and-dns-components.ts'
 import type { PrivateStore } from './private-store.ts'
 import { runDirectory, type SiteName } from './topology.ts'
 
@@ -76,6 +77,11 @@ export interface Wishes {
   readonly publishedSize?: boolean
   /** On how many sites of the lab it stands; two, where nothing is said, whatever the lab has. */
   readonly sites?: number
+  /**
+   * Two more doors beside the HAProxy hosts: NGINX hosts (`proxies`) and a DNS record (`dns`). The lab has them after
+   * `up --nginx-and-dns`.
+   */
+  readonly nginxAndDns?: boolean
   /** How long WAL segments are, in MB; 16, where nothing is said. */
   readonly walSegments?: number
   /** Who archives the WAL; the plugin, where nothing is said. */
@@ -191,6 +197,9 @@ async function adaptFiles(name: LabStackName, lab: LabEnvironment, directory: st
     })),
   )
   set('components.traffic.ssh.user', lab.loadBalancers[0]?.user)
+  if (wishes.nginxAndDns === true)
+    for (const [component, declared] of Object.entries(nginxAndDnsComponents(lab)))
+      set(`components.${component}`, declared)
   await writeFile(path, document.toString({ lineWidth: 0 }))
   const published = parse(await readFile(join(directory, 'values', 'database.yaml'), 'utf8')) as {
     readonly instances: number
@@ -350,6 +359,7 @@ function credentialsOf(lab: LabEnvironment, identity: Identity, directory: strin
     ARCHIVE_READER_SECRET_ACCESS_KEY: reader.secretAccessKey,
     STANDBY_SSH_PRIVATE_KEY: lab.loadBalancers[0]?.privateKey ?? '',
     STANDBY_SSH_KNOWN_HOSTS: lab.loadBalancers[0]?.knownHosts ?? '',
+    ...(lab.nginxAndDns === undefined ? {} : dnsCredentials(lab.nginxAndDns)),
   }
   for (const { name: site } of lab.sites) {
     const keys = identity === 'deployer' || identity === 'mover' ? lab.s3.accounts[`archive-${site}`] : reader
