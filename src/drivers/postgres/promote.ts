@@ -3,12 +3,10 @@ import { type Action, type DriverStep, planStep } from '../../driver/action.ts'
 import type { Plain, StepReference } from '../../driver/behaviour.ts'
 import { orNull, parametersOf, TEXT } from '../../driver/parameters.ts'
 import type { MeasuredLoss, Proof } from '../../driver/proofs.ts'
-import type { Varies } from '../../driver/varying.ts'
+import { lastSeenVaries } from '../../systems/postgres/last-seen-varies.ts'
 import { lossSinceFork } from '../../systems/postgres/measured-loss.ts'
 import { forkFrom } from '../../systems/postgres/timeline-history.ts'
-import { parseLsn } from '../../systems/postgres/wal.ts'
 import { seconds } from '../../values/duration.ts'
-import type { Json } from '../../values/json.ts'
 import type { Replayed } from './catch-up.ts'
 import type { Ended } from './demote.ts'
 import { promoteServer } from './promote-server.ts'
@@ -118,17 +116,6 @@ function lossOf(run: Run, forkedAt: string): { readonly loss?: MeasuredLoss } {
     closedAt: fenced?.fencedAt ?? run.begunAt,
   })
   return { loss: { of: 'writes', ...loss, lastCommitAt } }
-}
-
-/** It may have written on since, or have been silent once. */
-const lastSeenVaries: Varies = (planned, now) => {
-  const [then, since] = [positionIn(planned), positionIn(now)]
-  return then !== undefined && since !== undefined && (then === null || since === null || then <= since)
-}
-/** undefined: no position at all. */
-const positionIn = (value: Json | undefined): bigint | null | undefined => {
-  if (value === null) return null
-  return typeof value === 'string' ? (parseLsn(value) ?? undefined) : undefined
 }
 
 export const promote: Action<PostgresSpec, OfPromotion, Promoted> = {

@@ -3,12 +3,10 @@ import { type Action, type DriverStep, planStep, stepOf } from '../../../driver/
 import type { Seen, StepReference } from '../../../driver/behaviour.ts'
 import { orNull, parametersOf, TEXT } from '../../../driver/parameters.ts'
 import type { MeasuredLoss, Proof } from '../../../driver/proofs.ts'
-import type { Varies } from '../../../driver/varying.ts'
 import { type AsSeen, asSeen } from '../../../platform/kubernetes/compare-and-set.ts'
+import { lastSeenVaries } from '../../../systems/postgres/last-seen-varies.ts'
 import { forkFrom, forksIn, HISTORY } from '../../../systems/postgres/timeline-history.ts'
-import { parseLsn } from '../../../systems/postgres/wal.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
-import type { Json } from '../../../values/json.ts'
 import { codes } from '../codes.ts'
 import { leftArchive, mayLeaveArchive } from '../move/leave-archive.ts'
 import { promotionRefused } from '../move/promote.ts'
@@ -84,20 +82,6 @@ export interface Forked extends Proof {
 /** `uid` of the Cluster that was seen, and the cluster that it `follows`. */
 type Due = AsSeen & { readonly uid: string; readonly follows: string | null }
 type Run = DatabaseRun<OfLostPromotion>
-
-/**
- * Where the lost primary was last seen, for the measure of what was lost: it may have written on since, or have been
- * silent once.
- */
-const lastSeenVaries: Varies = (planned, now) => {
-  const [then, since] = [positionIn(planned), positionIn(now)]
-  return then !== undefined && since !== undefined && (then === null || since === null || then <= since)
-}
-/** undefined: no position at all. */
-function positionIn(value: Json | undefined): bigint | null | undefined {
-  if (value === null) return null
-  return typeof value === 'string' ? (parseLsn(value) ?? undefined) : undefined
-}
 
 export const promoteWithoutToken: Action<CloudNativePgSpec, OfLostPromotion, Forked> = {
   name: 'promote-without-token',

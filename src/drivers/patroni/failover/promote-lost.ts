@@ -4,11 +4,10 @@ import type { Seen, StepReference } from '../../../driver/behaviour.ts'
 import type { StatesPerSite } from '../../../driver/capabilities.ts'
 import { orNull, parametersOf, TEXT } from '../../../driver/parameters.ts'
 import type { MeasuredLoss } from '../../../driver/proofs.ts'
-import type { Varies } from '../../../driver/varying.ts'
+import { lastSeenVaries } from '../../../systems/postgres/last-seen-varies.ts'
 import { lossSinceFork } from '../../../systems/postgres/measured-loss.ts'
-import { formatLsn, parseLsn } from '../../../systems/postgres/wal.ts'
+import { formatLsn } from '../../../systems/postgres/wal.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
-import type { Json } from '../../../values/json.ts'
 import { stateAt } from '../assess/findings-of-site.ts'
 import { hostOf } from '../host.ts'
 import { type Promoted, promotionSeen } from '../move/promote.ts'
@@ -58,17 +57,6 @@ interface Forked extends Promoted {
   readonly loss: MeasuredLoss
 }
 type Run = DatabaseRun<OfLostPromotion>
-
-/** The lost primary may have written on since the plan, or have been silent once. */
-const lastSeenVaries: Varies = (planned, now) => {
-  const [then, since] = [positionIn(planned), positionIn(now)]
-  return then !== undefined && since !== undefined && (then === null || since === null || then <= since)
-}
-/** undefined: no position at all. */
-const positionIn = (value: Json | undefined): bigint | null | undefined => {
-  if (value === null) return null
-  return typeof value === 'string' ? (parseLsn(value) ?? undefined) : undefined
-}
 
 export const promoteLost: Action<PatroniSpec, OfLostPromotion, Forked> = {
   name: 'promote-lost',
