@@ -7,8 +7,8 @@ import type { Milliseconds } from '../values/duration.ts'
  * `within`, in milliseconds of the witness' naming another site, or null: nothing can be promised, and what would mend
  * that.
  */
-export type SelfFencing =
-  | { readonly within: Milliseconds; readonly wait: PlannedStep }
+export type SelfFencing<Step = PlannedStep> =
+  | { readonly within: Milliseconds; readonly wait: Step }
   | { readonly within: null; readonly why: string; readonly next: string }
 
 /** Where a component keeps its objects for a site; null where it is none that keeps any. */

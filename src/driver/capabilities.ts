@@ -7,10 +7,9 @@ import type { Gap, Observed } from '../domain/observed.ts'
 import type { ComponentLoss, Finding, Intent, KeptData, Mode } from '../domain/plan.ts'
 import type { Sandbox } from '../domain/restore-test.ts'
 import type { Component, SiteName, Stack } from '../domain/stack.ts'
-import type { Milliseconds } from '../values/duration.ts'
 import type { JsonObject } from '../values/json.ts'
 import type { AnyAction, DriverStep } from './action.ts'
-import type { Assessment, LocationOf } from './assessment.ts'
+import type { Assessment, LocationOf, SelfFencing } from './assessment.ts'
 import type { CodeTable, DeclaredCodes } from './codes.ts'
 import type { DriverContext } from './context.ts'
 import type { Deployment, DeployUnit } from './deployment.ts'
@@ -98,11 +97,8 @@ export interface Fences<Spec, States> {
 export interface SelfFences<Spec, States> {
   /** What the site shuts by itself, if all that this needs is there. */
   readonly levels: (component: Component<Spec>, stack: Stack) => readonly FenceLevel[]
-  selfFencing(component: Component<Spec>, states: States, intent: Intent, stack: Stack): SelfFencing
+  selfFencing(component: Component<Spec>, states: States, intent: Intent, stack: Stack): SelfFencing<DriverStep>
 }
-export type SelfFencing =
-  | { readonly within: Milliseconds; readonly wait: DriverStep }
-  | { readonly within: null; readonly why: string; readonly next: string }
 
 export interface SeesLiveness<Spec, States> {
   signals(component: Component<Spec>, states: States, site: SiteName): LivenessSignal[]

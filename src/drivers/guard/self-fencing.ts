@@ -1,7 +1,8 @@
 import type { Intent } from '../../domain/plan.ts'
-import { type Action, planStep } from '../../driver/action.ts'
+import { type Action, type DriverStep, planStep } from '../../driver/action.ts'
+import type { SelfFencing } from '../../driver/assessment.ts'
 import type { Plain } from '../../driver/behaviour.ts'
-import type { SelfFencing, StatesPerSite } from '../../driver/capabilities.ts'
+import type { StatesPerSite } from '../../driver/capabilities.ts'
 import type { Proof } from '../../driver/proofs.ts'
 import { closesWithin } from '../../guard/closing-time.ts'
 import { hours, type Milliseconds, minutes, readableDuration, seconds } from '../../values/duration.ts'
@@ -30,7 +31,7 @@ export function guardSelfFencing(
   component: GuardComponent,
   states: StatesPerSite<GuardState>,
   { from, to }: Intent,
-): SelfFencing {
+): SelfFencing<DriverStep> {
   const within = closesWithin(rulesOf(component.spec))
   if (within === null)
     return {
