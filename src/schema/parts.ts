@@ -46,6 +46,15 @@ const HOST_AND_PORT = `([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9.])?|\\[[0-9A-Fa-f:.
 export const endpoint = (description: string, more: JsonObject = {}): Schema<string> =>
   text(description, { pattern: `^[Hh][Tt][Tt][Pp][Ss]?://${HOST_AND_PORT}/?$`, ...more })
 
+/** A path on a host: absolute, without parts that lead elsewhere, and without quotes in a shell. */
+export const HOST_PATH = '^(/(?![.]{1,2}(/|$))[A-Za-z0-9_.-]+)+$'
+/** A word that needs no quotes in a shell, in SQL, in a command of Redis and in an address. */
+export const PLAIN_WORD = '^[A-Za-z0-9_][-A-Za-z0-9_.]{0,62}$'
+/** A unit of systemd. */
+export const UNIT_NAME = '^[A-Za-z0-9_][-A-Za-z0-9_.@]*$'
+/** Name or address of a host, with its port. */
+export const HOST_WITH_PORT = '^[A-Za-z0-9][-A-Za-z0-9.]*:[1-9][0-9]{0,4}$'
+
 /** As Amazon and its likes name buckets, the older rules included; never as an address. */
 export const bucketName = (description: string): Schema<string> =>
   text(description, { pattern: '^(?!.*[.]{2})(?![0-9]+([.][0-9]+){3}$)[A-Za-z0-9][-A-Za-z0-9._]{1,61}[A-Za-z0-9]$' })

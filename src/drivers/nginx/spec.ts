@@ -1,7 +1,7 @@
 import type { Component } from '../../domain/stack.ts'
 import { fieldsOf } from '../../schema/fields.ts'
-import { siteMap, text } from '../../schema/parts.ts'
-import { HOST_PATH, hostInstances, hostLogin, TRAFFIC_VALUE, verification } from '../../systems/traffic/declaration.ts'
+import { HOST_PATH, siteMap, text } from '../../schema/parts.ts'
+import { hostInstances, hostLogin, TRAFFIC_VALUE, verification } from '../../systems/traffic/declaration.ts'
 import type { OnHosts } from '../../systems/traffic/hosts.ts'
 import type { JsonObject } from '../../values/json.ts'
 

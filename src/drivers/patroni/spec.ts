@@ -4,7 +4,16 @@ import { OPERATING } from '../../domain/identities.ts'
 import type { Component, CredentialReference, SiteName, Stack } from '../../domain/stack.ts'
 import { declaredHosts } from '../../platform/hosts/declared-hosts.ts'
 import { fieldsOf } from '../../schema/fields.ts'
-import { credentialReference, endpoint, siteMap, text } from '../../schema/parts.ts'
+import {
+  credentialReference,
+  endpoint,
+  HOST_PATH,
+  HOST_WITH_PORT,
+  PLAIN_WORD,
+  siteMap,
+  text,
+  UNIT_NAME,
+} from '../../schema/parts.ts'
 import type { JsonObject } from '../../values/json.ts'
 
 /** One Patroni cluster for each site; those of passive sites are standby clusters of the active one. */
@@ -50,9 +59,6 @@ export interface PatroniMember {
 }
 export type Database = Component<PatroniSpec>
 
-/** A word that needs no quotes in a shell, in SQL and in an address. */
-const WORD = '^[A-Za-z0-9_][-A-Za-z0-9_.]{0,62}$'
-const PATH = '^(/(?![.]{1,2}(/|$))[A-Za-z0-9_.-]+)+$'
 /** A slot of PostgreSQL. */
 const SLOT = '^[a-z0-9_]{1,63}$'
 
@@ -61,8 +67,8 @@ export const patroniSchema: JsonObject = fieldsOf<PatroniSpec>()({
     'PostgreSQL on hosts, run by Patroni: one Patroni cluster for each site, with a store (DCS) of its own. The clusters of passive sites are standby clusters.',
   required: ['scope', 'database', 'store', 'server', 'sites'],
   properties: {
-    scope: text('scope in the configuration of Patroni, the same on every site.', { pattern: WORD }),
-    database: text("The application's database.", { pattern: WORD }),
+    scope: text('scope in the configuration of Patroni, the same on every site.', { pattern: PLAIN_WORD }),
+    database: text("The application's database.", { pattern: PLAIN_WORD }),
     store: fieldsOf<StoreSpec>()({
       description: 'The distributed store in which Patroni keeps its state: one for each site, and none over sites.',
       type: 'object',
@@ -100,15 +106,15 @@ export const patroniSchema: JsonObject = fieldsOf<PatroniSpec>()({
       required: ['dataDirectory'],
       additionalProperties: false,
       properties: {
-        dataDirectory: text('postgresql.data_dir of Patroni, on every host.', { pattern: PATH }),
+        dataDirectory: text('postgresql.data_dir of Patroni, on every host.', { pattern: HOST_PATH }),
         programs: text('The folder with pg_controldata and pg_waldump. Default: the PATH of the user.', {
-          pattern: PATH,
+          pattern: HOST_PATH,
         }),
-        user: text('The user of the operating system that runs PostgreSQL. Default postgres.', { pattern: WORD }),
-        socket: text('The folder of its Unix socket. Default /var/run/postgresql.', { pattern: PATH }),
+        user: text('The user of the operating system that runs PostgreSQL. Default postgres.', { pattern: PLAIN_WORD }),
+        socket: text('The folder of its Unix socket. Default /var/run/postgresql.', { pattern: HOST_PATH }),
         evidence: text(
           'Where on the hosts a rejoin keeps what only the former active site has. Default /var/lib/postgresql/standby-evidence.',
-          { pattern: PATH },
+          { pattern: HOST_PATH },
         ),
       },
     }),
@@ -117,8 +123,8 @@ export const patroniSchema: JsonObject = fieldsOf<PatroniSpec>()({
       type: 'object',
       additionalProperties: false,
       properties: {
-        unit: text('Its name. Default patroni.', { pattern: '^[A-Za-z0-9_][-A-Za-z0-9_.@]*$' }),
-        control: text('The program that starts and stops it, as root. Default systemctl.', { pattern: PATH }),
+        unit: text('Its name. Default patroni.', { pattern: UNIT_NAME }),
+        control: text('The program that starts and stops it, as root. Default systemctl.', { pattern: HOST_PATH }),
       },
     }),
     sites: siteMap(
@@ -137,23 +143,23 @@ export const patroniSchema: JsonObject = fieldsOf<PatroniSpec>()({
             type: 'object',
             minProperties: 1,
             maxProperties: 20,
-            propertyNames: { description: 'A name that needs no quotes.', pattern: WORD },
+            propertyNames: { description: 'A name that needs no quotes.', pattern: PLAIN_WORD },
             additionalProperties: fieldsOf<PatroniMember>()({
               description: 'One member.',
               type: 'object',
               required: ['host', 'restApi', 'postgres'],
               additionalProperties: false,
               properties: {
-                host: text('Its machine, by its name in hosts.machines of the site.', { pattern: WORD }),
+                host: text('Its machine, by its name in hosts.machines of the site.', { pattern: PLAIN_WORD }),
                 restApi: endpoint('restapi.connect_address of Patroni, with its scheme.', {
                   examples: ['https://10.1.0.11:8008'],
                 }),
                 postgres: text('postgresql.connect_address of Patroni: how other sites reach it.', {
-                  pattern: '^[A-Za-z0-9][-A-Za-z0-9.]*:[1-9][0-9]{0,4}$',
+                  pattern: HOST_WITH_PORT,
                   examples: ['10.1.0.11:5432'],
                 }),
-                dataDirectory: text('Where it differs from server.dataDirectory.', { pattern: PATH }),
-                socket: text('Where it differs from server.socket.', { pattern: PATH }),
+                dataDirectory: text('Where it differs from server.dataDirectory.', { pattern: HOST_PATH }),
+                socket: text('Where it differs from server.socket.', { pattern: HOST_PATH }),
               },
             }),
           },

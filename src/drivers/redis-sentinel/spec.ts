@@ -4,7 +4,15 @@ import { OPERATING } from '../../domain/identities.ts'
 import type { Component, CredentialReference, SiteName, Stack } from '../../domain/stack.ts'
 import { declaredHosts } from '../../platform/hosts/declared-hosts.ts'
 import { fieldsOf } from '../../schema/fields.ts'
-import { credentialReference, siteMap, text } from '../../schema/parts.ts'
+import {
+  credentialReference,
+  HOST_PATH,
+  HOST_WITH_PORT,
+  PLAIN_WORD,
+  siteMap,
+  text,
+  UNIT_NAME,
+} from '../../schema/parts.ts'
 import type { JsonObject } from '../../values/json.ts'
 
 /** One replication group of Redis over all sites, with Sentinels at every site. */
@@ -45,28 +53,22 @@ export interface RedisSpec extends Place {
 }
 export type Group = Component<RedisSentinelSpec>
 
-/** A word that needs no quotes in a shell and in a command of Redis. */
-const WORD = '^[A-Za-z0-9_][-A-Za-z0-9_.]{0,62}$'
-const PATH = '^(/(?![.]{1,2}(/|$))[A-Za-z0-9_.-]+)+$'
-const UNIT = '^[A-Za-z0-9_][-A-Za-z0-9_.@]*$'
-/** As Sentinel announces it: a name works only with `resolve-hostnames`. */
-const ADDRESS = '^[A-Za-z0-9][-A-Za-z0-9.]*:[1-9][0-9]{0,4}$'
-
 const login = (of: string): JsonObject =>
   fieldsOf<LoginSpec>()({
     description: `How ${of} are asked. Without it no login is needed.`,
     type: 'object',
     additionalProperties: false,
     properties: {
-      user: text('The ACL user. Default: the user default.', { pattern: WORD }),
+      user: text('The ACL user. Default: the user default.', { pattern: PLAIN_WORD }),
       password: { ...credentialReference, description: 'Its password.' },
     },
   })
 
 const PLACE = {
-  host: text('The machine on which it is asked, by its name in hosts.machines of the site.', { pattern: WORD }),
+  host: text('The machine on which it is asked, by its name in hosts.machines of the site.', { pattern: PLAIN_WORD }),
   address: text('The address at which it announces itself, with its port.', {
-    pattern: ADDRESS,
+    // As Sentinel announces it: a name works only with `resolve-hostnames`.
+    pattern: HOST_WITH_PORT,
     examples: ['10.1.0.11:6379'],
   }),
 }
@@ -75,8 +77,8 @@ export const redisSentinelSchema: JsonObject = fieldsOf<RedisSentinelSpec>()({
   description: 'One replication group of Redis on hosts over all sites, watched by Sentinels at every site.',
   required: ['group', 'sites'],
   properties: {
-    group: text('The name of the master in `sentinel monitor`.', { pattern: WORD }),
-    client: text('The program redis-cli on the hosts. Default redis-cli.', { pattern: PATH }),
+    group: text('The name of the master in `sentinel monitor`.', { pattern: PLAIN_WORD }),
+    client: text('The program redis-cli on the hosts. Default redis-cli.', { pattern: HOST_PATH }),
     redis: login('the Redis servers'),
     sentinel: login('the Sentinels'),
     tls: fieldsOf<TlsSpec>()({
@@ -84,9 +86,11 @@ export const redisSentinelSchema: JsonObject = fieldsOf<RedisSentinelSpec>()({
       type: 'object',
       additionalProperties: false,
       properties: {
-        authority: text('The certificates (PEM) of the authority. Default: those of the system.', { pattern: PATH }),
-        certificate: text('The certificate of the client, where one is demanded.', { pattern: PATH }),
-        key: text('Its key.', { pattern: PATH }),
+        authority: text('The certificates (PEM) of the authority. Default: those of the system.', {
+          pattern: HOST_PATH,
+        }),
+        certificate: text('The certificate of the client, where one is demanded.', { pattern: HOST_PATH }),
+        key: text('Its key.', { pattern: HOST_PATH }),
       },
     }),
     move: {
@@ -94,7 +98,7 @@ export const redisSentinelSchema: JsonObject = fieldsOf<RedisSentinelSpec>()({
         'carry (default): a switchover brings every acknowledged write along, and a failover says what it loses. disposable: the content may be lost; a failover promises nothing of it.',
       enum: ['carry', 'disposable'],
     },
-    control: text('The program that starts units, as root. Default systemctl.', { pattern: PATH }),
+    control: text('The program that starts units, as root. Default systemctl.', { pattern: HOST_PATH }),
     sites: siteMap(
       'The servers of each site.',
       fieldsOf<GroupSite>()({
@@ -107,7 +111,7 @@ export const redisSentinelSchema: JsonObject = fieldsOf<RedisSentinelSpec>()({
             type: 'object',
             minProperties: 1,
             maxProperties: 20,
-            propertyNames: { description: 'A name that needs no quotes.', pattern: WORD },
+            propertyNames: { description: 'A name that needs no quotes.', pattern: PLAIN_WORD },
             additionalProperties: fieldsOf<RedisSpec>()({
               description: 'One Redis.',
               type: 'object',
@@ -131,9 +135,9 @@ export const redisSentinelSchema: JsonObject = fieldsOf<RedisSentinelSpec>()({
                 },
                 configFile: text(
                   'Its configuration file, which Redis may write. With it a rejoin starts a stopped Redis as a replica; that needs the rights of root.',
-                  { pattern: PATH },
+                  { pattern: HOST_PATH },
                 ),
-                unit: text('Its unit. Default redis-server.', { pattern: UNIT }),
+                unit: text('Its unit. Default redis-server.', { pattern: UNIT_NAME }),
               },
             }),
           },
@@ -141,7 +145,7 @@ export const redisSentinelSchema: JsonObject = fieldsOf<RedisSentinelSpec>()({
             description: 'Its Sentinels by name.',
             type: 'object',
             maxProperties: 20,
-            propertyNames: { description: 'A name that needs no quotes.', pattern: WORD },
+            propertyNames: { description: 'A name that needs no quotes.', pattern: PLAIN_WORD },
             additionalProperties: fieldsOf<Place>()({
               description: 'One Sentinel.',
               type: 'object',

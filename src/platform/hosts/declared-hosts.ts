@@ -1,5 +1,5 @@
 import type { CredentialReference, Site } from '../../domain/stack.ts'
-import { credentialReference, hostName, kubernetesName, text } from '../../schema/parts.ts'
+import { credentialReference, HOST_PATH, hostName, kubernetesName, text } from '../../schema/parts.ts'
 import type { JsonObject } from '../../values/json.ts'
 
 /** `sites.<name>.hosts` of the stack file: machines that are reached by ssh. */
@@ -101,7 +101,7 @@ export const hostsSchema: JsonObject = {
         machine: kubernetesName('The machine, by its name above.'),
         directory: text(
           'A directory in which the administrator has made standby-restore-<stack>, with the file .standby-sandbox in it.',
-          { pattern: '^(/(?![.]{1,2}(/|$))[A-Za-z0-9_.-]+)+$' },
+          { pattern: HOST_PATH },
         ),
         user: user('A user without rights, as which all programs of a restore test run. Default: standby-sandbox.'),
       },

@@ -4,9 +4,6 @@ import { credentialReference, hostName, MEANS, type Meaning, text } from '../../
 import type { HostInstance, HostLogin } from './hosts.ts'
 import type { Verification } from './load-balancers.ts'
 
-/** An absolute path without parts that lead elsewhere. */
-export const HOST_PATH = '^(/(?![.]{1,2}(/|$))[A-Za-z0-9_.-]+)+$'
-
 /** What stands in a configuration or a map unquoted: no white space, no quote, no separator. */
 export const TRAFFIC_VALUE = '^[A-Za-z0-9_.:-]+$'
 
