@@ -1,12 +1,10 @@
 import { existsSync, readdirSync } from 'node:fs'
-import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { execute } from '../execute.ts'
+import { ensureTree, UNREAD } from '../images/cached-tree.ts'
 import { inTree, lendNetwork, takeNetworkBack } from '../images/in-tree.ts'
 import { keyOf } from '../images/layer.ts'
 import { LOGIN } from '../login.ts'
-import { withProcessLock } from '../process-lock.ts'
 import type { Progress } from '../progress.ts'
 import { cached, runDirectory } from '../topology.ts'
 
@@ -61,6 +59,9 @@ const disturbing = [
 const stack = join(import.meta.dirname, '..', '..', 'stacks', 'infisical-on-premise')
 const requirements = join(stack, 'ansible', 'roles', 'patroni', 'files', 'requirements.txt')
 
+/** Of the trees in the cache. */
+const FOLDER = 'machines'
+
 /** Raise it when a function below changes what ends up in the tree. */
 const recipe = '3'
 
@@ -78,29 +79,18 @@ export async function ensureMachineTree(progress: Progress, signal: AbortSignal)
     ...disturbing,
     await readFile(requirements, 'utf8'),
   )
-  const home = cached('machines', key)
-  const tree = join(home, 'tree')
-  if (existsSync(tree)) return tree
-  const wait = () => sleep(1_000, undefined, { signal })
-  await withProcessLock(cached('machines.lock'), wait, async () => {
-    if (existsSync(tree)) return
-    const onLine = (line: string) => progress.detail('machine tree', line)
-    await progress.step('machine tree', () => build(home, tree, onLine, signal))
-  })
-  return tree
+  const complete = async (unfinished: string, onLine: (line: string) => void): Promise<void> => {
+    await completeTree(unfinished, onLine, signal)
+    await removeOlderTrees(cached(FOLDER, key))
+  }
+  return ensureTree({ folder: FOLDER, key, label: 'machine tree', suite, packages, complete }, progress, signal)
 }
 
 /** True when some tree is in the cache; a newer one is made beside it. */
 export const machineTreeIsCached = (): boolean =>
-  existsSync(cached('machines')) &&
-  readdirSync(cached('machines')).some((key) => existsSync(cached('machines', key, 'tree')))
+  existsSync(cached(FOLDER)) && readdirSync(cached(FOLDER)).some((key) => existsSync(cached(FOLDER, key, 'tree')))
 
-async function build(home: string, tree: string, onLine: (line: string) => void, signal: AbortSignal): Promise<void> {
-  const unfinished = join(home, 'unfinished')
-  await rm(unfinished, { recursive: true, force: true })
-  await mkdir(home, { recursive: true })
-  const include = `--include=${packages.join(',')}`
-  await execute('mmdebstrap', ['--variant=minbase', include, suite, unfinished], { deadline: 900_000, onLine, signal })
+async function completeTree(unfinished: string, onLine: (line: string) => void, signal: AbortSignal): Promise<void> {
   await installPatroni(unfinished, onLine, signal)
   await inTree(unfinished, ['systemctl', 'disable', ...services], signal)
   await inTree(unfinished, ['systemctl', 'mask', ...disturbing], signal)
@@ -109,8 +99,6 @@ async function build(home: string, tree: string, onLine: (line: string) => void,
   await addLogin(unfinished, signal)
   await keepJournals(unfinished)
   await forgetWhatEachMachineHas(unfinished)
-  await removeOlderTrees(home)
-  await rename(unfinished, tree)
 }
 
 /** Debian's Patroni is 3.0; roles find this one in /opt/patroni, and its commands on the PATH. */
@@ -155,8 +143,7 @@ async function forgetWhatEachMachineHas(root: string): Promise<void> {
     'var/lib/dbus/machine-id',
     'var/lib/postgresql/15',
   ]
-  const unread = ['var/cache/apt', 'var/lib/apt/lists', 'usr/share/doc', 'usr/share/locale', 'usr/share/man']
-  for (const path of [...own, ...unread]) await rm(join(root, path), { recursive: true, force: true })
+  for (const path of [...own, ...UNREAD]) await rm(join(root, path), { recursive: true, force: true })
   // apt locks them, and makes neither.
   for (const path of ['var/cache/apt/archives/partial', 'var/lib/apt/lists/partial'])
     await mkdir(join(root, path), { recursive: true })
@@ -167,8 +154,8 @@ const DAY = 86_400_000
 /** Not while a lab runs, whose machines may stand on one of them; and not what another checkout made today. */
 async function removeOlderTrees(home: string): Promise<void> {
   if (existsSync(runDirectory)) return
-  for (const key of await readdir(cached('machines'))) {
-    const other = cached('machines', key)
+  for (const key of await readdir(cached(FOLDER))) {
+    const other = cached(FOLDER, key)
     if (other === home || Date.now() - (await stat(other)).mtimeMs < DAY) continue
     await rm(other, { recursive: true, force: true })
   }
