@@ -66,8 +66,8 @@ const repository = resolve(import.meta.dirname, '..')
 /** What a user may want otherwise than the published stack has it. */
 export interface Wishes {
   /**
-   * A failover waits until the guard of the lost site must have shut it; with short times, since nobody watches a test
-   * for four minutes.
+   * A failover waits until the guard of the lost site must have shut it; with short times, since a test must not
+   * take four minutes.
    */
   readonly guardSelfFencing?: boolean
   /**

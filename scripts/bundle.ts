@@ -16,7 +16,7 @@ const actions = ['status', 'deploy', 'failover', 'verify-backup'] as const
  *
  * esbuild joins the modules and ncc minifies them and writes the module that a runner loads. ncc alone made 5.7 MB of
  * the same sources: webpack keeps every class that assigns to itself, as the 900 generated API classes of
- * `@kubernetes/client-node` do, and ncc cannot be told that nobody needs them. As ncc then sees one file only, the
+ * `@kubernetes/client-node` do, and ncc has no setting to leave them out. As ncc then sees one file only, the
  * licences are collected here.
  */
 export async function bundle(entry = join(root, 'src', 'entry.ts')): Promise<Files> {

@@ -9,7 +9,7 @@ export interface WireFailure {
 
 /**
  * Judges what Node, OpenSSL or undici threw by its code, never by its words. An error without a known code is a silence
- * that nobody can name.
+ * without a known cause.
  */
 export function wireFailure(thrown: unknown): WireFailure {
   const error = mostTelling(thrown)

@@ -170,7 +170,7 @@ function ofPrimary(component: Database, site: string, state: ServerState, severi
           say(
             'slot-stuck',
             'warning',
-            `${name} keeps WAL for ${stuck.map((slot) => slot.name).join(', ')}, which nobody reads`,
+            `${name} keeps WAL for ${stuck.map((slot) => slot.name).join(', ')}, which no replica reads`,
             'Bring its reader back, or drop the slot, before the volume is full.',
           ),
         ]

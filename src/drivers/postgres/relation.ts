@@ -48,7 +48,7 @@ export function relationTo(primary: ServerState, other: ServerState, asked: 'oth
   return { is: 'copy', streams: other.receiver?.status === 'streaming' }
 }
 
-/** Where the two histories parted; null where they did not, or where nobody can say. */
+/** Where the two histories parted; null where they did not, or where it is not known. */
 function partedAt(primary: ServerState, other: ServerState): Fork | null {
   if (primary.history === null) return null
   if (other.timeline < primary.timeline && other.history === null) return forkFrom(primary.history, other.timeline)

@@ -10,7 +10,7 @@ import { hostsOf } from '../host.ts'
 import { type DatabaseRun, isDirectedTo, readStoreOf, siteOf } from '../run.ts'
 import { clusterNamed, controlOf, type Database, type PatroniSpec, unitOf } from '../spec.ts'
 
-/** Patroni starts on every host, now and at each boot, on a configuration that says whom it follows. */
+/** Patroni starts on every host, now and at each boot, on a configuration that says which site it follows. */
 export const startStep = (
   component: Database,
   site: SiteName,

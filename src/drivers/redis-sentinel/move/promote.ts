@@ -123,7 +123,7 @@ function promotingByHand<Parameters extends OfPromotion | OfLostPromotion>(): By
   }
 }
 
-/** A master that refuses every write serves nobody: an earlier move may have left it closed. Pure. */
+/** A master that refuses every write serves no client: an earlier move may have left it closed. Pure. */
 function promotionOf(chosen: string, server: RedisServer): Seen<Promoted, never> {
   if (server.role !== 'master') return { is: 'pending', waitingFor: `Sentinel to promote ${chosen}` }
   if (isClosed(server)) return { is: 'pending', waitingFor: `${chosen} to accept writes` }
