@@ -2,8 +2,8 @@ import type { Milliseconds } from '../values/duration.ts'
 
 /**
  * Runs work that must end: its signal is aborted at the deadline or with one of the outer signals, and work that
- * ignores it is not waited for. A deadline that may grow, with what is learned of the way meanwhile, is asked once more when it
- * is over. Throws the reason of the outer signal, or what `late` makes of the deadline.
+ * ignores it is not waited for. A deadline that may grow, with what is learned of the way meanwhile, is asked once more
+ * when it is over. Throws the reason of the outer signal, or what `late` makes of the deadline.
  */
 export async function withinDeadline<T>(
   deadline: Milliseconds | (() => Milliseconds),
