@@ -52,7 +52,7 @@ export function changesOf(ended: Ended, where: string): Change[] {
   // Where all failures are such, the exit code says nothing more.
   const error = errorOf(blocked.length > 0 ? { ...others, code: 0 } : others, where)
   if (error !== null) throw error
-  return [...tasks.filter(differs).flatMap(changesOfTask), ...blocked.map(restUnknown)]
+  return [...inOrder(tasks.filter(differs)).flatMap(changesOfTask), ...inOrder(blocked).map(restUnknown)]
 }
 
 /** What a dry run would do after the active site is deployed: a failure says that it is not done yet. Pure. */
@@ -61,7 +61,19 @@ export function changesAfterwards(ended: Ended, where: string): Change[] {
   const withoutFailures = { ...ended.results, tasks: ended.results.tasks.filter(({ event }) => event !== 'failed') }
   const error = errorOf({ ...ended, code: failed.length > 0 ? 0 : ended.code, results: withoutFailures }, where)
   if (error !== null) throw error
-  return [...ended.results.tasks.filter(differs).flatMap(changesOfTask), ...failed.map(restUnknown)]
+  return [...inOrder(ended.results.tasks.filter(differs)).flatMap(changesOfTask), ...failed.map(restUnknown)]
+}
+
+/**
+ * The hosts of one task end in any order, and two dry runs of the same hosts must read the same: tasks in the order of
+ * the playbook, and the hosts of each by their name.
+ */
+function inOrder(results: readonly TaskResult[]): TaskResult[] {
+  const turns = new Map<string, TaskResult[]>()
+  for (const one of results) turns.set(one.task, [...(turns.get(one.task) ?? []), one])
+  return [...turns.values()].flatMap((turn) =>
+    turn.sort((one, other) => (one.host < other.host ? -1 : Number(one.host > other.host))),
+  )
 }
 
 const differs = ({ event, changed, unchecked }: TaskResult): boolean =>
@@ -81,7 +93,7 @@ function lastOfEachHost(results: Results, event: 'failed' | 'unreachable'): Task
     if (event === 'failed') return isFailure(results, one)
     return one.event === event && (results.totals === null || (results.totals[one.host]?.unreachable ?? 0) > 0)
   }
-  return [...new Map(results.tasks.filter(counts).map((one) => [one.host, one])).values()]
+  return inOrder([...new Map(results.tasks.filter(counts).map((one) => [one.host, one])).values()])
 }
 
 const sentence = ({ host, task, message, hidden }: TaskResult): string =>

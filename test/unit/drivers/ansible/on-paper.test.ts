@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import type { Component, SiteName, Stack } from '../../../../src/domain/stack.ts'
 import { inventoryOf } from '../../../../src/drivers/ansible/inventory.ts'
-import { changesOf, type Ended, errorOf } from '../../../../src/drivers/ansible/judge-results.ts'
+import { changesAfterwards, changesOf, type Ended, errorOf } from '../../../../src/drivers/ansible/judge-results.ts'
 import { missingFiles } from '../../../../src/drivers/ansible/missing-files.ts'
 import { assessStatus, summarized } from '../../../../src/drivers/ansible/observe.ts'
 import { parseResults } from '../../../../src/drivers/ansible/parse-results.ts'
@@ -176,6 +176,19 @@ describe('the result of a run', () => {
     ])
     const other = line({ event: 'ok', host: 'db2.dc-b', task: 'Write', changed: true })
     expect(() => changesOf(ended([other, FAILED, totals(1)], 2), 'dc-b')).toThrow('no such unit')
+  })
+
+  test('two dry runs read the same, in whichever order the hosts of a task end', () => {
+    const [app, db1] = [{ host: 'app.dc-b' }, { host: 'db1.dc-b' }]
+    const written = (of: object): string => line({ event: 'ok', task: 'Write', changed: true, ...of })
+    const failed = (of: object): string => line({ event: 'failed', task: 'Await', ignored: false, msg: 'no', ...of })
+    const ofEach = { changed: 1, failures: 1, unreachable: 0 }
+    const both = JSON.stringify({ event: 'stats', hosts: { 'app.dc-b': ofEach, 'db1.dc-b': ofEach } })
+    const one = [written(app), written(db1), failed(app), failed(db1), both]
+    const other = [written(db1), written(app), failed(db1), failed(app), both]
+    for (const changes of [changesOf, changesAfterwards])
+      expect(changes(ended(other, 2), 'dc-b')).toEqual(changes(ended(one, 2), 'dc-b'))
+    expect(errorOf(ended(other, 2), 'dc-b')?.message).toBe(errorOf(ended(one, 2), 'dc-b')?.message)
   })
 
   test('a failure that the playbook ignores or rescues is none', () => {
