@@ -8,7 +8,8 @@ import type { Mode } from '../src/domain/plan.ts'
 import type { MoveReport, PlanReport } from '../src/evidence/reports.ts'
 import { controlGitHub } from './github/control.ts'
 import { RUNNER } from './github/state.ts'
-import type { LabStack } from './stacks.ts'
+import type { PreparedStack } from './prepared-stack.ts'
+import { helmFor } from './run-standby.ts'
 
 const program = join(resolve(import.meta.dirname, '..'), 'dist', 'failover.js')
 /** As in the published stack files. */
@@ -25,7 +26,8 @@ export interface MoveInputs {
 /** The runner is a machine, and dies as one: at the first line of the execute job that matches. */
 export interface Around {
   readonly githubUrl: string
-  readonly helm: string
+  /** Path of helm, for a stack that has Helm releases. */
+  readonly helm?: string | undefined
   readonly dieAt?: (line: string) => boolean
   /** Hears when it died; milliseconds since 1970. */
   readonly onDeath?: (at: number) => void
@@ -57,7 +59,7 @@ export class PlanRefused extends Error {
  * GitHub's runner starts it.
  */
 export async function reviewedMove(
-  stack: LabStack,
+  stack: PreparedStack,
   inputs: MoveInputs,
   around: Omit<Around, 'dieAt' | 'onDeath'>,
 ): Promise<ReviewedMove> {
@@ -68,7 +70,7 @@ export async function reviewedMove(
 
 /** The same on a runner that may die; `executed` is null when it did. */
 export async function mortalMove(
-  stack: LabStack,
+  stack: PreparedStack,
   inputs: MoveInputs,
   around: Around,
 ): Promise<Omit<ReviewedMove, 'executed'> & { readonly executed: MoveReport | null }> {
@@ -86,7 +88,7 @@ export async function mortalMove(
       GITHUB_REF: `refs/heads/${run.branch}`,
       GITHUB_SHA: run.sha,
       RUNNER_NAME: RUNNER,
-      STANDBY_HELM: around.helm,
+      ...helmFor(around),
     }
     const plan = join(folder, 'standby-plan.json')
     const planned = await runJob(stack, 'observer', folder, job, { operation: 'plan', plan, ...inputs })
@@ -118,7 +120,7 @@ export async function mortalMove(
 
 /** One job of a workflow: inputs as INPUT_*, outputs by file. */
 async function runJob(
-  stack: LabStack,
+  stack: PreparedStack,
   identity: Identity,
   folder: string,
   job: Readonly<Record<string, string>>,

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { join, resolve } from 'node:path'
 import type { Identity } from '../src/domain/identities.ts'
-import type { LabStack } from './stacks.ts'
+import type { PreparedStack } from './prepared-stack.ts'
 
 const program = join(resolve(import.meta.dirname, '..'), 'dist', 'cli.js')
 
@@ -12,18 +12,25 @@ export interface CommandResult<Result> {
   readonly durationMs: number
 }
 
+export interface CommandOptions {
+  /** Path of helm, for a stack that has Helm releases. */
+  readonly helm?: string | undefined
+  readonly quiet?: boolean
+  readonly env?: Readonly<Record<string, string>>
+}
+
 /**
  * Runs the built command line as one identity; what it warns of goes to our stderr, its result comes back as JSON, and
  * it shows no progress then.
  */
 export async function runStandby<Result>(
-  stack: LabStack,
+  stack: PreparedStack,
   identity: Identity,
   args: readonly string[],
-  options: { readonly helm: string; readonly quiet?: boolean; readonly env?: Readonly<Record<string, string>> },
+  options: CommandOptions = {},
 ): Promise<CommandResult<Result>> {
   const begun = performance.now()
-  const env = { ...process.env, ...(await stack.environmentOf(identity)), STANDBY_HELM: options.helm, ...options.env }
+  const env = { ...process.env, ...(await stack.environmentOf(identity)), ...helmFor(options), ...options.env }
   const child = spawn(process.execPath, [program, '--stack', stack.path, '--json', ...args], {
     env,
     stdio: ['ignore', 'pipe', options.quiet === true ? 'ignore' : 'inherit'],
@@ -38,3 +45,7 @@ export async function runStandby<Result>(
   if (text.trim() === '') throw new Error(`standby ${args.join(' ')} ended with ${code} and without a result`)
   return { code, result: JSON.parse(text) as Result, durationMs: performance.now() - begun }
 }
+
+/** How an operation is given its helm; nothing where the stack has no Helm release. */
+export const helmFor = ({ helm }: Pick<CommandOptions, 'helm'>): Record<string, string> =>
+  helm === undefined ? {} : { STANDBY_HELM: helm }

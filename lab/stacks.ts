@@ -15,6 +15,7 @@ import { canaryEnvironment } from './canary.ts'
 import { type LabEnvironment, mintKubeconfig } from './environment.ts'
 import type { Credentials } from './ledger/application-client.ts'
 import { dnsCredentials, nginxAndDnsComponents } from './nginx-and-dns-components.ts'
+import type { PreparedStack } from './prepared-stack.ts'
 import type { PrivateStore } from './private-store.ts'
 import { runDirectory, type SiteName } from './topology.ts'
 
@@ -49,15 +50,9 @@ export const labStacks = {
 } as const
 export type LabStackName = keyof typeof labStacks
 
-/** A published stack file, adapted to the lab as a user would adapt it, and all that its operations need. */
-export interface LabStack {
+/** A published stack on clusters of the lab. */
+export interface LabStack extends PreparedStack {
   readonly name: LabStackName
-  readonly path: string
-  readonly directory: string
-  /** Addresses of the application through each load balancer. */
-  readonly addresses: readonly string[]
-  /** The environment of an operation that runs with one identity; never the cluster administrator's. */
-  environmentOf(identity: Identity): Promise<Record<string, string>>
   readonly admin: Readonly<Record<SiteName, KubernetesClient>>
 }
 

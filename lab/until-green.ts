@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { StatusReport } from '../src/evidence/reports.ts'
+import type { PreparedStack } from './prepared-stack.ts'
 import { runStandby } from './run-standby.ts'
-import type { LabStack } from './stacks.ts'
 import type { SiteName } from './topology.ts'
 
 const GREEN_WITHIN = 300_000
 
 /** What stands between two moves: waits until `standby status` is green, and returns it. */
-export async function untilGreen(stack: LabStack, helm: string): Promise<StatusReport> {
+export async function untilGreen(stack: PreparedStack, helm?: string): Promise<StatusReport> {
   const deadline = Date.now() + GREEN_WITHIN
   for (;;) {
     const { result } = await runStandby<StatusReport>(stack, 'observer', ['status'], { helm, quiet: true })

@@ -1,11 +1,11 @@
 import type { DeployReport } from '../src/evidence/reports.ts'
+import type { PreparedStack } from './prepared-stack.ts'
 import { runStandby } from './run-standby.ts'
-import type { LabStack } from './stacks.ts'
 
 const TRIES = 5
 
 /** Object by object; a machine that is busy answers late, and is asked again. */
-export async function whatDeployWouldChange(stack: LabStack, helm: string): Promise<string[]> {
+export async function whatDeployWouldChange(stack: PreparedStack, helm?: string): Promise<string[]> {
   for (let tried = 1; ; tried++) {
     const { result } = await runStandby<Partial<DeployReport> & { error?: { code: string; what: string } }>(
       stack,

@@ -1,0 +1,137 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { type Document, parseDocument } from 'yaml'
+import type { Identity } from '../../src/domain/identities.ts'
+import { ensureAnsible } from '../ansible/ansible.ts'
+import { canaryEnvironment } from '../canary.ts'
+import { execute } from '../execute.ts'
+import { STACK_ON_MACHINES } from '../lab-kind.ts'
+import type { Credentials } from '../ledger/application-client.ts'
+import type { PreparedStack } from '../prepared-stack.ts'
+import { cached, machineRoles, runDirectory } from '../topology.ts'
+import { archiveBuckets } from '../wan/s3-policies.ts'
+import type { MachinesEnvironment, MachinesSite } from './environment.ts'
+
+const published = resolve(import.meta.dirname, '..', '..', 'stacks', STACK_ON_MACHINES)
+/** The folder in which the stack file of the lab lies, with its playbooks. */
+const directory = join(runDirectory, 'stacks', STACK_ON_MACHINES)
+const path = join(directory, 'standby.yaml')
+const applicationBundle = cached('application', 'server-of-machines.mjs')
+
+/**
+ * Adapts the published stack on machines to the running lab as its user would: a copy of the folder, in which what is
+ * marked "yours" is replaced. A second call finds everything as it left it.
+ */
+export async function prepareMachinesStack(lab: MachinesEnvironment, signal: AbortSignal): Promise<PreparedStack> {
+  const [bin] = await Promise.all([ensureAnsible(signal), bundleApplication(signal)])
+  await rm(join(directory, 'ansible'), { recursive: true, force: true })
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  await cp(published, directory, { recursive: true })
+  const document = parseDocument(await readFile(path, 'utf8'))
+  adapt(document, lab, join(bin, 'ansible-playbook'))
+  await writeFile(path, document.toString({ lineWidth: 0 }))
+  return {
+    path,
+    directory,
+    addresses: lab.loadBalancers.map(({ frontends, host }) => frontends[0]?.url ?? `http://${host}`),
+    environmentOf: async (identity) => environmentOf(lab, identity),
+  }
+}
+
+/** Bundles the lab's application, which stands for Infisical, from the checkout. */
+const bundleApplication = (signal: AbortSignal): Promise<string> =>
+  execute(process.execPath, [join(import.meta.dirname, '..', 'application', 'build.ts'), applicationBundle], { signal })
+
+/** What of the published stack file is another value in the lab. */
+function adapt(document: Document, lab: MachinesEnvironment, ansiblePlaybook: string): void {
+  const set = (where: readonly string[], value: unknown): void => document.setIn(where, document.createNode(value))
+  set(['witness', 'endpoint'], lab.s3.endpoint)
+  set(['witness', 'region'], lab.s3.region)
+  set(['components', 'hosts', 'program'], ansiblePlaybook)
+  set(['components', 'hosts', 'skipTags'], ['packages'])
+  set(['components', 'hosts', 'variables'], {
+    site_url: 'http://standby.lab',
+    update_packages: false,
+    archive_endpoint: lab.s3.secure.host,
+    archive_port: lab.s3.secure.port,
+    archive_region: lab.s3.region,
+    pgbackrest_authority: lab.s3.secure.authority,
+    application_files: [{ src: applicationBundle, dest: '/opt/infisical/server.mjs' }],
+  })
+  for (const site of lab.sites) adaptSite(set, site, lab)
+}
+
+function adaptSite(
+  set: (where: readonly string[], value: unknown) => void,
+  site: MachinesSite,
+  { s3 }: MachinesEnvironment,
+): void {
+  const { name } = site
+  const addressOf = (role: (typeof machineRoles)[number]): string =>
+    site.machines.find((machine) => machine.role === role)?.address ?? ''
+  for (const { role, address, machineId } of site.machines)
+    set(['sites', name, 'hosts', 'machines', role], { address, machineId })
+  for (const [key, value] of Object.entries({ endpoint: s3.endpoint, region: s3.region, bucket: bucketOf(name) }))
+    set(['components', 'archive', 'sites', name, key], value)
+  set(
+    ['components', 'database', 'store', 'endpoints', name],
+    machineRoles.map((role) => `http://${addressOf(role)}:2379`),
+  )
+  for (const role of ['db1', 'db2'] as const) {
+    const member = ['components', 'database', 'sites', name, 'members', `${role}.${name}`]
+    set([...member, 'restApi'], `http://${addressOf(role)}:8008`)
+    set([...member, 'postgres'], `${addressOf(role)}:5432`)
+  }
+  const letter = name.slice(-1)
+  const cache = ['components', 'cache', 'sites', name]
+  set([...cache, 'redis', `redis-${letter}`, 'address'], `${addressOf('app')}:6379`)
+  set([...cache, 'sentinels', `sentinel-${letter}`, 'address'], `${addressOf('app')}:26379`)
+}
+
+const bucketOf = (site: string): string =>
+  archiveBuckets.find((bucket) => bucket === `infisical-${site}`) ?? `infisical-${site}`
+
+/** Fixed, because the lab holds nothing that is worth a secret. */
+export const SECRETS = {
+  POSTGRES_SUPERUSER_PASSWORD: 'lab-superuser',
+  POSTGRES_REPLICATION_PASSWORD: 'lab-replication',
+  INFISICAL_DATABASE_PASSWORD: 'lab-infisical',
+  PATRONI_API_USER: 'patroni',
+  PATRONI_API_PASSWORD: 'lab-patroni',
+  REDIS_PASSWORD: 'lab-redis',
+  INFISICAL_ENCRYPTION_KEY: '0123456789abcdef0123456789abcdef',
+  INFISICAL_AUTH_SECRET: 'lab-auth-secret',
+} as const
+
+/** The variables that the stack file names: keys of the object store by identity, and what machines and systems ask. */
+export function environmentOf({ sites, login, s3 }: MachinesEnvironment, identity: Identity): Record<string, string> {
+  // A guard reads, as an observer does; it is never an operation of its own here.
+  const witness = identity === 'guard' ? s3.accounts.observer : s3.accounts[identity]
+  const archives = sites.flatMap(({ name }): [string, string][] => {
+    const writes = identity === 'deployer' || identity === 'mover'
+    const { accessKeyId, secretAccessKey } = s3.accounts[writes ? `archive-${name}` : 'reader']
+    const prefix = `ARCHIVE_${name.toUpperCase().replaceAll('-', '_')}`
+    return [
+      [`${prefix}_ACCESS_KEY_ID`, accessKeyId],
+      [`${prefix}_SECRET_ACCESS_KEY`, secretAccessKey],
+    ]
+  })
+  const canary = join(directory, 'canary.json')
+  return {
+    ...SECRETS,
+    STANDBY_SSH_PRIVATE_KEY: login.privateKey,
+    STANDBY_SSH_KNOWN_HOSTS: login.knownHosts,
+    STANDBY_WITNESS_ACCESS_KEY_ID: witness.accessKeyId,
+    STANDBY_WITNESS_SECRET_ACCESS_KEY: witness.secretAccessKey,
+    STANDBY_GUARD_ACCESS_KEY_ID: s3.accounts.observer.accessKeyId,
+    STANDBY_GUARD_SECRET_ACCESS_KEY: s3.accounts.observer.secretAccessKey,
+    ARCHIVE_READER_ACCESS_KEY_ID: s3.accounts.reader.accessKeyId,
+    ARCHIVE_READER_SECRET_ACCESS_KEY: s3.accounts.reader.secretAccessKey,
+    ...(identity === 'mover'
+      ? { ARCHIVE_POLICY_ACCESS_KEY_ID: witness.accessKeyId, ARCHIVE_POLICY_SECRET_ACCESS_KEY: witness.secretAccessKey }
+      : {}),
+    ...Object.fromEntries(archives),
+    ...(existsSync(canary) ? canaryEnvironment(JSON.parse(readFileSync(canary, 'utf8')) as Credentials) : {}),
+  }
+}
