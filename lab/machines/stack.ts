@@ -110,7 +110,7 @@ export function environmentOf({ sites, login, s3 }: MachinesEnvironment, identit
   const witness = identity === 'guard' ? s3.accounts.observer : s3.accounts[identity]
   const archives = sites.flatMap(({ name }): [string, string][] => {
     const writes = identity === 'deployer' || identity === 'mover'
-    const { accessKeyId, secretAccessKey } = s3.accounts[writes ? `archive-${name}` : 'reader']
+    const { accessKeyId, secretAccessKey } = writes ? s3.accounts[`archive-${name}`] : s3.accounts.reader
     const prefix = `ARCHIVE_${name.toUpperCase().replaceAll('-', '_')}`
     return [
       [`${prefix}_ACCESS_KEY_ID`, accessKeyId],
