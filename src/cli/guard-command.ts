@@ -4,6 +4,8 @@ import { basename, dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { systemClock } from '../composition/connect.ts'
 import { localCredential } from '../composition/credentials.ts'
+import { siteOf } from '../domain/stack.ts'
+import { guardNamespace } from '../drivers/guard/namespace.ts'
 import { GUARD_KIND, guardSpecOf, rulesOf } from '../drivers/guard/spec.ts'
 import { conditionalStores, drivers, witnesses } from '../drivers/registry.ts'
 import { asStandbyError, inputError } from '../errors/standby-error.ts'
@@ -13,14 +15,16 @@ import { memoryIn } from '../guard/memory.ts'
 import {
   CONFIGURATION,
   GUARD,
-  guardNamespace,
   WITNESS_ACCESS_KEY_ID,
   WITNESS_AUTHORITIES,
   WITNESS_SECRET_ACCESS_KEY,
 } from '../guard/names.ts'
-import { guardContext, inClusterKubeconfig } from '../guard/reach.ts'
+import { guardContext } from '../guard/reach.ts'
 import { REPORT_KEY } from '../guard/report.ts'
 import { openKubernetes } from '../platform/kubernetes/client/open.ts'
+import { inClusterKubeconfig } from '../platform/kubernetes/in-cluster.ts'
+import { KUBERNETES } from '../platform/kubernetes/key.ts'
+import { kubernetesPlatform } from '../platform/kubernetes/platform.ts'
 import type { Log } from '../runtime/log.ts'
 import { masking as newMasking } from '../runtime/masking.ts'
 import { parseStack } from '../stack/load-stack.ts'
@@ -101,11 +105,14 @@ async function runGuard(path: string, options: GuardOptions, signal: AbortSignal
   }
   const { every, ...rules } = rulesOf(spec)
   log.info(`guarding ${site} of ${stack.name}`)
+  const platform = { name: KUBERNETES.platform, client: kubernetes }
+  const context = guardContext({ stack, site, platform, store, clock: systemClock, log, signal })
   await guardSite({
     stack,
     site,
     drivers,
-    context: guardContext({ stack, site, kubernetes, store, clock: systemClock, log, signal }),
+    context,
+    identify: kubernetesPlatform.reach(siteOf(stack, site), context).identify,
     rules,
     every,
     store,

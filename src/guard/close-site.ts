@@ -8,8 +8,7 @@ import { asStandbyError, siteError } from '../errors/standby-error.ts'
 import { proofsIn } from '../execution/bounded-performer.ts'
 import { type PerformedRun, stepPerformer } from '../execution/perform-step.ts'
 import { closedByGuard } from '../planning/fence-coverage.ts'
-import { declaredCluster } from '../platform/kubernetes/declared-cluster.ts'
-import { KUBERNETES } from '../platform/kubernetes/key.ts'
+import type { Reached } from '../platform/platform.ts'
 import { readableDuration } from '../values/duration.ts'
 import type { JsonObject } from '../values/json.ts'
 import { deadlineAfter } from '../waiting/deadline.ts'
@@ -21,6 +20,8 @@ export interface Door {
   readonly site: SiteName
   readonly drivers: Readonly<Record<string, Driver>>
   readonly context: DriverContext
+  /** Who answers on the platform that the guard closes. */
+  readonly identify: Reached['identify']
 }
 
 export interface Closing {
@@ -40,10 +41,8 @@ const NOTHING: Closing = { closed: [], effects: [], open: [] }
  */
 export async function closeSite(door: Door, activeSite: SiteName, mayClose: () => Promise<boolean>): Promise<Closing> {
   const { stack, site, drivers, context } = door
-  const clusterId = await context.platform(KUBERNETES, site).clusterId()
-  const declared = declaredCluster(stack.sites.find(({ name }) => name === site))?.clusterId
-  if (clusterId !== declared)
-    return { ...NOTHING, open: [{ what: site, why: `this is cluster ${clusterId}, and ${site} is ${declared}` }] }
+  const { isDeclared, found, declared } = await door.identify(context.signal)
+  if (!isDeclared) return { ...NOTHING, open: [{ what: site, why: `this is ${found}, and ${site} is ${declared}` }] }
 
   const intent: Intent = { mode: 'failover', from: site, to: activeSite }
   const isClosed = closedByGuard(stack, drivers)

@@ -1,10 +1,6 @@
-import { identityNamespace } from '../platform/kubernetes/identity-accounts.ts'
+/** The names that the program of a guard and its deploy share. */
 
-/** The names of the objects of the guard on each site. */
-
-/** A namespace of its own; `identity-accounts.ts` says why. */
-export const guardNamespace = (stack: string): string => identityNamespace(stack, 'guard')
-/** Deployment, ServiceAccount, and the ConfigMap with its report. */
+/** In a cluster: its Deployment, its ServiceAccount, and the ConfigMap with its report. */
 export const GUARD = 'standby-guard'
 
 /** The variables in which the guard finds its own, read-only keys of the witness. */

@@ -66,6 +66,18 @@ export interface Reached {
    * stands there is asked from then on, while the other parts are waited for.
    */
   look(signal: AbortSignal, answered?: () => void): Promise<PlatformView>
+  /**
+   * Who answers, without its state: less than `look` asks, for a guard, whose time is short. Throws what kept it from
+   * an answer.
+   */
+  identify(signal: AbortSignal): Promise<Identified>
+}
+/** What answers, compared with the declaration. */
+export interface Identified {
+  readonly isDeclared: boolean
+  /** `cluster 7f3…` */
+  readonly found: string
+  readonly declared: string
 }
 
 export interface AnsweringView {

@@ -1,11 +1,13 @@
 import type { KubernetesClient } from '../../src/clients/kubernetes-client.ts'
 import type { Observed } from '../../src/domain/observed.ts'
-import type { SiteName } from '../../src/domain/stack.ts'
+import { type SiteName, siteOf } from '../../src/domain/stack.ts'
 import { siteError } from '../../src/errors/standby-error.ts'
 import type { GuardRules, Knowledge } from '../../src/guard/decide.ts'
 import { type Guard, guardSite } from '../../src/guard/guard-site.ts'
 import { guardContext } from '../../src/guard/reach.ts'
 import type { GuardReport } from '../../src/guard/report.ts'
+import { KUBERNETES } from '../../src/platform/kubernetes/key.ts'
+import { kubernetesPlatform } from '../../src/platform/kubernetes/platform.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
 import type { ConditionalStore } from '../../src/witness/conditional-store.ts'
 import type { Behaviour } from './flat/behaviour.ts'
@@ -138,19 +140,21 @@ export async function watch(
     debug: () => undefined,
   }
   const kubernetes = { site, clusterId: async () => options.clusterId ?? `uid-${site}` } as unknown as KubernetesClient
+  const context = guardContext({
+    stack: toyStack,
+    site,
+    platform: { name: KUBERNETES.platform, client: kubernetes },
+    store: store as ConditionalStore,
+    clock,
+    log,
+    signal: ending.signal,
+  })
   const guard: Guard = {
     stack: toyStack,
     site,
     drivers: { toy: liftedDriver(options.driver ?? doorDriver(toy)) },
-    context: guardContext({
-      stack: toyStack,
-      site,
-      kubernetes,
-      store: store as ConditionalStore,
-      clock,
-      log,
-      signal: ending.signal,
-    }),
+    context,
+    identify: kubernetesPlatform.reach(siteOf(toyStack, site), context).identify,
     rules: { silence: 60_000, closeAfter: null, ...options.rules },
     every: options.every ?? 5_000,
     store,

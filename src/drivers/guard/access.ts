@@ -1,8 +1,9 @@
 import { type AccessRule, OPERATING } from '../../domain/identities.ts'
 import type { Stack } from '../../domain/stack.ts'
-import { GUARD, guardNamespace } from '../../guard/names.ts'
+import { GUARD } from '../../guard/names.ts'
 import { ruleAt } from '../../platform/kubernetes/rule-at.ts'
 import { PROGRAM, WITNESS_KEYS } from './manifests.ts'
+import { guardNamespace } from './namespace.ts'
 import type { GuardComponent } from './spec.ts'
 
 export function accessOf(_component: GuardComponent, stack: Stack): AccessRule[] {

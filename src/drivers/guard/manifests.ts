@@ -3,13 +3,13 @@ import type { SiteName, Stack } from '../../domain/stack.ts'
 import {
   CONFIGURATION,
   GUARD,
-  guardNamespace,
   WITNESS_ACCESS_KEY_ID,
   WITNESS_AUTHORITIES,
   WITNESS_SECRET_ACCESS_KEY,
 } from '../../guard/names.ts'
 import { type DeclaredObject, ownedBy } from '../../platform/kubernetes/declared-objects.ts'
 import { canonicalJson, type JsonObject } from '../../values/json.ts'
+import { guardNamespace } from './namespace.ts'
 import { BOOT, type Program } from './program.ts'
 import type { GuardComponent } from './spec.ts'
 

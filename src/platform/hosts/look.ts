@@ -5,7 +5,7 @@ import { asStandbyError } from '../../errors/standby-error.ts'
 import type { Unseen } from '../../errors/unseen.ts'
 import type { Milliseconds } from '../../values/duration.ts'
 import { leastDead } from '../least-dead.ts'
-import type { PlatformView, Reached } from '../platform.ts'
+import type { Identified, PlatformView, Reached } from '../platform.ts'
 import { HOSTS, type HostsClient } from './client.ts'
 
 /** The hosts of a site: who each says that it is. Contacts nothing yet. */
@@ -48,6 +48,24 @@ export function reachHosts(site: Site, context: DriverContext): Reached {
       if (seen.size === 0) signal.throwIfAborted()
       return soFar(first ?? sinceBegin())
     },
+    identify: (signal) => identify(hosts, signal),
+  }
+}
+
+/** Of every machine of the client: one that is another one makes all of them another site's. */
+async function identify(hosts: HostsClient, signal: AbortSignal): Promise<Identified> {
+  const machines = await Promise.all(
+    Object.entries(hosts.machines).map(async ([name, { machineId }]) => {
+      const found = await hosts.identify(name, signal)
+      return { name, found: found.machineId ?? 'without /etc/machine-id', declared: machineId ?? found.machineId }
+    }),
+  )
+  const listed = (of: 'found' | 'declared'): string =>
+    machines.map((one) => `${one.name} ${one[of] ?? 'any'}`).join(', ')
+  return {
+    isDeclared: machines.every(({ found, declared }) => declared === null || found === declared),
+    found: `machine ${listed('found')}`,
+    declared: `machine ${listed('declared')}`,
   }
 }
 

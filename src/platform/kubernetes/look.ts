@@ -3,7 +3,7 @@ import type { KubernetesClient } from '../../clients/kubernetes-client.ts'
 import type { Site } from '../../domain/stack.ts'
 import type { DriverContext } from '../../driver/context.ts'
 import { type Milliseconds, seconds } from '../../values/duration.ts'
-import type { PlatformView, Reached } from '../platform.ts'
+import type { Identified, PlatformView, Reached } from '../platform.ts'
 import { isReady } from './client/conditions.ts'
 import { declaredCluster } from './declared-cluster.ts'
 import { KUBERNETES } from './key.ts'
@@ -15,7 +15,14 @@ export function reachCluster(site: Site, context: DriverContext): Reached {
     ...(kubernetes.contact === undefined ? {} : { contact: kubernetes.contact }),
     signIn: async () => kubernetes.signIn?.(),
     look: (signal) => lookAt(kubernetes, site, signal),
+    identify: () => identify(kubernetes, site),
   }
+}
+
+async function identify(kubernetes: KubernetesClient, site: Site): Promise<Identified> {
+  const found = await kubernetes.clusterId()
+  const declared = declaredCluster(site)?.clusterId ?? 'not declared'
+  return { isDeclared: found === declared, found: `cluster ${found}`, declared: `cluster ${declared}` }
 }
 
 async function lookAt(kubernetes: KubernetesClient, site: Site, signal: AbortSignal): Promise<PlatformView> {

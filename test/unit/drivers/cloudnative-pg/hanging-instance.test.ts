@@ -1,13 +1,15 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, jest, test } from '@jest/globals'
-import type { SiteName } from '../../../../src/domain/stack.ts'
+import { type SiteName, siteOf } from '../../../../src/domain/stack.ts'
 import { observeCluster } from '../../../../src/drivers/cloudnative-pg/observe.ts'
 import { drivers } from '../../../../src/drivers/registry.ts'
 import { closeSite } from '../../../../src/guard/close-site.ts'
 import { guardContext } from '../../../../src/guard/reach.ts'
 import { OBSERVATION_DEADLINE } from '../../../../src/observation/observe.ts'
 import { openKubernetes } from '../../../../src/platform/kubernetes/client/open.ts'
+import { KUBERNETES } from '../../../../src/platform/kubernetes/key.ts'
+import { kubernetesPlatform } from '../../../../src/platform/kubernetes/platform.ts'
 import type { ConditionalStore } from '../../../../src/witness/conditional-store.ts'
 import { awakeClock } from '../../../support/awake-clock.ts'
 import { around as kitContext } from '../../../support/flat/around.ts'
@@ -65,7 +67,7 @@ async function behindDeadKubelet() {
   const context = guardContext({
     stack,
     site: dcA,
-    kubernetes,
+    platform: { name: KUBERNETES.platform, client: kubernetes },
     store: {} as ConditionalStore,
     clock: toyClock(),
     log,
@@ -95,6 +97,7 @@ test('a guard sends its fence to a primary whose instance hangs', async () => {
     stack,
     site: dcA,
     drivers,
+    identify: kubernetesPlatform.reach(siteOf(stack, dcA), context).identify,
     context: { ...context, signal: AbortSignal.any([context.signal, closing.signal]) },
   }
   const closed = closeSite(door, dcB, async () => true)

@@ -2,13 +2,15 @@ import { describe, expect, test } from '@jest/globals'
 import type { KubernetesClient, ObjectReference } from '../../../../src/clients/kubernetes-client.ts'
 import type { Observed } from '../../../../src/domain/observed.ts'
 import type { Intent } from '../../../../src/domain/plan.ts'
-import type { Component, SiteName, Stack } from '../../../../src/domain/stack.ts'
+import { type Component, type SiteName, type Stack, siteOf } from '../../../../src/domain/stack.ts'
 import type { RedisState } from '../../../../src/drivers/redis/observe.ts'
 import type { Cache } from '../../../../src/drivers/redis/spec.ts'
 import { drivers } from '../../../../src/drivers/registry.ts'
 import { siteError } from '../../../../src/errors/standby-error.ts'
 import { closeSite } from '../../../../src/guard/close-site.ts'
 import { guardContext } from '../../../../src/guard/reach.ts'
+import { KUBERNETES } from '../../../../src/platform/kubernetes/key.ts'
+import { kubernetesPlatform } from '../../../../src/platform/kubernetes/platform.ts'
 import type { ConditionalStore } from '../../../../src/witness/conditional-store.ts'
 import { undoAsSeen } from '../../../support/act-as-seen.ts'
 import { behaviourOf } from '../../../support/behaviour-of.ts'
@@ -54,13 +56,14 @@ function site(suspend: boolean, forbidden = false) {
   const context = guardContext({
     stack,
     site: A,
-    kubernetes,
+    platform: { name: KUBERNETES.platform, client: kubernetes },
     store: {} as ConditionalStore,
     clock: toyClock(),
     log,
     signal: AbortSignal.timeout(5_000),
   })
-  const close = (mayClose = true) => closeSite({ stack, site: A, drivers, context }, B, async () => mayClose)
+  const { identify } = kubernetesPlatform.reach(siteOf(stack, A), context)
+  const close = (mayClose = true) => closeSite({ stack, site: A, drivers, context, identify }, B, async () => mayClose)
   return { world, context, close }
 }
 
