@@ -47,6 +47,7 @@ function unit(
   const { site } = running
   const where = `${site} ${running.playbook}`
   let applied: Ended | null = null
+  let found: Change[] = []
   const run = async (how: Running['how'], signal: AbortSignal): Promise<Ended> => {
     const within = { ...context, signal }
     await ansibleVersion(component, site, within)
@@ -59,10 +60,19 @@ function unit(
   return {
     ...named,
     site,
-    // It is compared once more before it is applied.
+    // Where the first dry run found nothing, there is another one before it is applied.
     deadline: 2 * timeoutOf(component),
-    diff: async (signal) => changes(await run('check', signal), where),
+    /**
+     * Differences that a dry run found stand until they are applied: Ansible compares each task itself, and another dry
+     * run takes as long as the first. What waits for a site that comes later, such as a stanza of its archive, has no
+     * dry run; it is done because the first one could not reach it.
+     */
+    async diff(signal) {
+      if (found.length === 0) found = changes(await run('check', signal), where)
+      return found
+    },
     async apply(signal) {
+      found = []
       const ended = await run('apply', signal)
       const error = errorOf(ended, where)
       if (error !== null) throw error

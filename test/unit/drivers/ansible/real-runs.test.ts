@@ -249,5 +249,34 @@ test('what runs after the active site waits for it, and takes a failure of its d
     expect.objectContaining({ object: 'db1.dc-b/Wait for the other' }),
   ])
   writeFileSync(join(seen.out, 'there'), '')
+  await after?.apply(signal)
+  expect(await after?.diff(signal)).toEqual([])
+})
+
+test('what a dry run found is applied without another dry run, also where it could not be reached before', async () => {
+  const seen = playbooksOf(bin, {
+    files: {
+      'play.yml': play(`- name: Wait for the other
+  ansible.builtin.stat: { path: "{{ out }}/there" }
+  register: there
+  failed_when: not there.stat.exists
+- name: Do what has no dry run
+  ansible.builtin.copy: { content: done, dest: "{{ out }}/{{ inventory_hostname }}", mode: "0600" }
+  when: not ansible_check_mode
+`),
+      'after.yml': play('- ansible.builtin.debug:'),
+    },
+    spec: { playbook: 'after.yml', afterwards: 'play.yml' },
+  })
+  const [, after] = await seen.unitsOf(B)
+  const runs = (): number => seen.argv.filter(([program]) => program?.endsWith('ansible-playbook')).length
+  const found = await after?.diff(signal)
+  const runsBefore = runs()
+  writeFileSync(join(seen.out, 'there'), '')
+  // The comparison right before the effect: nothing of the dry run would differ now.
+  expect(await after?.diff(signal)).toEqual(found)
+  expect(runs()).toBe(runsBefore)
+  await after?.apply(signal)
+  expect(readdirSync(seen.out)).toEqual(expect.arrayContaining(['app.dc-b', 'db1.dc-b']))
   expect(await after?.diff(signal)).toEqual([])
 })
