@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { reasonCodeMeanings } from '../../scripts/all-reason-codes.ts'
+import { reaches } from '../../src/domain/fence-levels.ts'
 import { changesActiveSite, PHASES, type PlannedStep } from '../../src/domain/plan.ts'
 import { componentOf } from '../../src/domain/stack.ts'
 import { byHandOf, levelsOf, objectStoreOf } from '../../src/driver/ask.ts'
@@ -10,6 +11,7 @@ import type { Driver } from '../../src/driver/capabilities.ts'
 import type { ManualSurroundings } from '../../src/driver/manual.ts'
 import { drivers, manualWitnesses } from '../../src/drivers/registry.ts'
 import { REASON_CODES } from '../../src/errors/reason-codes.ts'
+import { fenceLevels, isPromoted } from '../../src/planning/fence-coverage.ts'
 import { orderProblems } from '../../src/planning/order-steps.ts'
 import { isUnanswered } from '../../src/planning/unanswered.ts'
 import { judge } from '../../src/stack/check-schema.ts'
@@ -61,6 +63,16 @@ export function conformsOnPaper(driver: Driver, fixture: Fixture): void {
       const said = levelsOf(driver, component, stack)
       expect(planned.filter((level) => !said.includes(level))).toEqual([])
     })
+
+    test.each(situations.filter(([, { intent }]) => intent.mode === 'switchover'))(
+      'shuts what a switchover promotes for good at the level of a database, which a stack demands: %s',
+      (_name, situation) => {
+        const { main } = plannedIn(driver, fixture, situation)
+        if (!isPromoted(main, component.name)) return
+        const levels = fenceLevels(main, { database: [component.name] })
+        expect({ levels, isShut: reaches(levels, 'database') }).toMatchObject({ isShut: true })
+      },
+    )
 
     test.each(situations.filter(([, { intent }]) => intent.mode === 'failover'))(
       'acts on the lost site by fences alone: %s',

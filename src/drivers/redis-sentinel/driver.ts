@@ -32,7 +32,7 @@ export const redisSentinel: SiteDriver<RedisSentinelSpec, GroupState> = {
   observe: observeGroup,
   assess: assessment,
   moves,
-  fences: { levels: () => ['application'], steps: fenceSteps },
+  fences: { levels: () => ['database'], steps: fenceSteps },
   liveness: { signals: livenessSignalsOf },
   losses: { loss: lossOf, ahead: anotherAhead },
   actions,

@@ -22,7 +22,7 @@ export const closeStep = (component: Group, { from }: Intent): DriverStep<Nothin
     ...SHORT,
     phase: 'FENCE',
     title: `Has every Redis of ${groupNamed(component, from)} refuse writes (min-replicas-to-write ${CLOSED})`,
-    fence: 'application',
+    fence: 'database',
     parameters: {},
   })
 
@@ -38,7 +38,7 @@ export function fenceSteps(component: Group, states: StatesPerSite<GroupState>, 
           ...SHORT,
           phase: 'FENCE',
           title: `Has every Redis of ${groupNamed(component, from)} refuse writes (min-replicas-to-write ${CLOSED})`,
-          fence: 'application',
+          fence: 'database',
           parameters: {},
         }),
       ]
