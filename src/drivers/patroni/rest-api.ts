@@ -21,7 +21,7 @@ export interface Member {
   readonly timeline: number | null
   /** Where it writes; null where it is in recovery, and accepts no write, or where PostgreSQL does not answer. */
   readonly writesAt: number | null
-  /** Null where it is not in recovery, or where PostgreSQL does not answer. */
+  /** The end of the WAL that it has. Null where it is not in recovery, or where PostgreSQL does not answer. */
   readonly receivedAt: number | null
   readonly replayedAt: number | null
   /** ISO 8601, of the last commit that it has replayed; null: none since its start, or not known. */
@@ -179,7 +179,7 @@ export function memberIn(body: JsonObject): Member {
     state: String(body.state ?? ''),
     timeline: numberIn(body.timeline),
     writesAt: numberIn(xlog.location),
-    receivedAt: numberIn(xlog.received_location),
+    receivedAt: receivedIn(xlog),
     replayedAt: numberIn(xlog.replayed_location),
     replayedTime: instantIn(xlog.replayed_timestamp),
     replayPaused: xlog.paused === true,
@@ -193,6 +193,16 @@ export function memberIn(body: JsonObject): Member {
     failsafe: body.failsafe_mode_is_active === true,
     watchdogFailed: body.watchdog_failed === true,
   }
+}
+
+/**
+ * A standby that asks for a stream and gets none calls the beginning of the segment received, which lies before what it
+ * has replayed from its own disk (`pg_last_wal_receive_lsn` after RequestXLogStreaming; seen after a demotion).
+ */
+function receivedIn(xlog: JsonObject): number | null {
+  const received = numberIn(xlog.received_location)
+  const replayed = numberIn(xlog.replayed_location)
+  return received === null || replayed === null ? received : Math.max(received, replayed)
 }
 
 const numberIn = (value: unknown): number | null => (typeof value === 'number' ? value : null)

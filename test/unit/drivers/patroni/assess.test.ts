@@ -190,6 +190,16 @@ describe('what the stack file declares for Patroni', () => {
     ])
   })
 
+  test('a standby that asks for a stream in vain has what it has replayed, whatever it calls received', () => {
+    const xlog = { received_location: 117_440_512, replayed_location: 117_440_672, paused: false }
+    expect(memberIn({ role: 'standby_leader', xlog })).toMatchObject({
+      receivedAt: 117_440_672,
+      replayedAt: 117_440_672,
+    })
+    const streams = { received_location: 117_440_900, replayed_location: 117_440_672 }
+    expect(memberIn({ role: 'replica', xlog: streams })).toMatchObject({ receivedAt: 117_440_900 })
+  })
+
   test('reads what Patroni 3 calls a master as a primary', () => {
     expect(
       memberIn({ role: 'master', xlog: { location: 1 }, patroni: { version: '3.0.2', scope: 'app' } }),
