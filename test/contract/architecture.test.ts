@@ -127,7 +127,7 @@ describe('the arrows of the architecture', () => {
       .filter(isKind)
       .filter((name) => /[^.\w]fetch\(/.test(readFileSync(join(root, name), 'utf8')))
     // The text of a program that runs in a pod.
-    expect(fetching).toEqual(['src/drivers/helm-release/canary.ts'])
+    expect(fetching).toEqual(['src/systems/application/infisical.ts'])
   })
 
   test('planning does no I/O: it imports no client, no driver, no execution and no Node module but crypto, for digests', () => {

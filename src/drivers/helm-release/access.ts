@@ -2,6 +2,7 @@ import type { Claim, NamedPath, SpecProblem } from '../../domain/declaration.ts'
 import { type AccessRule, OPERATING } from '../../domain/identities.ts'
 import type { Stack } from '../../domain/stack.ts'
 import { ruleAt } from '../../platform/kubernetes/rule-at.ts'
+import { identityProblems } from '../../systems/application/declaration.ts'
 import { type Application, workloadRef } from './spec.ts'
 
 export function claimsOf(component: Application, stack: Stack): Claim[] {
@@ -14,11 +15,8 @@ export function claimsOf(component: Application, stack: Stack): Claim[] {
 
 export function problemsOf(component: Application, stack: Stack): SpecProblem[] {
   const names = stack.components.map((one) => one.name)
-  const database = component.spec.identity?.database
   return [
-    ...(database === undefined || names.includes(database)
-      ? []
-      : [{ path: ['identity', 'database'], what: `no component ${database} is declared`, candidates: names }]),
+    ...identityProblems(component.spec, stack),
     ...Object.entries(component.spec.restoreTest?.environment ?? {}).flatMap(([variable, value]) =>
       placeholderProblems(value, component, names).map((what) => ({
         path: ['restoreTest', 'environment', variable],

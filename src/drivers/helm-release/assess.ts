@@ -5,7 +5,10 @@ import type { Assesses, StatesPerSite } from '../../driver/capabilities.ts'
 import { sayAt } from '../../driver/say.ts'
 import { isAutoscaler } from '../../platform/kubernetes/field-managers.ts'
 import { managedByOthers } from '../../platform/kubernetes/managed-by-others.ts'
+import { canaryFindings, severityAt } from '../../systems/application/assess-canary.ts'
+import { type SecretHashes, secretsThatDiffer } from '../../systems/application/assess-secrets.ts'
 import { codes } from './codes.ts'
+import { provedApplication } from './identity.ts'
 import type { HelmReleaseState } from './observe.ts'
 import type { Application, HelmReleaseSpec } from './spec.ts'
 
@@ -23,8 +26,8 @@ export const assessment: Assesses<HelmReleaseSpec, States> = {
 function findings(component: Application, states: States, intent: Intent | null, at: Assessment): Finding[] {
   return [
     ...at.stack.sites.flatMap(({ name }) => ofSite(component, name, states, intent, at)),
-    ...canaryThatFails(component, states, intent, at),
-    ...secretsThatDiffer(component, states, intent),
+    ...canaryFindings(provedApplication, component, states, intent, at),
+    ...secretsThatDiffer(codes, component, secretsOf(states), intent),
     ...imagesThatDiffer(component, states, intent),
   ]
 }
@@ -128,92 +131,6 @@ function scaledAgainstItsRole(
   ]
 }
 
-/** The check that SMOKE makes on the new site is made beforehand on the site that serves, while its doors are open. */
-function canaryThatFails(component: Application, states: States, intent: Intent | null, at: Assessment): Finding[] {
-  if (component.spec.canary === undefined || intent?.mode === 'rejoin' || intent?.mode === 'reopen') return []
-  return at.stack.sites.flatMap(({ name: site }) => canaryOf(component, site, states, intent))
-}
-
-function canaryOf(component: Application, site: SiteName, states: States, intent: Intent | null): Finding[] {
-  const { release } = component.spec
-  const seen = states[site]
-  if (seen?.kind !== 'answering')
-    return intent?.mode === 'failover' && site === intent.from
-      ? [
-          codes.finding('canary-unknown', component, {
-            site,
-            severity: 'info',
-            what: `whether the canary of ${release} works is unknown: ${site}, which served, does not answer`,
-            next: `It is read for the first time on ${intent.to}, before traffic is let in there.`,
-          }),
-        ]
-      : []
-  const { canary } = seen.state
-  switch (canary?.is) {
-    case 'fails':
-      return [
-        codes.finding('canary-fails', component, {
-          site,
-          severity: intent?.mode === 'switchover' ? 'blocker' : 'warning',
-          what: `the canary of ${release} fails on ${site}: ${canary.why}`,
-          next: nextOfFailing(intent),
-        }),
-      ]
-    case 'unknown':
-      return [
-        codes.finding('canary-unknown', component, {
-          site,
-          severity: intent?.mode === 'switchover' ? 'warning' : 'info',
-          what: `the canary of ${release} on ${site} could not be tried: ${canary.why}`,
-          next: 'A switchover tries it again, with the rights of the mover, before anything is stopped.',
-        }),
-      ]
-    case 'without-credentials':
-      return [
-        codes.finding('canary-fails', component, {
-          site,
-          severity: severityAt(site, intent),
-          what: `the canary of ${release} cannot be read on ${site}: ${canary.why}`,
-          next: 'Create it with the same content as on the other site.',
-        }),
-      ]
-    default:
-      return []
-  }
-}
-
-const nextOfFailing = (intent: Intent | null): string =>
-  intent?.mode === 'failover'
-    ? `The failover will stop before traffic is let in on ${intent.to}: renew the canary, or take it out of the stack file, before you approve.`
-    : 'A move would stop after its point of no return: renew the client secret of the canary, or its right to read the secret.'
-
-/** A switchover depends on both sites, a failover and a rejoin on the one that they change. */
-function severityAt(site: string, intent: Intent | null): Finding['severity'] {
-  if (intent === null) return 'warning'
-  return intent.mode === 'switchover' || site === intent.to ? 'blocker' : 'warning'
-}
-
-/** A passive site with another encryption key cannot read the data, and cannot start. */
-function secretsThatDiffer(component: Application, states: States, intent: Intent | null): Finding[] {
-  const hashes = Object.entries(states).flatMap(([site, seen]) =>
-    seen.kind === 'answering' && seen.state.secrets !== null ? [{ site, secrets: seen.state.secrets }] : [],
-  )
-  const names = [...new Set(hashes.flatMap(({ secrets }) => Object.keys(secrets)))]
-  return names.flatMap((name): Finding[] => {
-    const values = new Set(
-      hashes.map(({ secrets }) => secrets[name]).filter((hash) => hash !== null && hash !== undefined),
-    )
-    if (values.size < 2) return []
-    return [
-      codes.finding('secret-differs', component, {
-        severity: intent === null || intent.mode === 'rejoin' ? 'warning' : 'blocker',
-        what: `${name} is not the same on ${hashes.map(({ site }) => site).join(' and ')}`,
-        next: 'Copy it from the active site: data that it encrypts cannot be read with another key.',
-      }),
-    ]
-  })
-}
-
 /**
  * A newer image on the passive site migrates the database at its first start, one way and unreviewed. Once a site is
  * lost, that is the lesser evil.
@@ -231,3 +148,8 @@ function imagesThatDiffer(component: Application, states: States, intent: Intent
     }),
   ]
 }
+
+const secretsOf = (states: States): Readonly<Record<string, SecretHashes | null>> =>
+  Object.fromEntries(
+    Object.entries(states).map(([site, seen]) => [site, seen.kind === 'answering' ? seen.state.secrets : null]),
+  )

@@ -1,19 +1,10 @@
 import { declareCodes } from '../../driver/codes.ts'
+import { APPLICATION_CODES } from '../../systems/application/codes.ts'
 
 export const codes = declareCodes('Application', {
-  'application-silent': 'The application of a site cannot be read.',
+  ...APPLICATION_CODES,
   'application-not-ready': 'Not all replicas are ready.',
-  'application-refuses': 'The application refuses to start on the restored copy.',
-  'another-instance': 'The application serves another instance than before the move.',
-  'instance-without-identity': 'The database names no instance: it is empty.',
-  'canary-fails':
-    'The canary fails while its doors are still open: its client secret was revoked, or it may not read the secret. A move would stop after its point of no return.',
-  'canary-unknown':
-    'The canary could not be tried beforehand: its site is lost, or this process has not its credentials or rights.',
-  'canary-wrong':
-    "The canary secret does not decrypt, or decrypts to something else: the site's key does not open this data.",
   'image-differs': 'The sites run different images.',
-  'secret-differs': 'A Secret that all sites must share differs between them.',
   'helm-failed': 'helm ended with an error.',
   'release-pending': 'An interrupted helm run left the release pending.',
   'replicas-not-of-role':

@@ -2,8 +2,9 @@ import type { Intent } from '../../domain/plan.ts'
 import type { SiteName } from '../../domain/stack.ts'
 import type { DriverStep } from '../../driver/action.ts'
 import type { Moves, StatesPerSite } from '../../driver/capabilities.ts'
+import { identityStep, recordIdentityStep } from '../../systems/application/prove-identity.ts'
 import { minutes } from '../../values/duration.ts'
-import { identityStep, recordIdentityStep } from './identity.ts'
+import { identity } from './identity.ts'
 import type { HelmReleaseState } from './observe.ts'
 import { pullImagesStep } from './pull-images.ts'
 import { reconcileStep } from './reconcile.ts'
@@ -19,14 +20,14 @@ export const moves: Moves<HelmReleaseSpec, States> = {
     const { from, to } = intent
     const before = declaredOn(states, from)
     return [
-      recordIdentityStep(from, intent),
+      recordIdentityStep(identity, from, intent),
       pullImagesStep(component, to),
       secondLookStep(component, from, before),
       endLookStep(component, from),
       stopStep(component, from, { phase: 'DRAIN', before }),
       // As many replicas as served before; the values of the role decide again afterwards.
       startStep(component, intent, Math.max(1, before ?? 1)),
-      identityStep(component, intent, from),
+      identityStep(identity, component, intent, from),
       reconcileStep(component, to, 'active'),
       reconcileStep(component, from, 'passive'),
     ]
@@ -36,9 +37,9 @@ export const moves: Moves<HelmReleaseSpec, States> = {
     const { from, to } = intent
     const before = declaredOn(states, from)
     return [
-      recordIdentityStep(to, intent),
+      recordIdentityStep(identity, to, intent),
       startStep(component, intent, before === 0 ? null : before),
-      identityStep(component, intent, to),
+      identityStep(identity, component, intent, to),
       reconcileStep(component, to, 'active'),
     ]
   },

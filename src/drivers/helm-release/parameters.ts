@@ -8,7 +8,4 @@ export type Before = { readonly before: number | null }
 export type Start = { readonly replicas: number | null }
 /** `look`: id of the step whose change is undone. */
 export type EndLook = { readonly look: string }
-/** `remembered`: id of the step that recorded the identity before the move. */
-export type Identity = { readonly remembered: string }
 export type Reconcile = { readonly role: Role }
-export type None = Record<string, never>

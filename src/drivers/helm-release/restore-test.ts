@@ -8,13 +8,19 @@ import type { RestoreTestReport } from '../../driver/restore-test.ts'
 import { asStandbyError, siteError } from '../../errors/standby-error.ts'
 import { isReady } from '../../platform/kubernetes/client/conditions.ts'
 import { KUBERNETES } from '../../platform/kubernetes/key.ts'
+import { canaryCheck } from '../../systems/application/canary.ts'
+import {
+  type InstanceIdentity,
+  identityProblem,
+  identityShown,
+  readIdentity,
+} from '../../systems/application/identity.ts'
 import type { JsonObject } from '../../values/json.ts'
 import { deadlineAfter } from '../../waiting/deadline.ts'
 import { waitUntilDone } from '../../waiting/wait-until.ts'
-import { canaryCheck, readCanary } from './canary.ts'
+import { readCanary } from './canary.ts'
 import { codes } from './codes.ts'
 import { chartArguments, withHelm } from './helm.ts'
-import { type InstanceIdentity, identityProblem, readIdentity } from './identity.ts'
 import { withRestoredEndpoints } from './restored-endpoint.ts'
 import { type Application, valuesFiles, workloadRef } from './spec.ts'
 import { fatalReason } from './workload.ts'
@@ -27,7 +33,7 @@ export async function testRestored(
   context: DriverContext,
 ): Promise<RestoreTestReport> {
   const begun = context.clock.now()
-  const expected = await readIdentity(component, source, context).catch((error: unknown) => {
+  const expected = await readIdentity(component.spec.identity, source, context).catch((error: unknown) => {
     // The active site may be the lost one: then only an empty database can be recognized.
     context.log.warning(`${component.name}: the identity of ${source} cannot be read: ${asStandbyError(error).message}`)
     return null
@@ -65,9 +71,6 @@ export async function testRestored(
   return { ...report, checks, restoreDuration: context.clock.now().getTime() - begun.getTime() }
 }
 
-const shown = ({ instance, migrations }: InstanceIdentity): string =>
-  `instance ${instance}, ${migrations.length} migrations`
-
 /** Read before the application starts: on an empty database it would make itself an instance. */
 async function sameInstance(
   component: Application,
@@ -79,14 +82,14 @@ async function sameInstance(
     id: 'same-instance',
     component: component.name,
     outcome,
-    expected: expected === null ? 'an instance' : shown(expected),
+    expected: expected === null ? 'an instance' : identityShown(expected),
     found,
   })
   try {
-    const restored = await readIdentity(component, sandbox, context)
+    const restored = await readIdentity(component.spec.identity, sandbox, context)
     if (restored === null) return judged('inconclusive', 'nothing: the stack file declares no identity')
     const problem = identityProblem(expected, restored)
-    return judged(problem === null ? 'pass' : 'fail', problem ?? shown(restored))
+    return judged(problem === null ? 'pass' : 'fail', problem ?? identityShown(restored))
   } catch (error) {
     // The tables of the application are missing: the database is another one, or empty.
     const reason = asStandbyError(error)

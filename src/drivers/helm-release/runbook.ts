@@ -1,8 +1,9 @@
 import type { ByHand, DriverStep } from '../../driver/action.ts'
 import { type ManualSurroundings, quoted } from '../../driver/manual.ts'
 import { kubeContext, kubectl } from '../../platform/kubernetes/by-hand.ts'
+import type { Identity, None } from '../../systems/application/prove-identity.ts'
 import type { JsonObject } from '../../values/json.ts'
-import type { Before, EndLook, Identity, None, Reconcile, Start } from './parameters.ts'
+import type { Before, EndLook, Reconcile, Start } from './parameters.ts'
 import { type Application, type HelmReleaseSpec, valuesFiles } from './spec.ts'
 
 /** The steps by kubectl and helm. */

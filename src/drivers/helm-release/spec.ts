@@ -1,7 +1,13 @@
-import type { Component, CredentialReference } from '../../domain/stack.ts'
+import type { Component } from '../../domain/stack.ts'
 import type { StepRun } from '../../driver/behaviour.ts'
 import { fieldsOf } from '../../schema/fields.ts'
-import { credentialReference, exactVersion, kubernetesName, secretKey, text } from '../../schema/parts.ts'
+import { exactVersion, kubernetesName, secretKey, text } from '../../schema/parts.ts'
+import {
+  canarySchema,
+  type DeclaredCanary,
+  type DeclaredIdentity,
+  identitySchema,
+} from '../../systems/application/declaration.ts'
 import type { JsonObject } from '../../values/json.ts'
 
 /** An application that is installed by a Helm chart: it runs on the active site, and sleeps on the passive one. */
@@ -19,7 +25,7 @@ export interface HelmReleaseSpec {
   }
   readonly mustMatch?: readonly { readonly secret: string; readonly keys: readonly string[] }[]
   readonly workload: { readonly kind: 'Deployment' | 'StatefulSet'; readonly name: string; readonly container: string }
-  readonly identity?: { readonly database: string; readonly query: string; readonly migrations?: string }
+  readonly identity?: DeclaredIdentity
   readonly canary?: Canary
   readonly restoreTest?: {
     readonly values?: readonly string[]
@@ -27,13 +33,8 @@ export interface HelmReleaseSpec {
     readonly environment: Readonly<Record<string, string>>
   }
 }
-export interface Canary {
-  readonly kind: 'infisical-secret'
-  readonly credentials: { readonly clientId: CredentialReference; readonly clientSecret: CredentialReference }
-  readonly project: CredentialReference
-  readonly environment: string
-  readonly name: string
-  readonly sha256: CredentialReference
+/** `port`: of the application inside its pod. */
+export interface Canary extends DeclaredCanary {
   readonly port: number
 }
 export type Application = Component<HelmReleaseSpec>
@@ -123,43 +124,10 @@ export const helmReleaseSchema = fieldsOf<HelmReleaseSpec>()({
         container: kubernetesName('The container of the application.'),
       },
     },
-    identity: {
-      description:
-        'What must be true of the data behind the application: health proves little, an empty database is green.',
-      type: 'object',
-      required: ['database', 'query'],
-      additionalProperties: false,
-      properties: {
-        database: text('The database component that is asked.'),
-        query: text('SQL whose answer names this instance: the same on every site, and not empty.'),
-        migrations: text('SQL that lists the applied migrations.'),
-      },
-    },
-    canary: {
-      description:
-        'A secret that is written once and read back after every move and restore: it proves that the key decrypts.',
-      type: 'object',
-      required: ['kind', 'credentials', 'project', 'environment', 'name', 'sha256', 'port'],
-      additionalProperties: false,
-      properties: {
-        kind: {
-          description: 'How the secret is read: infisical-secret asks the API of Infisical.',
-          enum: ['infisical-secret'],
-        },
-        credentials: {
-          description: 'A machine identity (universal auth) that may read just this secret.',
-          type: 'object',
-          required: ['clientId', 'clientSecret'],
-          additionalProperties: false,
-          properties: { clientId: credentialReference, clientSecret: credentialReference },
-        },
-        project: credentialReference,
-        environment: text('Slug of the environment.', { pattern: '^[A-Za-z0-9][-A-Za-z0-9_]*$' }),
-        name: text('Name of the secret.', { pattern: '^(?![.]+$)[^\\s/]+$' }),
-        sha256: { ...credentialReference, description: 'SHA-256 (hex) of its value, as a reference.' },
-        port: { description: 'Port of the application inside its pod.', type: 'integer', minimum: 1, maximum: 65535 },
-      },
-    },
+    identity: identitySchema,
+    canary: canarySchema({
+      port: { description: 'Port of the application inside its pod.', type: 'integer', minimum: 1, maximum: 65535 },
+    }),
     restoreTest: {
       description:
         "How one pod of the application is started on restored data: without workers, with the passive site's own key.",

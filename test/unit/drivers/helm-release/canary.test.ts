@@ -9,10 +9,11 @@ import type { Finding, Intent } from '../../../../src/domain/plan.ts'
 import type { CredentialReference, SiteName } from '../../../../src/domain/stack.ts'
 import type { DriverContext } from '../../../../src/driver/context.ts'
 import { seeCanary } from '../../../../src/drivers/helm-release/canary-seen.ts'
-import { recordIdentityStep } from '../../../../src/drivers/helm-release/identity.ts'
+import { identity } from '../../../../src/drivers/helm-release/identity.ts'
 import type { HelmReleaseState } from '../../../../src/drivers/helm-release/observe.ts'
 import type { Application, HelmReleaseSpec } from '../../../../src/drivers/helm-release/spec.ts'
 import { inputError, siteError } from '../../../../src/errors/standby-error.ts'
+import { recordIdentityStep } from '../../../../src/systems/application/prove-identity.ts'
 import { asPlanned, behaviourOf } from '../../../support/behaviour-of.ts'
 import type { FlatRun } from '../../../support/flat/behaviour.ts'
 import type { FlatContext } from '../../../support/flat/context.ts'
@@ -214,7 +215,7 @@ describe('a canary that fails', () => {
 
   const record = (intent: Intent, missing: readonly string[] = []) =>
     behaviourOf(helmRelease, 'record-identity').done({
-      step: asPlanned(application, recordIdentityStep(intent.from, intent)),
+      step: asPlanned(application, recordIdentityStep(identity, intent.from, intent)),
       component: application,
       intent,
       context: contextFor({ exec: true }, missing),
@@ -222,7 +223,7 @@ describe('a canary that fails', () => {
     } as unknown as FlatRun<HelmReleaseSpec>)
 
   test('ends a switchover before anything is stopped', async () => {
-    expect(recordIdentityStep(dcA, switchover).phase).toBe('PREFLIGHT')
+    expect(recordIdentityStep(identity, dcA, switchover).phase).toBe('PREFLIGHT')
     expect(await record(switchover)).toEqual({ is: 'done', proof: { canary: 'decrypts' } })
     answers = { ...answers, login: 401 }
     expect(await record(switchover)).toMatchObject({

@@ -1,11 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { canaryCheck } from '../../../../src/drivers/helm-release/canary.ts'
-import { identityProblem } from '../../../../src/drivers/helm-release/identity.ts'
-import type { Application } from '../../../../src/drivers/helm-release/spec.ts'
+import { canaryCheck } from '../../../../src/systems/application/canary.ts'
+import { identityProblem } from '../../../../src/systems/application/identity.ts'
 
 const before = { instance: 'one', migrations: ['a.mjs', 'b.mjs'] }
-const application = { name: 'application' } as Application
+const application = { name: 'application' }
 
 describe('the application after a move', () => {
   test('is the same when instance and migrations are', () => expect(identityProblem(before, before)).toBeNull())
