@@ -25,6 +25,7 @@ import { redis } from './redis/driver.ts'
 import { redisSentinel } from './redis-sentinel/driver.ts'
 import { s3 } from './s3/driver.ts'
 import { manualWitness } from './s3/runbook.ts'
+import { systemd } from './systemd/driver.ts'
 import { webhook } from './webhook/driver.ts'
 
 /** The one place that names drivers. Each was checked against its own schema before its `spec` reaches it. */
@@ -43,6 +44,7 @@ export const drivers: Readonly<Record<string, Driver>> = Object.fromEntries(
       redis,
       redisSentinel,
       s3,
+      systemd,
       webhook,
     ] as unknown as Driver[]
   ).map((driver) => [driver.kind, driver]),

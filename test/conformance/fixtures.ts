@@ -11,6 +11,7 @@ import { postgresFixture } from './fixtures/postgres.ts'
 import { redisFixture } from './fixtures/redis.ts'
 import { redisSentinelFixture } from './fixtures/redis-sentinel.ts'
 import { s3Fixture } from './fixtures/s3.ts'
+import { systemdFixture } from './fixtures/systemd.ts'
 import { webhookFixture } from './fixtures/webhook.ts'
 
 /** One fixture for each driver of the registry. */
@@ -27,5 +28,6 @@ export const fixtures: Readonly<Record<string, Fixture>> = {
   'redis-sentinel': redisSentinelFixture,
   redis: redisFixture,
   s3: s3Fixture,
+  systemd: systemdFixture,
   webhook: webhookFixture,
 }

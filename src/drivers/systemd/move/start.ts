@@ -1,0 +1,111 @@
+import type { Intent } from '../../../domain/plan.ts'
+import { type Action, type DriverStep, planStep } from '../../../driver/action.ts'
+import type { Plain, Seen } from '../../../driver/behaviour.ts'
+import { listOf, parametersOf, TEXT } from '../../../driver/parameters.ts'
+import type { Proof } from '../../../driver/proofs.ts'
+import { type Milliseconds, minutes, seconds } from '../../../values/duration.ts'
+import { codes } from '../codes.ts'
+import { type Asking, type Host, type HostState, lastWordsOf, startUnits } from '../host.ts'
+import { serves } from '../observe.ts'
+import { hostsAt, lookAtAll, siteOf, type UnitsRun } from '../run.ts'
+import { startByHand } from '../runbook.ts'
+import { type Application, nameOf, type SystemdSpec } from '../spec.ts'
+import { isStopped, isUp, startsAtBoot, stateInWords } from '../unit-state.ts'
+import type { Start } from './parameters.ts'
+
+/** The units run on these hosts, their pages of health are as declared, and a boot starts them. */
+export const startStep = (component: Application, { to }: Intent, hosts: readonly string[]): DriverStep<Start> =>
+  planStep(start, to, {
+    phase: 'START',
+    title: `Starts ${nameOf(component)} on ${to} and waits until every host serves`,
+    deadline: minutes(10),
+    expected: seconds(4),
+    parameters: { hosts },
+  })
+
+/**
+ * A unit that does not come up at once is started again for so long: load balancers need some seconds to find the new
+ * primary, and a unit with a short RestartSec has used up its start limit by then.
+ */
+const GRACE: Milliseconds = seconds(20)
+const AGAIN: Milliseconds = seconds(2)
+
+export interface Serving extends Proof {
+  readonly hosts: readonly string[]
+  readonly version: string | null
+}
+/** `startedAt`: milliseconds since 1970. */
+interface Started {
+  readonly startedAt: number
+}
+type Run = UnitsRun<Start, Started>
+
+const behaviour: Plain<SystemdSpec, Start, Serving, Started> = {
+  is: 'plain',
+  async done(run) {
+    const seen = await lookAtAll(run.component, hostsOfStart(run), askingOf(run))
+    const { startedAt } = run.memory.value ?? {}
+    const gaveUp = run.applied && startedAt !== undefined && run.context.clock.now().getTime() - startedAt >= GRACE
+    return servingOf(seen, gaveUp ? (host, unit) => lastWordsOf(host, unit, askingOf(run)) : null)
+  },
+  async apply(run) {
+    run.memory.set({ startedAt: run.context.clock.now().getTime() })
+    await Promise.all(hostsOfStart(run).map((host) => startUnits(host, allOf(host), askingOf(run))))
+  },
+  nudge: {
+    every: AGAIN,
+    async send(run) {
+      const seen = await lookAtAll(run.component, hostsOfStart(run), askingOf(run))
+      const stopped = seen.filter(([, { units }]) => Object.values(units).some(isStopped)).map(([host]) => host)
+      await Promise.all(stopped.map((host) => startUnits(host, allOf(host), askingOf(run))))
+    },
+  },
+  back: { is: 'irreversible' },
+}
+
+export const start: Action<SystemdSpec, Start, Serving> = {
+  name: 'start',
+  parameters: parametersOf<Start>({ hosts: listOf(TEXT) }),
+  // A host may fall silent, or answer again, while people decide.
+  varies: { hosts: (planned, now) => Array.isArray(planned) && Array.isArray(now) && planned.length > 0 },
+  behaviour,
+  byHand: startByHand,
+}
+
+const allOf = ({ units }: Host) => ({ started: units, enabled: units })
+const askingOf = ({ context, signal }: Run): Asking => ({ context, signal })
+const hostsOfStart = (run: Run): Host[] =>
+  hostsAt(run.component, siteOf(run)).filter(({ name }) => run.step.parameters.hosts.includes(name))
+
+/**
+ * Whether all hosts serve. `wordsOf`: given where a unit that does not come up is a failure by now; it brings its last
+ * words.
+ */
+export async function servingOf(
+  seen: readonly (readonly [Host, HostState])[],
+  wordsOf: ((host: Host, unit: string) => Promise<string>) | null,
+): Promise<Seen<Serving, never>> {
+  const waiting: string[] = []
+  for (const [host, state] of seen) {
+    for (const [unit, one] of Object.entries(state.units)) {
+      if (isUp(one) && startsAtBoot(one) !== 'no') continue
+      waiting.push(
+        isUp(one) ? `${unit} on ${host.name} to be enabled` : `${unit} on ${host.name}, which is ${stateInWords(one)}`,
+      )
+      const crashes = one.active === 'failed' || one.restarts >= 2
+      if (wordsOf === null || isUp(one) || !crashes) continue
+      const words = await wordsOf(host, unit)
+      return {
+        is: 'failed',
+        code: codes.code['systemd-start-failed'],
+        why: `${unit} on ${host.name} does not stay up (${one.result}): ${words === '' ? 'its journal says nothing' : words}`,
+        next: `journalctl -u ${unit} on ${host.name}`,
+      }
+    }
+    if (waiting.length === 0 && !serves(state))
+      waiting.push(`${host.name} to be healthy (${state.unhealthy ?? 'no answer'})`)
+  }
+  if (waiting.length > 0) return { is: 'pending', waitingFor: waiting.join('; ') }
+  const [version = null] = seen.flatMap(([, state]) => (state.version === null ? [] : [state.version]))
+  return { is: 'done', proof: { hosts: seen.map(([{ name }]) => name), version } }
+}

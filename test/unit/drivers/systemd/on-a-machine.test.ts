@@ -1,0 +1,211 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals'
+import type { Observed } from '../../../../src/domain/observed.ts'
+import type { Intent } from '../../../../src/domain/plan.ts'
+import { tryCanary } from '../../../../src/drivers/systemd/canary.ts'
+import { deployUnits } from '../../../../src/drivers/systemd/deploy.ts'
+import { startStep } from '../../../../src/drivers/systemd/move/start.ts'
+import { beforeOf, stopStep } from '../../../../src/drivers/systemd/move/stop.ts'
+import type { SystemdState } from '../../../../src/drivers/systemd/observe.ts'
+import type { Application } from '../../../../src/drivers/systemd/spec.ts'
+import { A, B, PROGRAM, type UnitsOnMachine, unitsOnMachine } from './on-a-machine.ts'
+
+jest.setTimeout(120_000)
+
+const switchover: Intent = { mode: 'switchover', from: A, to: B }
+let at: UnitsOnMachine
+beforeAll(async () => {
+  at = await unitsOnMachine()
+  at.machine.root(`cat >/opt/app.mjs <<'END'\n${PROGRAM}\nEND\necho 200 >/tmp/app.status; echo v1.2.3 >/opt/version`)
+  at.unit('app', '/usr/local/bin/node /opt/app.mjs', ['Restart=always'])
+}, 900_000)
+afterAll(() => at.stop())
+beforeEach(() => {
+  at.warnings.length = 0
+  at.commands.length = 0
+})
+
+const stateIn = (seen: Observed<SystemdState>): SystemdState => {
+  if (seen.kind !== 'answering') throw new Error(`${seen.kind}: ${seen.why}`)
+  return seen.state
+}
+const unitIn = (state: SystemdState, unit: string) => {
+  const { app } = state.hosts
+  return app?.is === 'answering' ? app.units[unit] : undefined
+}
+/** A stop as a move plans it. */
+async function stopping(component: Application) {
+  const state = stateIn(await at.observe(component, A))
+  return stopStep(component, A, { phase: 'DRAIN', state, before: beforeOf(state) })
+}
+const application = (): Application =>
+  at.component({
+    units: { [A]: { app: ['app'] }, [B]: { app: ['app'] } },
+    url: 'http://127.0.0.1:8080',
+    health: { path: '/api/status' },
+    version: { path: '/api/status', answer: '/version' },
+    canary: {
+      kind: 'infisical-secret',
+      credentials: { clientId: { env: 'ID' }, clientSecret: { env: 'SECRET' } },
+      project: { env: 'PROJECT' },
+      environment: 'prod',
+      name: 'CANARY',
+      sha256: { env: 'SHA256' },
+    },
+  })
+
+describe('an application as units of a real machine', () => {
+  test('starts, is enabled and serves; its canary is read, and no credential stands in a command line', async () => {
+    const component = application()
+    expect(await at.observe(component, B)).toMatchObject({ kind: 'answering', role: 'passive', health: 'healthy' })
+    expect(await at.perform(component, startStep(component, switchover, ['app']), switchover)).toEqual({
+      hosts: ['app'],
+      version: 'v1.2.3',
+    })
+    expect([at.property('app', 'ActiveState'), at.property('app', 'UnitFileState')]).toEqual(['active', 'enabled'])
+    expect(await tryCanary(component, B, at.context)).toEqual({ outcome: 'decrypts', why: '' })
+    expect(await at.observe(component, B)).toMatchObject({
+      role: 'active',
+      health: 'healthy',
+      text: '1/1 hosts serve, v1.2.3',
+      state: { canary: { is: 'works', by: 'read' } },
+    })
+    expect(at.commands.filter((line) => line.includes('of it') || line.includes('Bearer'))).toEqual([])
+  })
+
+  test('does not serve while its page of health says something else', async () => {
+    at.machine.root('echo 503 >/tmp/app.status')
+    expect(await at.observe(application(), B)).toMatchObject({ role: 'active', health: 'down' })
+    at.machine.root('echo 200 >/tmp/app.status')
+    expect(await at.observe(application(), B)).toMatchObject({ role: 'active', health: 'healthy' })
+  })
+
+  test('is stopped, and disabled so that no boot starts it; taken back it runs and is enabled again', async () => {
+    const component = application()
+    const step = await stopping(component)
+    expect(await at.perform(component, step, switchover)).toEqual({ killed: [] })
+    expect([at.property('app', 'ActiveState'), at.property('app', 'UnitFileState')]).toEqual(['inactive', 'disabled'])
+    await at.takeBack(component, step, switchover)
+    expect([at.property('app', 'ActiveState'), at.property('app', 'UnitFileState')]).toEqual(['active', 'enabled'])
+  })
+
+  test('is silent about its canary once it is stopped', async () => {
+    const component = application()
+    await at.perform(component, await stopping(component), switchover)
+    expect(await tryCanary(component, A, at.context)).toMatchObject({ outcome: 'silent' })
+  })
+
+  test('that ignores SIGTERM is killed within TimeoutStopSec, and the step says so', async () => {
+    at.unit('stubborn', `/bin/sh -c 'trap "" TERM; while :; do sleep 1; done'`, ['TimeoutStopSec=1'])
+    at.machine.root('systemctl start stubborn')
+    const component = at.component({ units: { [A]: { app: ['stubborn'] } } })
+    const step = await stopping(component)
+    expect(step.parameters).toEqual({ ran: { app: ['stubborn'] }, enabled: { app: [] } })
+    expect(await at.perform(component, step, switchover)).toEqual({ killed: ['stubborn on app'] })
+    // What was not enabled before is not enabled by the way back.
+    await at.takeBack(component, step, switchover)
+    expect([at.property('stubborn', 'ActiveState'), at.property('stubborn', 'UnitFileState')]).toEqual([
+      'active',
+      'disabled',
+    ])
+    at.machine.root('systemctl stop stubborn')
+  })
+
+  test('that leaves processes behind is not stopped before they are killed', async () => {
+    at.unit('leaving', `/bin/sh -c 'sleep 86399 & exec sleep 86398'`, ['KillMode=process'])
+    at.machine.root('systemctl enable --now leaving')
+    const component = at.component({ units: { [A]: { app: ['leaving'] } } })
+    const step = await stopping(component)
+    // Stopped by other hands, with a process of it left: it still counts as running.
+    at.machine.root('systemctl stop leaving')
+    expect(unitIn(stateIn(await at.observe(component, A)), 'leaving')).toMatchObject({ active: 'inactive', left: true })
+    expect(await at.perform(component, step, switchover)).toEqual({ killed: ['leaving on app'] })
+    expect(at.machine.root('pgrep -fx "sleep 8639[89]" || echo none').trim()).toBe('none')
+    expect(at.warnings).toEqual([expect.stringContaining('leaving on app')])
+  })
+
+  test('whose service a socket starts again is stopped with that socket', async () => {
+    at.unit('woken', '/bin/sleep 1000')
+    at.machine.root(
+      `printf '[Socket]\\nListenStream=127.0.0.1:8999\\n[Install]\\nWantedBy=sockets.target\\n' >/etc/systemd/system/woken.socket; systemctl daemon-reload; systemctl enable --now woken.socket; systemctl start woken`,
+    )
+    const alone = at.component({ units: { [A]: { app: ['woken'] } } })
+    expect(unitIn(stateIn(await at.observe(alone, A)), 'woken')?.triggeredBy).toEqual(['woken.socket'])
+    const both = at.component({ units: { [A]: { app: ['woken.socket', 'woken'] } } })
+    await at.perform(both, await stopping(both), switchover)
+    expect([at.property('woken.socket', 'ActiveState'), at.property('woken', 'ActiveState')]).toEqual([
+      'inactive',
+      'inactive',
+    ])
+  })
+
+  test('that needs what is not there yet is started again after it has used up its start limit', async () => {
+    at.unit('early', `/bin/sh -c 'test -e /tmp/ready || exit 1; exec sleep 1000'`, ['Restart=always'])
+    const component = at.component({ units: { [B]: { app: ['early'] } } })
+    setTimeout(() => at.machine.root('touch /tmp/ready'), 5_000)
+    expect(await at.perform(component, startStep(component, switchover, ['app']), switchover)).toMatchObject({
+      hosts: ['app'],
+    })
+    expect(at.property('early', 'ActiveState')).toBe('active')
+  })
+
+  test('that does not stay up fails with the words of its journal', async () => {
+    at.unit('broken', `/bin/sh -c 'echo no key opens this; exit 3'`, ['Restart=always'])
+    const component = at.component({ units: { [B]: { app: ['broken'] } } })
+    await expect(at.perform(component, startStep(component, switchover, ['app']), switchover)).rejects.toMatchObject({
+      code: 'systemd-start-failed',
+      message: expect.stringContaining('no key opens this'),
+    })
+  })
+
+  test('compares keys by hashes that the host computes: quotes count for nothing, values stay there', async () => {
+    at.machine.root(
+      `umask 077; printf 'KEY="a value"\\nOTHER=x\\n# KEY=comment\\n' >/etc/one.env; printf 'KEY=first\\n  KEY=a value  \\nOTHER=y\\n' >/etc/two.env`,
+    )
+    const hashesOf = async (file: string) => {
+      const component = at.component({
+        units: { [A]: { app: ['app'] } },
+        mustMatch: [{ file, keys: ['KEY', 'OTHER', 'ABSENT'] }],
+      })
+      const { app } = stateIn(await at.observe(component, A)).hosts
+      return app?.is === 'answering' && app.secrets.is === 'read' ? Object.values(app.secrets.hashes) : null
+    }
+    const [one, two] = [await hashesOf('/etc/one.env'), await hashesOf('/etc/two.env')]
+    expect(one?.[0]).toMatch(/^[0-9a-f]{16}$/)
+    expect(one?.[0]).toBe(two?.[0])
+    expect(one?.[1]).not.toBe(two?.[1])
+    expect([one?.[2], two?.[2]]).toEqual([null, null])
+    expect(await hashesOf('/etc/no-such.env')).toEqual([null, null, null])
+  })
+
+  test('is given its role by a deploy, which finds no difference afterwards', async () => {
+    at.unit('role', '/bin/sleep 1000')
+    at.unit('serving', '/bin/sleep 1000')
+    at.machine.root('systemctl enable --now role')
+    const component = at.component({ units: { [A]: { app: ['serving'] }, [B]: { app: ['role'] } } })
+    const deployment = {
+      activeSite: A,
+      roleOf: (site: string) => (site === A ? 'active' : 'passive') as 'active' | 'passive',
+      observed: {},
+      epoch: 1,
+      adopt: false,
+    }
+    const { signal } = at.context
+    const unitOf = async (site: typeof A) => {
+      const [unit] = await deployUnits(component, site, deployment, at.context)
+      if (unit === undefined) throw new Error('no unit')
+      return unit
+    }
+    // What runs there is all that serves.
+    expect(await (await unitOf(B)).diff(signal)).toContainEqual(
+      expect.objectContaining({ kind: 'refused', why: expect.stringContaining('the only one') }),
+    )
+    for (const site of [A, B]) {
+      const unit = await unitOf(site)
+      expect((await unit.diff(signal)).map(({ path }) => path)).toEqual(['ActiveState', 'UnitFileState'])
+      await unit.apply(signal)
+      expect(await unit.ready(signal)).toMatchObject({ is: 'done' })
+      expect(await unit.diff(signal)).toEqual([])
+    }
+    expect([at.property('serving', 'ActiveState'), at.property('role', 'ActiveState')]).toEqual(['active', 'inactive'])
+  })
+})
