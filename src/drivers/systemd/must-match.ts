@@ -58,7 +58,7 @@ const hashing = (mustMatch: MustMatch): string =>
   ].join('\n')
 
 function hashesIn(said: string, mustMatch: MustMatch): Record<string, string | null> {
-  const found = new Map(
+  const found = new Map<string, string | null>(
     said.split('\n').map((line) => {
       const [file = '', key = '', hash = '-'] = line.trim().split(' ')
       return [`${key} in ${file}`, hash === '-' ? null : hash] as const
