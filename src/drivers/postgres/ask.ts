@@ -1,5 +1,5 @@
 import type { SqlAnswer, SqlServer } from '../../clients/sql-question.ts'
-import type { SiteName } from '../../domain/stack.ts'
+import type { CredentialReference, SiteName } from '../../domain/stack.ts'
 import type { DriverContext } from '../../driver/context.ts'
 import type { Reach } from '../../driver/reach.ts'
 import { asStandbyError } from '../../errors/standby-error.ts'
@@ -17,6 +17,12 @@ export interface Asking {
   /** Default: the site. */
   readonly reach?: Reach
   readonly writes?: true
+  /** Default: the role that asks. */
+  readonly as?: Role | undefined
+}
+export interface Role {
+  readonly user: string
+  readonly password: CredentialReference
 }
 
 /** A question to the server of a site. Throws `sql-silent`. */
@@ -24,31 +30,30 @@ export async function askServer(
   component: Database,
   site: SiteName,
   statements: readonly string[],
-  { context, signal, deadline = DEADLINE, reach = { site }, writes }: Asking,
+  { context, signal, deadline = DEADLINE, reach = { site }, writes, as }: Asking,
 ): Promise<SqlAnswer> {
-  const server = await serverOf(component, siteSpecOf(component, site).host, portOf(component, site), context)
+  const place = { host: siteSpecOf(component, site).host, port: portOf(component, site) }
+  const server = await serverAt(component, place, { as, authority: component.spec.authority }, context)
   return context.askSql({ server, statements, deadline, signal, ...(writes === undefined ? {} : { writes }) }, reach)
 }
 
-/** The same role and authority, wherever it listens. */
-export async function serverOf(
+/** A server with the declared database, at a place of its own. */
+export async function serverAt(
   { spec }: Database,
-  host: string,
-  port: number,
+  place: Pick<SqlServer, 'host' | 'port'>,
+  { as = spec, authority }: { readonly as?: Role | undefined; readonly authority?: CredentialReference | undefined },
   context: DriverContext,
 ): Promise<SqlServer> {
-  const { database, user, password, tls, authority } = spec
-  const [secret, certificates] = await Promise.all([
-    context.credential(password),
+  const [password, certificates] = await Promise.all([
+    context.credential(as.password),
     authority === undefined ? undefined : context.credential(authority),
   ])
   return {
-    host,
-    port,
-    database,
-    user,
-    password: secret,
-    tls: tls === 'off' ? null : trusting(certificates),
+    ...place,
+    database: spec.database,
+    user: as.user,
+    password,
+    tls: spec.tls === 'off' ? null : trusting(certificates),
   }
 }
 

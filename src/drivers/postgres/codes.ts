@@ -14,5 +14,7 @@ export const codes = declareCodes('Database', {
     'The old primary is shut, and where its WAL ends is unknown: it cannot be proved that nothing is lost.',
   'database-dump-damaged': 'What describes a dump in the object store cannot be read.',
   'database-dump-failed': 'A dump could not be taken.',
+  'restored-copy-not-apart':
+    'What answers under the name of a restored copy may be a server of a site: it is neither asked nor removed.',
   'replica-beyond-end': 'The replica is beyond the end of its primary: something wrote to it.',
 })

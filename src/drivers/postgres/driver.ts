@@ -2,14 +2,16 @@ import type { Claim } from '../../domain/declaration.ts'
 import { type CredentialUse, OPERATING } from '../../domain/identities.ts'
 import type { Sandbox } from '../../domain/restore-test.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { SiteDriver } from '../../driver/capabilities.ts'
+import type { RestoresIn, SiteDriver } from '../../driver/capabilities.ts'
 import type { DriverContext, SqlRows } from '../../driver/context.ts'
 import { HOSTS } from '../../platform/hosts/client.ts'
 import { referencesOf } from '../../systems/declared-call/spec.ts'
 import { askServer } from './ask.ts'
 import { assessFailover, assessRejoin, assessReopen, assessStatus, assessSwitchover } from './assess.ts'
 import { folderOf } from './backup/catalogue.ts'
+import { testDeclaredRestore } from './backup/declared-restore.ts'
 import { backupSteps, dump } from './backup/dump.ts'
+import { manifest, manifestSteps } from './backup/manifest.ts'
 import { askRestored, testRestore } from './backup/restore-test.ts'
 import { catchUp } from './catch-up.ts'
 import { codes } from './codes.ts'
@@ -34,7 +36,15 @@ import { observeServer } from './observe.ts'
 import { open } from './open.ts'
 import { followersAhead, gapsOf, predictedLoss } from './position.ts'
 import { promote } from './promote.ts'
-import { callsOf, type Database, type PostgresSpec, postgresSchema, problemsOf, serverName } from './spec.ts'
+import {
+  callsOf,
+  type Database,
+  type PostgresSpec,
+  postgresSchema,
+  problemsOf,
+  restoreCallsOf,
+  serverName,
+} from './spec.ts'
 
 /** A PostgreSQL that others run, on each site: read by SQL, changed by what the user declares, and read back. */
 export const postgres: SiteDriver<PostgresSpec, ServerState> = {
@@ -59,10 +69,10 @@ export const postgres: SiteDriver<PostgresSpec, ServerState> = {
   liveness: { signals: livenessSignalsOf },
   database: { sql },
   backups: {
-    // Without dumps it is for those who run it to prove that it can be restored.
-    restoresIn: ({ spec: { dumps } }) => (dumps === undefined ? 'nowhere' : { platform: HOSTS.platform }),
-    backup: (component, _states, site) => backupSteps(component, site),
-    restoreTest: testRestore,
+    restoresIn: restorePlace,
+    backup: (component, _states, site) => [...backupSteps(component, site), ...manifestSteps(component, site)],
+    restoreTest: (component, ...how) =>
+      component.spec.restore === undefined ? testRestore(component, ...how) : testDeclaredRestore(component, ...how),
   },
   moves: {
     switchover: switchoverSteps,
@@ -73,7 +83,16 @@ export const postgres: SiteDriver<PostgresSpec, ServerState> = {
     keeps: keptData,
   },
   fences: { levels: levelsOf, steps: fenceSteps },
-  actions: [demote, fence, catchUp, drain, promote, follow, compare, rejoin, open, dump],
+  actions: [demote, fence, catchUp, drain, promote, follow, compare, rejoin, open, dump, manifest],
+}
+
+/**
+ * Without dumps and without a declared restore, those who run the database prove that it can be restored. A declared
+ * restore makes a server of its own, outside of all platforms.
+ */
+function restorePlace({ spec: { dumps, restore } }: Database): RestoresIn {
+  if (restore !== undefined) return 'any-sandbox'
+  return dumps === undefined ? 'nowhere' : { platform: HOSTS.platform }
 }
 
 function claimsOf(component: Database): Claim[] {
@@ -96,6 +115,11 @@ async function sql(
   query: string,
   context: DriverContext,
 ): Promise<SqlRows> {
+  if (typeof at !== 'string' && component.spec.restore !== undefined)
+    throw codes.error('sql-failed', `the restored copy of ${component.name} is removed after its own test`, {
+      retry: 'never',
+      where: component.name,
+    })
   if (typeof at !== 'string') return askRestored(component, at, query, context)
   const answer = await askServer(component, at, [query], { context, signal: context.signal })
   if (answer.is === 'rows') return answer.rows
@@ -105,9 +129,9 @@ async function sql(
   })
 }
 
-/** Each identity asks by SQL; only the mover calls what changes a server. */
+/** Each identity asks by SQL; the mover alone changes a server, and the restore tester makes and removes a copy. */
 function credentialUses(component: Database): CredentialUse[] {
-  const { password, authority, dumps } = component.spec
+  const { password, authority, dumps, restore } = component.spec
   const ofCalls = callsOf(component).flatMap(({ path, call }): CredentialUse[] =>
     referencesOf(call).map((reference) => ({
       reference,
@@ -124,5 +148,30 @@ function credentialUses(component: Database): CredentialUse[] {
       ? []
       : [{ reference: dumps.as.password, identities: ['mover'] as const, because: 'dumps the database' }]),
     ...ofCalls,
+    ...restoreCallsOf(component).flatMap(({ path, call }): CredentialUse[] =>
+      referencesOf(call).map((reference) => ({
+        reference,
+        identities: ['restore-tester'],
+        because: `calls ${path.join('.')} of the database`,
+      })),
+    ),
+    ...(restore?.as === undefined
+      ? []
+      : [
+          {
+            reference: restore.as.password,
+            identities: ['mover', 'restore-tester'] as const,
+            because: 'counts tables, in the database and in its restored copy',
+          },
+        ]),
+    ...(restore?.authority === undefined
+      ? []
+      : [
+          {
+            reference: restore.authority,
+            identities: ['restore-tester'] as const,
+            because: 'verifies the certificate of the restored copy',
+          },
+        ]),
   ]
 }

@@ -170,3 +170,15 @@ export const byHandDump: Say<{ readonly machine: string }> = {
     }
   },
 }
+
+export const byHandManifest: Say<JsonObject> = {
+  say(component, { site }) {
+    const { restore } = component.spec
+    if (restore === undefined || site === null) return null
+    return {
+      commands: restore.tables.map((table) => psql(component, site, `SELECT count(*) FROM ${table}`)),
+      expect:
+        'Write the counts down with the time. Restore tests judge by the manifest of the next backup that Standby takes.',
+    }
+  },
+}

@@ -27,6 +27,7 @@ export interface PostgresSpec {
   readonly rejoin?: DeclaredCall
   readonly fence?: DeclaredFence
   readonly dumps?: DeclaredDumps
+  readonly restore?: DeclaredRestore
   /** Of one declared call. */
   readonly timeout?: string
   /** Of the effect of one declared call. */
@@ -61,12 +62,49 @@ export interface DeclaredDumps {
   /** On those machines; default /var/tmp. */
   readonly directory?: string
 }
+/** How others restore their backups into a server of its own, which a restore test judges by SQL and has removed. */
+export interface DeclaredRestore {
+  readonly begin: DeclaredCall
+  /** Its answer is read by `backup/copy-answer.ts`. */
+  readonly state: DeclaredCall
+  readonly end: DeclaredCall
+  /** Counted by `standby backup` on the active server, and again in each restored one. */
+  readonly tables: readonly string[]
+  /** Who asks the restored server and counts; absent: the role that asks. */
+  readonly as?: { readonly user: string; readonly password: CredentialReference }
+  /** Of the restored server; absent: that of the database. */
+  readonly authority?: CredentialReference
+  /** Until the restored server answers, and until it is removed. */
+  readonly within?: string
+}
 export type Database = Component<PostgresSpec>
 
 const NAME = '^[A-Za-z_][-A-Za-z0-9_]{0,62}$'
 
 /** What every call knows: the site that it acts on, the other end of the move, and what that site declares. */
 const PLACES = ['site', 'host', 'port', 'peer', 'peerHost', 'peerPort'] as const
+/** What the calls of a declared restore know beside them: the name of the restored server. */
+const COPY = 'copy'
+
+/** A role that reads all tables. */
+const reader = (description: string): Schema<{ readonly user: string; readonly password: CredentialReference }> =>
+  fieldsOf<{ readonly user: string; readonly password: CredentialReference }>()({
+    description,
+    type: 'object',
+    required: ['user', 'password'],
+    additionalProperties: false,
+    properties: {
+      user: text('Its name.', { pattern: NAME }),
+      password: { ...credentialReference, description: 'Its password.' },
+    },
+  })
+const countedTables = (description: string) => ({
+  description,
+  type: 'array' as const,
+  minItems: 1,
+  items: { type: 'string' as const, minLength: 1 },
+  examples: [['orders', 'audit.logs']],
+})
 
 const promotion: Schema<'sql' | DeclaredCall> = {
   description:
@@ -163,30 +201,45 @@ export const postgresSchema: JsonObject = fieldsOf<PostgresSpec>()({
           'Where they lie, below the prefix of the store: <anything>.dump of others, or what standby backup leaves.',
           'without-slash',
         ),
-        tables: {
-          description: 'What is counted when a dump is taken, and again after each restore. One of them holds rows.',
-          type: 'array',
-          minItems: 1,
-          items: { type: 'string', minLength: 1 },
-          examples: [['orders', 'audit.logs']],
-        },
+        tables: countedTables(
+          'What is counted when a dump is taken, and again after each restore. One of them holds rows.',
+        ),
         takenOn: siteMap(
           'The machine of each site, among those of its hosts, that takes a dump for standby backup. It has psql and pg_dump, and reaches the server. Absent: others take the dumps.',
           text('Its name in the stack file.'),
         ),
-        as: fieldsOf<NonNullable<DeclaredDumps['as']>>()({
-          description: 'The role that dumps, which reads all tables. Default: the role that asks.',
-          type: 'object',
-          required: ['user', 'password'],
-          additionalProperties: false,
-          properties: {
-            user: text('Its name.', { pattern: NAME }),
-            password: { ...credentialReference, description: 'Its password.' },
-          },
-        }),
+        as: reader('The role that dumps, which reads all tables. Default: the role that asks.'),
         directory: text('Where a dump lies on that machine until it is stored. Default /var/tmp.', {
           pattern: '^(/[-A-Za-z0-9_.]+)+$',
         }),
+      },
+    }),
+    restore: fieldsOf<DeclaredRestore>()({
+      description:
+        'How the backups of a managed database are restored into a server of its own, which a restore test judges by SQL. {copy} is its name, {site} the site whose backups are restored, {peer} the one that runs the test.',
+      type: 'object',
+      required: ['begin', 'state', 'end', 'tables'],
+      additionalProperties: false,
+      properties: {
+        begin: declaredCall(
+          'Begins to restore the newest backup of {site} into a new server {copy}. It may be called twice.',
+        ),
+        state: declaredCall(
+          'Says how {copy} is. `host=… port=… database=… takenAt=…`: it serves there, and has the data of that time (ISO 8601). `failed …`: it never will. Anything else: not yet.',
+          'read',
+        ),
+        end: declaredCall('Removes {copy}, also where there is none. It may be called twice.'),
+        tables: countedTables(
+          'What standby backup counts on the active server, and each restore test in the restored one. One of them holds rows.',
+        ),
+        as: reader('The role that counts, which reads all tables. Default: the role that asks.'),
+        authority: {
+          ...credentialReference,
+          description: "Certificates (PEM) of the restored server's authority. Default: those of the database.",
+        },
+        within: duration(
+          'How long a restore may take until its server answers, and how long its removal. Default 30m.',
+        ),
       },
     }),
     timeout: duration('How long one declared call may take. Default 60s.'),
@@ -196,6 +249,9 @@ export const postgresSchema: JsonObject = fieldsOf<PostgresSpec>()({
 
 export const timeoutOf = ({ spec }: Database): Milliseconds => parseDuration(spec.timeout ?? '60s') ?? seconds(60)
 export const withinOf = ({ spec }: Database): Milliseconds => parseDuration(spec.within ?? '10m') ?? minutes(10)
+
+export const restoreWithin = ({ spec: { restore } }: Database): Milliseconds =>
+  parseDuration(restore?.within ?? '30m') ?? minutes(30)
 
 export function siteSpecOf({ name, spec }: Database, site: SiteName | string): PostgresSite {
   const declared = spec.sites[site]
@@ -244,9 +300,15 @@ export function callsOf({ spec }: Database): readonly {
   ]
 }
 
+/** The calls of a declared restore, with their paths. */
+export function restoreCallsOf({ spec: { restore } }: Database): ReturnType<typeof callsOf> {
+  if (restore === undefined) return []
+  return (['begin', 'state', 'end'] as const).map((name) => ({ path: ['restore', name], call: restore[name] }))
+}
+
 /** What the schema cannot say. */
 export function problemsOf(component: Database, stack: Stack, objectStore: LocationOf): SpecProblem[] {
-  const { sites, tls, authority, fence } = component.spec
+  const { sites, tls, authority, fence, dumps, restore } = component.spec
   const perSite = Object.values(sites).map(({ values }) => Object.keys(values ?? {}))
   const [first = [], ...others] = perSite
   const everywhere = first.filter((name) => others.every((names) => names.includes(name)))
@@ -254,9 +316,13 @@ export function problemsOf(component: Database, stack: Stack, objectStore: Locat
   return [
     ...dumpProblems(component, stack, objectStore),
     ...callsOf(component).flatMap(({ path, call }) => callProblems(call, path, known)),
+    ...restoreCallsOf(component).flatMap(({ path, call }) => callProblems(call, path, [...known, COPY])),
+    ...(dumps !== undefined && restore !== undefined
+      ? [{ path: ['restore'], what: 'and dumps; a restore test takes one kind of backup: keep one of the two' }]
+      : []),
     ...Object.entries(sites).flatMap(([site, { values = {} }]) =>
       Object.keys(values)
-        .filter((name) => PLACES.some((place) => place === name))
+        .filter((name) => [...PLACES, COPY].some((place) => place === name))
         .map((name) => ({
           path: ['sites', site, 'values', name],
           what: `{${name}} is a placeholder of every call: name it otherwise`,
@@ -323,4 +389,10 @@ function dumpProblems({ spec }: Database, { sites }: Stack, objectStore: Locatio
 export const dumpsOf = ({ name, spec: { dumps } }: Database): DeclaredDumps => {
   if (dumps === undefined) throw new Error(`${name} declares no dumps`)
   return dumps
+}
+
+/** Of a component that declares it. */
+export const restoreOf = ({ name, spec: { restore } }: Database): DeclaredRestore => {
+  if (restore === undefined) throw new Error(`${name} declares no restore`)
+  return restore
 }

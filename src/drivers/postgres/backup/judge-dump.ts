@@ -2,7 +2,7 @@ import type { Check } from '../../../domain/restore-test.ts'
 import type { RestoredFacts } from '../../../systems/postgres/restored-facts.ts'
 import { hours } from '../../../values/duration.ts'
 import type { Database } from '../spec.ts'
-import type { Dumps, StoredDump } from './catalogue.ts'
+import type { StoredDump } from './catalogue.ts'
 import type { DumpListing } from './dump-listing.ts'
 
 type Judged = Pick<Database, 'name'>
@@ -56,8 +56,8 @@ export function judgeOrigin(
   }
 }
 
-/** Without a manifest nothing says what a dump must contain. Pure. */
-export const judgeManifest = (component: Judged, { manifest }: Dumps): Check[] =>
+/** Without a manifest nothing says what a backup must contain. Pure. */
+export const judgeManifest = (component: Judged, { manifest }: { readonly manifest: object | null }): Check[] =>
   manifest === null
     ? [
         {
