@@ -8,6 +8,7 @@ import { lossSinceFork } from '../../systems/postgres/measured-loss.ts'
 import { forkFrom } from '../../systems/postgres/timeline-history.ts'
 import { seconds } from '../../values/duration.ts'
 import type { Replayed } from './catch-up.ts'
+import { codes } from './codes.ts'
 import type { Ended } from './demote.ts'
 import { promoteServer } from './promote-server.ts'
 import { type Begun, type DatabaseRun, look, siteNamed, siteOf, whyNotWritable } from './run.ts'
@@ -76,6 +77,13 @@ const promotion: Plain<PostgresSpec, OfPromotion, Promoted, Begun> = {
     const looked = await look(run, site)
     if (looked.is === 'unknown') return { is: 'unknown', why: `${name} cannot be asked: ${looked.why}` }
     const { inRecovery, timeline, systemId, history } = looked.server
+    if (before !== null && before.systemId !== systemId)
+      return {
+        is: 'failed',
+        code: codes.code['another-database'],
+        why: `${name} has the system id ${systemId}, and the one that was prepared had ${before.systemId}`,
+        next: 'Something put another server in its place: find out which one holds your data.',
+      }
     const left = before?.timeline ?? 0
     if (inRecovery) return { is: 'pending', waitingFor: `${name} to leave recovery` }
     if (timeline <= left)
