@@ -118,9 +118,11 @@ export function sshRunner(
     async run(command, stdin = '', deadline = DEADLINE, signal = undefined) {
       const patience = existsSync(control()) ? CALL : LOGIN
       let refused: StandbyError | null = null
+      let loginWasLate = false
       const attempt = async (login: Milliseconds, ending: AbortSignal): Promise<SshResult> => {
         const limits = { deadline: LONGEST, input: stdin, secrets: [access.privateKey], signal: ending }
         const result = await runProcess('ssh', [...argv(login), '--', access.host, command], limits)
+        loginWasLate = result.code === 255 && BEFORE_LOGIN.test(result.stderr)
         if (result.code === 255) throw refusal(result.stderr, textOf(saidByJump), where, access)
         return { code: result.code, stdout: result.stdout, stderr: result.stderr }
       }
@@ -132,8 +134,9 @@ export function sshRunner(
           if (!(error instanceof StandbyError) || error.code !== 'ssh-unreachable') throw error
           refused = error
           await way.settled()
-          if (ending.aborted || loginWithin() <= login) throw error
-          // Nothing was sent yet: the way is longer than the time that the login had.
+          // A connection that is cut later may have carried the command: its caller looks before it repeats it.
+          if (!loginWasLate || ending.aborted || loginWithin() <= login) throw error
+          // The way is longer than the time that the login had.
           refused = null
           return attempt(loginWithin(), ending)
         }
@@ -194,6 +197,10 @@ const WORDS: readonly (readonly [RegExp, Unseen])[] = [
   [/could not resolve hostname|name or service not known|name resolution/i, 'name-unresolved'],
   [/timed out/i, 'no-answer'],
 ]
+
+/** What ssh says where it ended before it was let in, and so has sent no command: sshconnect.c, kex.c, packet.c. */
+const BEFORE_LOGIN =
+  /connect to host .+ port \d+:|banner exchange|kex_exchange_identification|Connection to .+ port \d+ timed out/
 
 /** What ssh says when it ends with 255: it has no other way to tell its own failures apart. */
 function refusal(stderr: string, ofJump: string, where: string, access: SshAccess): StandbyError {

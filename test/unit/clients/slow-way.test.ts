@@ -113,7 +113,7 @@ describe('a load balancer that is asked by ssh', () => {
 for one in "$@"; do case $one in ConnectTimeout=*) most=\${one#*=};; exit) exit 0;; esac; done
 echo "$@" >> ${started}
 [ "$most" -ge 4 ] && { sleep 4; echo answered; exit 0; }
-sleep "$most"; echo 'Connection timed out' >&2; exit 255
+sleep "$most"; echo 'ssh: connect to host 127.0.0.1 port 22: Connection timed out' >&2; exit 255
 `
     writeFileSync(join(folder, 'ssh'), script)
     chmodSync(join(folder, 'ssh'), 0o755)
@@ -146,12 +146,10 @@ sleep "$most"; echo 'Connection timed out' >&2; exit 255
     expect(await open(FAR).ssh.run('true', '', 2_500)).toMatchObject({ code: 0, stdout: 'answered\n' })
   }, 20_000)
 
-  test('is asked once more where its way proves long only while it is waited for', async () => {
+  /** A way that proves long while an answer is waited for. */
+  const learning = (): MeasuredWay => {
     const learned: { roundTrip: number | null } = { roundTrip: null }
-    const { ssh } = open(null)
-    await ssh.close()
-    opened.length = 0
-    const late: MeasuredWay = {
+    return {
       get roundTrip() {
         return learned.roundTrip
       },
@@ -160,6 +158,13 @@ sleep "$most"; echo 'Connection timed out' >&2; exit 255
         learned.roundTrip = FAR
       },
     }
+  }
+
+  test('is asked once more where its way proves long only while it is waited for', async () => {
+    const { ssh } = open(null)
+    await ssh.close()
+    opened.length = 0
+    const late = learning()
     const again = sshRunner(
       { host: '127.0.0.1', user: 'u', privateKey: 'k\n', knownHosts: 'h\n', connectTimeout: 1_000 },
       late,
@@ -167,4 +172,25 @@ sleep "$most"; echo 'Connection timed out' >&2; exit 255
     opened.push(again)
     expect(await again.run('true', '', 2_500)).toMatchObject({ code: 0, stdout: 'answered\n' })
   }, 20_000)
+
+  test('is not sent a command twice where the connection is cut amid the first one', async () => {
+    const folder = temporaryFolder()
+    const sent = join(folder, 'sent')
+    writeFileSync(
+      join(folder, 'ssh'),
+      `#!/bin/sh
+for one in "$@"; do case $one in exit) exit 0;; esac; done
+echo sent >> ${sent}
+echo 'client_loop: send disconnect: Broken pipe' >&2
+echo 'Connection to 127.0.0.1 closed by remote host.' >&2
+exit 255
+`,
+      { mode: 0o755 },
+    )
+    process.env.PATH = `${folder}:${path}`
+    const ssh = sshRunner({ host: '127.0.0.1', user: 'u', privateKey: 'k\n', knownHosts: 'h\n' }, learning())
+    opened.push(ssh)
+    await expect(ssh.run('shut', '', 2_500)).rejects.toMatchObject({ code: 'ssh-unreachable', retry: 'transient' })
+    expect(readFileSync(sent, 'utf8')).toBe('sent\n')
+  })
 })
