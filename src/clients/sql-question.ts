@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events'
 import { Socket } from 'node:net'
 import type { Client } from 'pg'
-import { siteError, timeoutError } from '../errors/standby-error.ts'
+import { StandbyError, siteError, timeoutError } from '../errors/standby-error.ts'
 import { type Milliseconds, readableDuration } from '../values/duration.ts'
 import { SILENCE } from './patience.ts'
 import { measuredWay } from './round-trip.ts'
@@ -46,7 +46,8 @@ export type SqlAnswer =
  * Asks over a connection of its own, and closes it. Rows of all statements come as one list, values as the server
  * writes them, NULL as an empty text. The server ends a statement at the deadline as well, also where this side is
  * gone. Throws `sql-silent` (transient, but `never` for a certificate that is not trusted) when no whole answer comes
- * within the deadline, or the reason of a signal: an effect may have happened then.
+ * within the deadline, or the reason of a signal: an effect may have happened then. Throws `sql-through-pooler` before
+ * the first statement where something else than the server answers.
  */
 export async function askOverSql(
   question: SqlQuestion,
@@ -73,19 +74,18 @@ export const sqlAddress = (host: string, port: number): string =>
   `postgresql://${host.includes(':') ? `[${host}]` : host}:${port}`
 
 async function exchange(question: SqlQuestion, address: string, signal: AbortSignal): Promise<SqlAnswer> {
-  const { statements, deadline, writes } = question
+  const { statements } = question
   const socket = new Socket()
   const end = (): unknown => socket.destroy()
   signal.addEventListener('abort', end, { once: true })
   try {
-    const client = await clientOf(question.server, socket)
+    const client = await clientOf(question, socket)
     // A socket that was destroyed before it connects would connect all the same.
     signal.throwIfAborted()
     const rows: (readonly string[])[] = []
     try {
-      await client.connect()
-      await client.query(`SET statement_timeout = ${Math.max(1, Math.round(deadline))}`)
-      if (writes !== true) await client.query('SET default_transaction_read_only = on')
+      await client.connect().catch(refusedByPooler(address))
+      await refusePooler(client, address)
       for (const text of statements) rows.push(...(await rowsOf(client, text)))
     } finally {
       // The server closes when it has read the farewell; nothing of the answer depends on it.
@@ -94,7 +94,7 @@ async function exchange(question: SqlQuestion, address: string, signal: AbortSig
     }
     return { is: 'rows', rows }
   } catch (thrown) {
-    if (signal.aborted) throw thrown
+    if (signal.aborted || thrown instanceof StandbyError) throw thrown
     const error = thrown as Error & { readonly code?: unknown; readonly severity?: unknown }
     if (typeof error.severity === 'string' && typeof error.code === 'string')
       return { is: 'refused', state: error.code, text: error.message }
@@ -103,6 +103,30 @@ async function exchange(question: SqlQuestion, address: string, signal: AbortSig
     signal.removeEventListener('abort', end)
   }
 }
+
+/**
+ * A pooler may answer for several servers, drop the settings of this session, and give its connection to others. It
+ * says a process id of its own at the login; a server says that of the process that answers.
+ */
+async function refusePooler(client: Client, address: string): Promise<void> {
+  const [[answering = ''] = []] = await rowsOf(client, 'SELECT pg_catalog.pg_backend_pid()')
+  const { processID } = client as unknown as { readonly processID: number | null }
+  if (String(processID) !== answering) throw pooled(address, 'another process answers than the one that was reached')
+}
+
+/** PgBouncer takes no settings at the login unless they are declared to it, and says so as a protocol violation. */
+const refusedByPooler =
+  (address: string) =>
+  (error: Error & { readonly code?: unknown }): never => {
+    throw error.code === '08P01' ? pooled(address, error.message) : error
+  }
+
+const pooled = (address: string, why: string): Error =>
+  siteError('sql-through-pooler', `${address} is a pooler, and not a server: ${why}`, {
+    where: address,
+    retry: 'never',
+    next: 'Declare the address of the server itself, past any pooler.',
+  })
 
 /** Values stay as the server writes them. */
 const AS_TEXT = {
@@ -116,8 +140,12 @@ async function rowsOf(client: Client, text: string): Promise<string[][]> {
 }
 
 /** Nothing is read from the environment, and no file of passwords. */
-async function clientOf(server: SqlServer, socket: Socket): Promise<Client> {
+async function clientOf({ server, deadline, writes }: SqlQuestion, socket: Socket): Promise<Client> {
   const { host, port, database, user, password, tls } = server
+  const settings = [
+    `statement_timeout=${Math.max(1, Math.round(deadline))}`,
+    ...(writes === true ? [] : ['default_transaction_read_only=on']),
+  ]
   // Loaded when the first question is asked: few stacks ask one.
   const { default: pg } = await import('pg')
   const client = new pg.Client({
@@ -129,6 +157,8 @@ async function clientOf(server: SqlServer, socket: Socket): Promise<Client> {
     ssl: tls !== null && verified(tls),
     stream: () => socket,
     application_name: 'standby',
+    // They begin with the session and end with it: a SET would stay on a connection that a pooler gives to others.
+    options: settings.map((setting) => `-c ${setting}`).join(' '),
   })
   // An error after the answer, such as a connection that is cut while it is closed.
   client.on('error', () => undefined)

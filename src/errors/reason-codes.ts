@@ -194,6 +194,7 @@ export const REASON_CODES = {
   'Commands and connections': {
     'http-silent': 'A request over HTTP had no complete answer in time.',
     'sql-silent': 'A query in SQL had no complete answer in time.',
+    'sql-through-pooler': 'A pooler answers in place of the declared server: no session is the own one there.',
     'process-not-found': 'A program that is needed is not installed.',
     'process-timeout': 'A program did not end in time.',
     'ssh-credentials-missing': 'The ssh key or the known hosts are empty.',

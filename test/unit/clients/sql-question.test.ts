@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { createServer, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { askOverSql, type SqlServer } from '../../../src/clients/sql-question.ts'
@@ -73,6 +73,35 @@ describe('a question in SQL', () => {
     })
   })
 
+  test('begins read-only and with its deadline as settings of its own session', async () => {
+    const settings = [
+      "SELECT name, setting, source FROM pg_settings WHERE name IN ('default_transaction_read_only', 'statement_timeout') ORDER BY name",
+    ]
+    expect(await ask(settings)).toMatchObject({
+      rows: [
+        ['default_transaction_read_only', 'on', 'client'],
+        ['statement_timeout', '5000', 'client'],
+      ],
+    })
+    expect(await ask(settings, { writes: true })).toMatchObject({
+      rows: [
+        ['default_transaction_read_only', 'off', 'default'],
+        ['statement_timeout', '5000', 'client'],
+      ],
+    })
+  })
+
+  test('is not asked through a pooler, whose process is another one than that which answers', async () => {
+    const pooler = await startPooler(postgres.port)
+    const through = { ...server, port: pooler.port, tls: null }
+    await expect(ask(['INSERT INTO t VALUES (4)'], { server: through, writes: true })).rejects.toMatchObject({
+      code: 'sql-through-pooler',
+      retry: 'never',
+    })
+    await expect(ask(['SELECT count(*) FROM t WHERE id = 4'])).resolves.toMatchObject({ rows: [['0']] })
+    await pooler.stop()
+  })
+
   test('ends with its signal', async () => {
     const cancelling = new AbortController()
     const asking = ask(['SELECT pg_sleep(60)'], { signal: cancelling.signal })
@@ -129,3 +158,24 @@ describe('a question in SQL', () => {
     pretender.close()
   })
 })
+
+/** In the way to a server, as a pooler is: it says a process of its own at the login (BackendKeyData). */
+async function startPooler(to: number): Promise<{ readonly port: number; stop(): Promise<void> }> {
+  const pooler = createServer((client) => {
+    const upstream = connect(to, '127.0.0.1')
+    client.pipe(upstream)
+    upstream.on('data', (data) => {
+      const key = data.indexOf(Buffer.from([0x4b, 0, 0, 0, 12]))
+      if (key !== -1) data.writeInt32BE(12_345_678, key + 5)
+      client.write(data)
+    })
+    for (const socket of [client, upstream]) socket.on('error', () => undefined)
+    client.on('close', () => upstream.destroy())
+    upstream.on('close', () => client.destroy())
+  })
+  await new Promise<void>((done) => pooler.listen(0, '127.0.0.1', done))
+  return {
+    port: (pooler.address() as AddressInfo).port,
+    stop: () => new Promise((done) => pooler.close(() => done())),
+  }
+}
