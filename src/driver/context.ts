@@ -28,7 +28,7 @@ export interface DriverContext {
     component: ComponentName,
     site: SiteName,
   ): { readonly location: ObjectStoreLocation; open(access?: 'read' | 'write' | 'policy'): Promise<ObjectStoreClient> }
-  /** Read-only SQL through the driver of a database component. */
+  /** Read-only SQL through the driver of a database component. Throws `sql-failed` where the query is refused. */
   sql(component: ComponentName, at: SiteName | Sandbox, query: string): Promise<SqlRows>
   /**
    * One question over HTTP: a deadline, an own authority, no redirect followed, a bounded answer. Throws `http-silent`

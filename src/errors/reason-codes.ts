@@ -231,10 +231,6 @@ export const REASON_CODES = {
   },
   Database: {
     'made-by-others': 'A declared object exists that no deploy of this stack has made: it is adopted on demand only.',
-    'database-silent': 'The database of a site cannot be read.',
-    'database-not-answering': 'The primary instance does not answer.',
-    'another-site-ahead': 'Another passive site holds more data of the lost site than the target.',
-    'replay-paused': 'The replica does not replay.',
     'sql-failed': 'A query failed.',
   },
   Cache: {

@@ -29,8 +29,10 @@ export interface Keeping {
 }
 
 /**
- * Renews the lock after it was taken, while the run lives and no other process continues it. After `stop` a renewal
- * that is under way writes nothing more, so that the caller is the last to change the lock.
+ * Renews the lock after it was taken, while the run lives and no other process continues it. The journal is asked
+ * first: a process that continues the run waits for just this lock, so a journal that does not answer, or an entry that
+ * is still being written, lets the lock expire. That is safe, because each effect asserts the lock. After `stop` a
+ * renewal that is under way writes nothing more, so that the caller is the last to change the lock.
  */
 export function renewLockWhile(
   { store, holder, journal, clock, log, taken, lost }: Keeping,

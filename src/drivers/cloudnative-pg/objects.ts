@@ -228,7 +228,7 @@ export async function runSql(
     const where = `${kubernetes.site} ${pod.namespace}/Pod/${pod.name}`
     throw answer.code === NO_CONNECTION
       ? codes.error('database-not-answering', what, { where, retry: 'transient', unanswered: true })
-      : codes.error('sql-failed', what, { where, retry: 'never' })
+      : siteError('sql-failed', what, { where, retry: 'never' })
   }
   return answer.stdout
     .split('\n')

@@ -6,8 +6,9 @@ import { isObject } from '../../values/json.ts'
 import type { ClusterObject, InstanceStatus } from './objects.ts'
 
 /**
- * The length of a database's WAL segments. PostgreSQL's own word counts first: the metrics of its instance, or the name
- * of the file that it writes to; then what its operator began it with. Null: unknown, and nothing is computed. Pure.
+ * The length of a database's WAL segments. What PostgreSQL itself says counts first: the metrics of its instance, or
+ * the name of the file that it writes to; then what its operator began it with. Null: unknown, and nothing is computed.
+ * Pure.
  */
 export function segmentBytesOf(
   cluster: ClusterObject,

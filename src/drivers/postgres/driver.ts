@@ -4,6 +4,7 @@ import type { Sandbox } from '../../domain/restore-test.ts'
 import type { SiteName } from '../../domain/stack.ts'
 import type { RestoresIn, SiteDriver } from '../../driver/capabilities.ts'
 import type { DriverContext, SqlRows } from '../../driver/context.ts'
+import { siteError } from '../../errors/standby-error.ts'
 import { HOSTS } from '../../platform/hosts/client.ts'
 import { referencesOf } from '../../systems/declared-call/spec.ts'
 import { askServer } from './ask.ts'
@@ -116,14 +117,14 @@ async function sql(
   context: DriverContext,
 ): Promise<SqlRows> {
   if (typeof at !== 'string' && component.spec.restore !== undefined)
-    throw codes.error('sql-failed', `the restored copy of ${component.name} is removed after its own test`, {
+    throw siteError('sql-failed', `the restored copy of ${component.name} is removed after its own test`, {
       retry: 'never',
       where: component.name,
     })
   if (typeof at !== 'string') return askRestored(component, at, query, context)
   const answer = await askServer(component, at, [query], { context, signal: context.signal })
   if (answer.is === 'rows') return answer.rows
-  throw codes.error('sql-failed', `${serverName(component, at)} refuses a query: ${answer.text} (${answer.state})`, {
+  throw siteError('sql-failed', `${serverName(component, at)} refuses a query: ${answer.text} (${answer.state})`, {
     retry: 'never',
     where: serverName(component, at),
   })

@@ -1,4 +1,5 @@
 import type { SiteName } from '../../domain/stack.ts'
+import { siteError } from '../../errors/standby-error.ts'
 import { askServer } from './ask.ts'
 import { codes } from './codes.ts'
 import { look, perform } from './run.ts'
@@ -13,8 +14,8 @@ export async function promoteServer(run: Parameters<typeof perform>[0], site: Si
   if (promote !== 'sql') return perform(run, { name: 'promote', declared: promote }, site, { peer })
   const answer = await askServer(component, site, ['SELECT pg_promote(false)'], { context, signal, writes: true })
   if (answer.is === 'rows' || answer.state === NOT_IN_RECOVERY) return
-  throw codes.error(
-    answer.state === INSUFFICIENT_PRIVILEGE ? 'rights-missing' : 'sql-failed',
+  throw siteError(
+    answer.state === INSUFFICIENT_PRIVILEGE ? codes.code['rights-missing'] : 'sql-failed',
     `${serverName(component, site)} refuses pg_promote(): ${answer.text} (${answer.state})`,
     {
       retry: MAY_PASS.some((group) => answer.state.startsWith(group)) ? 'transient' : 'never',

@@ -15,5 +15,4 @@ export const POSTGRES_CODES = {
     'A setting of a passive cluster is lower than that of the active one, and PostgreSQL would stop to replay.',
   'not-a-replica': 'The side that should take over is a primary already, or follows no cluster.',
   'another-site-ahead': 'Another passive site holds more of the lost one than the one that takes over.',
-  'sql-failed': 'A query failed.',
 } as const

@@ -81,7 +81,7 @@ export function gapBetween(primary: ServerPosition | null, replica: ServerPositi
 }
 
 /**
- * A physical copy has segments of the same length, so the word of one server is enough. Null where neither says, where
+ * A physical copy has segments of the same length, so what one server says is enough. Null where neither says, where
  * one is no copy of the other and the first does not say, or where they contradict. Pure.
  */
 export function segmentBytesOfPair(

@@ -139,6 +139,33 @@ test('of a process that waits and one that continues its run the later one goes 
   expect(at.toy.effects.filter((effect) => effect === 'promote')).toHaveLength(1)
 })
 
+test('a process whose journal does not answer renews no lock, so that another process continues its run', async () => {
+  const at = await waiting()
+  const first = at.process('begin')
+  await turns()
+  const silent = Promise.withResolvers<void>()
+  const { create } = at.store
+  Object.assign(at.store, {
+    create: async (key: string, body: JsonObject) => {
+      if (key.includes('/journal/')) await silent.promise
+      return create(key, body)
+    },
+  })
+  at.start()
+  await turns()
+  const expiry = (await readLock(at.store))?.record.expiresAt
+  at.pass(LOCK_RENEWAL)
+  await at.beat()
+  expect((await readLock(at.store))?.record.expiresAt).toBe(expiry)
+  // Its journal answers another process.
+  Object.assign(at.store, { create })
+  at.pass(LOCK_LIFETIME)
+  expect(await at.process('resume')).toMatchObject({ verdict: 'moved' })
+  silent.resolve()
+  await expect(first).rejects.toMatchObject({ code: 'run-continued-elsewhere' })
+  expect(at.toy.effects.filter((effect) => effect === 'promote')).toHaveLength(1)
+})
+
 test('a process whose lock another run has taken stops while it waits, names that run, and touches nothing more', async () => {
   const at = await waiting()
   const first = at.process('begin')

@@ -2,16 +2,17 @@ import { describe, expect, test } from '@jest/globals'
 import type { World } from '../../../src/composition/connect.ts'
 import type { Finding } from '../../../src/domain/plan.ts'
 import type { SiteName } from '../../../src/domain/stack.ts'
-import type { ReasonCode } from '../../../src/errors/reason-codes.ts'
+import type { AnyReasonCode } from '../../../src/errors/reason-codes.ts'
 import type { Observation } from '../../../src/observation/observation.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
+import { toyCode } from '../../support/toy-codes.ts'
 import { deployedToy, toyApproval, toyDriver, toyWorld } from '../../support/toy-stack.ts'
 
 /** What one look at the stack shows otherwise than it is. */
 interface Look {
   readonly seen?: (really: Observation) => Observation
-  readonly blocker?: ReasonCode
+  readonly blocker?: AnyReasonCode
   /** Its driver says that something did not answer. */
   readonly unanswered?: true
 }
@@ -70,10 +71,7 @@ describe('before an approved plan is refused', () => {
     ['the active site, which no signal shows alive then', silentAt(A)],
     ['the passive site', silentAt(B)],
     ['the witness', witnessSilent],
-    [
-      'an instance of a database whose facts are all to be seen',
-      { blocker: 'database-not-answering', unanswered: true },
-    ],
+    ['an instance of a database whose facts are all to be seen', { blocker: toyCode['not-well'], unanswered: true }],
   ])('who did not answer in time is heard once more: %s', async (_, look) => {
     expect(await executed(look)).toMatchObject({ ...moved, looks: 2 })
   })
@@ -88,7 +86,7 @@ describe('before an approved plan is refused', () => {
         },
       }),
       // As the drivers of a cache and of an application say it: it answered, so it is not called unanswered.
-      blocker: 'database-not-answering',
+      blocker: toyCode['not-well'],
     })
     expect(await executed(absentAt(B))).toMatchObject({ ...moved, looks: 2 })
     expect(await executed(absentAt(B), absentAt(B))).toMatchObject({ verdict: 'refused', looks: 2, moved: false })
@@ -104,24 +102,24 @@ describe('before an approved plan is refused', () => {
   })
 
   test('the second look is the one that counts', async () => {
-    expect(await executed(silentAt(B), { blocker: 'replay-paused' })).toMatchObject({
+    expect(await executed(silentAt(B), { blocker: toyCode['not-well'] })).toMatchObject({
       verdict: 'refused',
-      code: 'replay-paused',
+      code: 'not-well',
       looks: 2,
       moved: false,
     })
   })
 
-  test.each<[string, Look, ReasonCode]>([
+  test.each<[string, Look, string]>([
     ['what was said has changed', elsewhere, 'plan-stale'],
-    ['a component reports a blocker', { blocker: 'replay-paused' }, 'replay-paused'],
+    ['a component reports a blocker', { blocker: toyCode['not-well'] }, 'not-well'],
   ])('no site is asked again where %s', async (_, look, code) => {
     expect(await executed(look)).toMatchObject({ verdict: 'refused', code, looks: 1, moved: false })
   })
 
   test('a refusal names the place of what stands against the plan, where it has one', async () => {
-    expect(await executed({ blocker: 'replay-paused' })).toMatchObject({
-      code: 'replay-paused',
+    expect(await executed({ blocker: toyCode['not-well'] })).toMatchObject({
+      code: 'not-well',
       where: 'dc-b database',
     })
     expect(await executed(witnessSilent, witnessSilent)).toMatchObject({ code: 'witness-silent', where: null })

@@ -10,7 +10,7 @@ import type { Place } from './place.ts'
 import { readUserSpec } from './user-spec.ts'
 
 /**
- * The unit of a Cluster that other hands made: its comparison says what stays, and refuses what an adoption must not
+ * The unit of a Cluster that others made: its comparison says what stays, and refuses what an adoption must not
  * change.
  */
 export function adopting(
@@ -52,7 +52,7 @@ export function adopting(
   }
 }
 
-/** Where a Cluster archives now, by its own word and that of its ObjectStore. */
+/** Where a Cluster archives now, as it says itself, and as its ObjectStore says. */
 async function archiveOf(
   { component, site, context }: Place,
   live: ClusterObject,

@@ -211,7 +211,7 @@ function daysOf(retention: string): number {
   return Number(count) * ({ d: 1, w: 7, m: 30 }[unit] ?? 1)
 }
 
-/** A Kubernetes quantity in bytes; NaN for what is none, which is smaller than nothing. */
+/** A Kubernetes quantity in bytes; NaN for anything else, with which no comparison holds. */
 function bytesOf(quantity: Json | undefined): number {
   const [, number, unit = ''] = /^([0-9.]+)([KMGTPE]i?|k)?$/.exec(String(quantity)) ?? []
   const scale = unit.endsWith('i') ? 1024 : 1000

@@ -63,8 +63,7 @@ export function firstBackupUnit(place: Place): DeployUnit {
 }
 
 /**
- * A Backup object may be of another archive, as of before an adoption: the archive itself has the last word, where it
- * answers.
+ * A Backup object may be of another archive, as of before an adoption: the archive itself decides, where it answers.
  */
 async function isArchived(
   { component, site, context }: Place,

@@ -46,7 +46,7 @@ export async function isLeftBehind(place: Place, live: ClusterObject | null, act
   return true
 }
 
-/** Witness and cluster disagree: a deploy settles that for neither of them. */
+/** Witness and cluster disagree: a deploy does not decide which of them is right. */
 export async function refuseForeignRole(place: Place, live: ClusterObject | null, active: string): Promise<void> {
   const primary = live?.spec.replica?.primary
   if (live === null || primary === undefined || primary === active) return

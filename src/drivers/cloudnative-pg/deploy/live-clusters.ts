@@ -39,7 +39,7 @@ async function clusterAt(
   }
 }
 
-/** Under which name a site archives, as the other sites know it; the word of the active one comes first. */
+/** Under which name a site archives, as the other sites know it; what the active one says comes first. */
 export function knownAsOf(
   live: readonly LiveCluster[],
   { component, deployment }: Place,

@@ -76,7 +76,7 @@ function partitionOf(region: string): string {
   return region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws'
 }
 
-/** Throws on what is no policy: it would be replaced by one that forgets all that it said. */
+/** Throws on what is not a policy: it would be replaced by one without its statements. */
 function policyIn(text: string | null): Policy {
   if (text === null) return { Version: '2012-10-17', Statement: [] }
   const read = JSON.parse(text) as Policy & { readonly Statement: Statement | readonly Statement[] }

@@ -102,7 +102,7 @@ export const fence: Action<CloudNativePgSpec, OfFence, Fenced | Gone> = {
     is: 'versioned',
     async done(run: Run) {
       const cluster = await fencedCluster(run)
-      // A Cluster that was made anew is none of this step.
+      // This step is not about a Cluster that was made anew.
       if (cluster === null) return isGone(run)
       if (cluster.metadata.annotations?.[FENCE] !== ALL)
         return { is: 'pending', waitingFor: `${cluster.metadata.name} to be fenced`, due: asSeen(cluster) }

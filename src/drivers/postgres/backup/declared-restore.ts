@@ -3,7 +3,7 @@ import type { Check, Sandbox } from '../../../domain/restore-test.ts'
 import type { SiteName } from '../../../domain/stack.ts'
 import type { DriverContext } from '../../../driver/context.ts'
 import type { RestoreTestReport } from '../../../driver/restore-test.ts'
-import { asStandbyError, type StandbyError } from '../../../errors/standby-error.ts'
+import { asStandbyError, type StandbyError, siteError } from '../../../errors/standby-error.ts'
 import { type Asking, performCall } from '../../../systems/declared-call/perform.ts'
 import { countsOf } from '../../../systems/postgres/count-rows.ts'
 import { judgeAge, judgeContents, judgeDuration } from '../../../systems/postgres/judge-restored.ts'
@@ -193,7 +193,7 @@ async function judgeCopy(
     'outside-sites',
   )
   if (answer.is === 'refused')
-    throw codes.error(
+    throw siteError(
       'sql-failed',
       `the restored copy ${copying.name} refuses a query: ${answer.text} (${answer.state})`,
       {

@@ -4,13 +4,12 @@ import type { Plain, Seen } from '../../../driver/behaviour.ts'
 import type { DriverContext } from '../../../driver/context.ts'
 import { parametersOf } from '../../../driver/parameters.ts'
 import type { Proof } from '../../../driver/proofs.ts'
-import { asStandbyError } from '../../../errors/standby-error.ts'
+import { asStandbyError, siteError } from '../../../errors/standby-error.ts'
 import { countQuery } from '../../../systems/postgres/count-rows.ts'
 import { type Manifest, manifestDocument, manifestIn } from '../../../systems/postgres/restore-manifest.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
 import type { JsonObject } from '../../../values/json.ts'
 import { askServer } from '../ask.ts'
-import { codes } from '../codes.ts'
 import { siteOf } from '../run.ts'
 import { byHandManifest } from '../runbook.ts'
 import { type Database, type PostgresSpec, restoreOf, serverName } from '../spec.ts'
@@ -56,15 +55,11 @@ const behaviour: Plain<PostgresSpec, Nothing, Proof> = {
     const { tables, as } = restoreOf(component)
     const answer = await askServer(component, site, [question(tables)], { context, signal, deadline: minutes(10), as })
     if (answer.is === 'refused')
-      throw codes.error(
-        'sql-failed',
-        `${serverName(component, site)} counts nothing: ${answer.text} (${answer.state})`,
-        {
-          retry: 'never',
-          where: serverName(component, site),
-          next: 'The role must read all counted tables (pg_read_all_data) and pg_control_system() (pg_monitor).',
-        },
-      )
+      throw siteError('sql-failed', `${serverName(component, site)} counts nothing: ${answer.text} (${answer.state})`, {
+        retry: 'never',
+        where: serverName(component, site),
+        next: 'The role must read all counted tables (pg_read_all_data) and pg_control_system() (pg_monitor).',
+      })
     // Read after the snapshot: a backup of this time or later has all that was counted.
     const takenAt = context.clock.now().toISOString()
     const record = manifestIn(answer.rows, {

@@ -9,7 +9,6 @@ import { judgeAge, judgeContents, judgeDuration } from '../../../systems/postgre
 import { extensionsIn, factsIn } from '../../../systems/postgres/restore-manifest.ts'
 import type { RestoredFacts } from '../../../systems/postgres/restored-facts.ts'
 import { lookAt } from '../ask.ts'
-import { codes } from '../codes.ts'
 import { type Database, dumpsOf } from '../spec.ts'
 import { type Dumps, dumpsIn, folderOf, type StoredDump } from './catalogue.ts'
 import { type DumpListing, listingIn } from './dump-listing.ts'
@@ -244,7 +243,7 @@ export async function askRestored(
   const server = await scratchServer(component, sandbox, context)
   const answer = await askScratch(server, component.spec.database, query)
   if (answer.is === 'rows') return answer.rows
-  throw codes.error('sql-failed', `the restored copy of ${component.name} refuses a query: ${answer.text}`, {
+  throw siteError('sql-failed', `the restored copy of ${component.name} refuses a query: ${answer.text}`, {
     retry: 'never',
     where: `${server.box.machine} ${server.directory}`,
   })

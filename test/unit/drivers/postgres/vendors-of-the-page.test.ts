@@ -7,6 +7,7 @@ import { parse } from 'yaml'
 import { systemClock } from '../../../../src/composition/connect.ts'
 import type { Sandbox } from '../../../../src/domain/restore-test.ts'
 import type { DriverContext } from '../../../../src/driver/context.ts'
+import type { Reach } from '../../../../src/driver/reach.ts'
 import { copyNameOf, testDeclaredRestore } from '../../../../src/drivers/postgres/backup/declared-restore.ts'
 import type { Database, PostgresSpec } from '../../../../src/drivers/postgres/spec.ts'
 import { performCall } from '../../../../src/systems/declared-call/perform.ts'
@@ -66,9 +67,13 @@ afterEach(async () => {
 
 const { signal } = new AbortController()
 const log = { info: () => undefined, debug: () => undefined, warning: () => undefined }
+const reaching = pairContext(signal)
 const contextOf = (): DriverContext =>
   ({
-    ...pairContext(signal),
+    ...reaching,
+    // Each instance of Cloud SQL listens on 5432, at an address of its own.
+    askSql: ({ server, ...question }: Parameters<DriverContext['askSql']>[0], reach: Reach) =>
+      reaching.askSql({ ...question, server: server.port === 5432 ? { ...server, port: copies.port } : server }, reach),
     signal,
     clock: systemClock,
     log,
