@@ -61,7 +61,7 @@ export function stepPerformer(behaviour: EngineBehaviour, performed: PerformedRu
   const run: EngineRun = { ...performed, memory: stepMemory() }
   const back = wayBackOf(behaviour)
   const what = { what: run.step.id, where: run.site ?? run.component.name }
-  const settling: Waiting = { ...what, ...around }
+  const aroundWaiting: Waiting = { ...what, ...around }
   let watching: Watching | null = null
   let seen: Looked = { is: 'unknown', why: 'nothing has looked yet' }
   let acted = false
@@ -135,7 +135,7 @@ export function stepPerformer(behaviour: EngineBehaviour, performed: PerformedRu
     tryUntil(async (tries: number) => {
       if (tries > 1) await around.assertOurs()
       await way.undo(run, {})
-    }, settling)
+    }, aroundWaiting)
   const nudging = (look: () => Promise<Looked>, nudge: EngineBehaviour['nudge']): (() => Promise<Looked>) => {
     const send = nudgingOf(nudge, run, around)
     return async () => {
@@ -146,14 +146,14 @@ export function stepPerformer(behaviour: EngineBehaviour, performed: PerformedRu
   }
   return {
     async look(mayHaveHappened) {
-      seen = mayHaveHappened ? await waitUntilCertain(isDone, settling) : await answerOf(isDone, run.signal)
+      seen = mayHaveHappened ? await waitUntilCertain(isDone, aroundWaiting) : await answerOf(isDone, run.signal)
       if (seen.is === 'failed') throw failed(what, seen)
       return seen
     },
     async lookAgain() {
       const isDue = (now: Looked): boolean =>
         now.is === 'pending' && (behaviour.is !== 'versioned' || dueOn(now) !== null)
-      seen = await waitUntil(isDone, settling, (now) => now.is === 'done' || isDue(now))
+      seen = await waitUntil(isDone, aroundWaiting, (now) => now.is === 'done' || isDue(now))
       return seen
     },
     async lookOffRecord() {
@@ -165,7 +165,7 @@ export function stepPerformer(behaviour: EngineBehaviour, performed: PerformedRu
           const progress = await isDone()
           // What cannot come to its end was begun.
           return progress.is === 'failed' ? { is: 'done', proof: {} } : progress
-        }, settling)
+        }, aroundWaiting)
         if (now.is !== 'pending') return now
         if (behaviour.is === 'versioned') return dueOn(now) === null ? { is: 'done', proof: {} } : now
         // Without versions no look can tell whether it was half done. To send the way back does no harm; whether all is
@@ -186,7 +186,7 @@ export function stepPerformer(behaviour: EngineBehaviour, performed: PerformedRu
         behaviour.is === 'versioned'
           ? (tries: number) => applyVersioned(behaviour, tries)
           : (tries: number) => applyPlain(behaviour, tries),
-        settling,
+        aroundWaiting,
       )
     },
     async wait() {
@@ -195,25 +195,25 @@ export function stepPerformer(behaviour: EngineBehaviour, performed: PerformedRu
       const look = (): Promise<Looked> => (behaviour.is === 'versioned' ? waitVersioned(behaviour, after) : ask(after))
       return waitUntilDone(
         nudging(look, behaviour.nudge),
-        watching === null ? settling : { ...settling, changed: watching.changed },
+        watching === null ? aroundWaiting : { ...aroundWaiting, changed: watching.changed },
       )
     },
     async takeBack() {
       if (back === null) return {}
       if (behaviour.is !== 'versioned') {
         await undoPlain(back)
-        return waitUntilDone(isUndone, settling)
+        return waitUntilDone(isUndone, aroundWaiting)
       }
       // An effect of ours that was never answered may still be on its way, although no look shows it.
-      await tryUntil(() => behaviour.invalidate(run), settling)
-      await tryUntil(async () => void (await undoVersioned(back)), settling)
+      await tryUntil(() => behaviour.invalidate(run), aroundWaiting)
+      await tryUntil(async () => void (await undoVersioned(back)), aroundWaiting)
       return waitUntilDone(
         nudging(() => undoVersioned(back), back.nudge),
-        settling,
+        aroundWaiting,
       )
     },
     refuseLate(waitedFor) {
-      if (around.deadline.left() <= 0) throw tooLate(settling, waitedFor)
+      if (around.deadline.left() <= 0) throw tooLate(aroundWaiting, waitedFor)
     },
     close: () => watching?.stop(),
   }

@@ -5,7 +5,7 @@ import type { SqlRows } from '../../driver/context.ts'
 import type { Proof } from '../../driver/proofs.ts'
 import { asStandbyError } from '../../errors/standby-error.ts'
 import { isReady } from '../../platform/kubernetes/client/conditions.ts'
-import { type AsSeen, ifUnchanged, touchObject } from '../../platform/kubernetes/compare-and-set.ts'
+import { type AsSeen, ifUnchanged, invalidateObject } from '../../platform/kubernetes/compare-and-set.ts'
 import { KUBERNETES } from '../../platform/kubernetes/key.ts'
 import { type Milliseconds, minutes } from '../../values/duration.ts'
 import type { JsonObject } from '../../values/json.ts'
@@ -79,7 +79,7 @@ export async function patchCluster(run: ClusterRun, seen: AsSeen, patch: object)
 
 /** Bumps the version of the Cluster of the step, and makes its operator look at it again. */
 export const invalidateCluster = (run: ClusterRun): Promise<void> =>
-  touchObject(kubernetesOf(run), refOf(run), run.signal)
+  invalidateObject(kubernetesOf(run), refOf(run), run.signal)
 
 /** Yields whenever the Cluster of the step changes. */
 export const changesOfCluster = (run: ClusterRun): AsyncIterable<unknown> =>

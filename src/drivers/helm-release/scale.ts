@@ -7,7 +7,7 @@ import { NUMBER, orNull, parametersOf } from '../../driver/parameters.ts'
 import type { Proof } from '../../driver/proofs.ts'
 import type { Varies } from '../../driver/varying.ts'
 import { asStandbyError } from '../../errors/standby-error.ts'
-import { type AsSeen, ifUnchanged, touchObject } from '../../platform/kubernetes/compare-and-set.ts'
+import { type AsSeen, ifUnchanged, invalidateObject } from '../../platform/kubernetes/compare-and-set.ts'
 import { isAutoscaler } from '../../platform/kubernetes/field-managers.ts'
 import { kubernetesOf, siteOf } from '../../platform/kubernetes/kubernetes-of-step.ts'
 import { unlessForbidden } from '../../platform/kubernetes/unless-forbidden.ts'
@@ -285,7 +285,7 @@ export async function scale(run: ReleaseRun, replicas: number, seen: AsSeen): Pr
 
 /** Bumps the version of the workload, so that in-flight scales of an earlier process fail their precondition. */
 export function invalidateWorkload(run: ReleaseRun): Promise<void> {
-  return touchObject(kubernetesOf(run), workloadRef(run.component), run.signal)
+  return invalidateObject(kubernetesOf(run), workloadRef(run.component), run.signal)
 }
 
 /** The workload itself does not change when its last pod goes. */

@@ -128,7 +128,7 @@ export async function wakeAgain(run: DatabaseRun, site: string): Promise<void> {
 /** Writes the configuration as it is: it has another revision, and a write that rests on the former one fails. */
 export async function invalidateConfig(run: DatabaseRun, site: string): Promise<void> {
   const { config } = await readStoreOf(run, site)
-  // Where somebody else was faster, the revision is another one too.
+  // Where another process was faster, the revision is another one too.
   await storeOfRun(run, site).replaceConfig(config.value, config.revision)
 }
 

@@ -5,7 +5,7 @@ import { type Action, type DriverStep, planStep } from '../../driver/action.ts'
 import type { Seen, StepReference, Versioned } from '../../driver/behaviour.ts'
 import type { Proof } from '../../driver/proofs.ts'
 import { isReady } from '../../platform/kubernetes/client/conditions.ts'
-import { type AsSeen, asSeen, ifUnchanged, touchObject } from '../../platform/kubernetes/compare-and-set.ts'
+import { type AsSeen, asSeen, ifUnchanged, invalidateObject } from '../../platform/kubernetes/compare-and-set.ts'
 import { ownedBy } from '../../platform/kubernetes/declared-objects.ts'
 import { kubernetesOf, siteOf } from '../../platform/kubernetes/kubernetes-of-step.ts'
 import { refusedPods } from '../../platform/kubernetes/refused-pods.ts'
@@ -99,7 +99,7 @@ const behaviour: Versioned<RedisSpec, Restore, Restored, RequestSeen> = {
   changes: (run) => kubernetesOf(run).watch(podRef(run), run.signal),
   // Where there is no request yet, a late write creates one, and no server loads it: the pod is another one, or has
   // loaded another dump.
-  invalidate: (run) => touchObject(kubernetesOf(run), requestRef(run), run.signal),
+  invalidate: (run) => invalidateObject(kubernetesOf(run), requestRef(run), run.signal),
   back: {
     is: 'leaves-nothing',
     because: 'the data of a passive Redis are not used, and the next move loads it anew',

@@ -6,7 +6,7 @@ import type { Versioned } from '../../driver/behaviour.ts'
 import type { StatesPerSite } from '../../driver/capabilities.ts'
 import { FLAG, parametersOf } from '../../driver/parameters.ts'
 import type { Proof } from '../../driver/proofs.ts'
-import { type AsSeen, asSeen, ifUnchanged, touchObject } from '../../platform/kubernetes/compare-and-set.ts'
+import { type AsSeen, asSeen, ifUnchanged, invalidateObject } from '../../platform/kubernetes/compare-and-set.ts'
 import { kubernetesOf } from '../../platform/kubernetes/kubernetes-of-step.ts'
 import { minutes, seconds } from '../../values/duration.ts'
 import type { RedisState } from './observe.ts'
@@ -49,7 +49,7 @@ const behaviour: Versioned<RedisSpec, Schedule, Scheduled, AsSeen> = {
       : { is: 'pending', waitingFor: 'the schedule', due: asSeen(found) }
   },
   apply: (run, seen) => suspend(run, run.step.parameters.suspend, seen),
-  invalidate: (run) => touchObject(kubernetesOf(run), cronRef(run), run.signal),
+  invalidate: (run) => invalidateObject(kubernetesOf(run), cronRef(run), run.signal),
   back: {
     is: 'leaves-nothing',
     because:

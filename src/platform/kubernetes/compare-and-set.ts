@@ -48,7 +48,7 @@ export function ifUnchanged(
  * Gives the object another version, and leaves it otherwise as it is. An object that does not exist needs none: a late
  * effect on it fails as well.
  */
-export async function touchObject(
+export async function invalidateObject(
   kubernetes: KubernetesClient,
   ref: ObjectReference,
   signal: AbortSignal,

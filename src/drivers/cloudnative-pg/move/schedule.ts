@@ -2,7 +2,7 @@ import type { SiteName } from '../../../domain/stack.ts'
 import { type Action, type DriverStep, planStep } from '../../../driver/action.ts'
 import { FLAG, parametersOf, TEXT } from '../../../driver/parameters.ts'
 import type { Proof } from '../../../driver/proofs.ts'
-import { type AsSeen, asSeen, ifUnchanged, touchObject } from '../../../platform/kubernetes/compare-and-set.ts'
+import { type AsSeen, asSeen, ifUnchanged, invalidateObject } from '../../../platform/kubernetes/compare-and-set.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
 import { SCHEDULED_BACKUP } from '../objects.ts'
 import { type DatabaseRun, kubernetesOf, namespaceOf, type OfCluster } from '../run.ts'
@@ -50,7 +50,7 @@ export const schedule: Action<CloudNativePgSpec, OfSchedule, Scheduled> = {
       const { suspend } = run.step.parameters
       await kubernetesOf(run).patch(scheduleOf(run), { spec: { suspend } }, ifUnchanged(run, seen))
     },
-    invalidate: (run: Run) => touchObject(kubernetesOf(run), scheduleOf(run), run.signal),
+    invalidate: (run: Run) => invalidateObject(kubernetesOf(run), scheduleOf(run), run.signal),
     back: { is: 'irreversible' },
   },
   byHand: {

@@ -27,7 +27,7 @@ export function wayBack(active: PatroniState, former: PatroniState, activeSite: 
     if (former.follows !== activeSite && !isBeyondFork(active, timeline, head.receivedAt ?? 0)) return 'redirect'
   }
   const postgresql = isObject(former.config?.postgresql) ? former.config.postgresql : {}
-  // Once it was told to follow, a site that does not stream was rewound in vain, or not at all.
+  // Once it was made to follow, a site that does not stream was rewound in vain, or not at all.
   const wasTried = former.follows === activeSite
   const mayRewind = postgresql.use_pg_rewind === true && !wasTried && !parted
   return mayRewind && timeline !== null && writer?.timeline != null && timeline < writer.timeline ? 'rewind' : 'clone'
