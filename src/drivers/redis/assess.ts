@@ -2,9 +2,10 @@ import type { Finding, Intent } from '../../domain/plan.ts'
 import type { SiteName } from '../../domain/stack.ts'
 import type { Assessment } from '../../driver/assessment.ts'
 import type { Assesses, StatesPerSite } from '../../driver/capabilities.ts'
+import type { NewestDump } from '../../systems/redis/newest-dump.ts'
 import { codes } from './codes.ts'
 import { volumeOf } from './how-to-begin.ts'
-import { dumpSeen, type NewestDump, type RedisState } from './observe.ts'
+import { dumpSeen, type RedisState } from './observe.ts'
 import type { Cache, RedisSpec } from './spec.ts'
 
 type States = StatesPerSite<RedisState>

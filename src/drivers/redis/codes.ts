@@ -1,6 +1,8 @@
 import { declareCodes } from '../../driver/codes.ts'
+import { REDIS_CODES } from '../../systems/redis/codes.ts'
 
 export const codes = declareCodes('Cache', {
+  ...REDIS_CODES,
   'active-cache-missing':
     'The active site has neither its cache nor the volume of it, and dumps of it exist: no deploy makes an empty one in its place.',
   'cache-silent': 'The cache of a site cannot be read.',
@@ -12,9 +14,4 @@ export const codes = declareCodes('Cache', {
   'cache-image-differs': 'The sites run different images.',
   'cache-restore-failed': 'The dump could not be loaded.',
   'cache-keys-missing': 'Fewer keys were loaded than the dump has.',
-  'dump-failed': 'The backup job failed.',
-  'dump-missing': 'The backup job left no dump.',
-  'dump-old': 'The last dump is older than the objective.',
-  'dumps-unreadable': 'The dumps cannot be listed.',
-  'no-dump': 'There is no dump.',
 })

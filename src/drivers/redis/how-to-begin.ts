@@ -6,8 +6,9 @@ import { siteError } from '../../errors/standby-error.ts'
 import { isOwnedBy } from '../../platform/kubernetes/declared-objects.ts'
 import { KUBERNETES } from '../../platform/kubernetes/key.ts'
 import { unlessForbidden } from '../../platform/kubernetes/unless-forbidden.ts'
+import type { NewestDump } from '../../systems/redis/newest-dump.ts'
 import { codes } from './codes.ts'
-import { type NewestDump, newestOf } from './observe.ts'
+import { newestOf } from './observe.ts'
 import type { Cache } from './spec.ts'
 
 /** All that decides how the Redis of one site begins. Values only. */

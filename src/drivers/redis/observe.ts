@@ -1,16 +1,12 @@
-import { overWay, type Way } from '../../clients/patience.ts'
-import { withinDeadline } from '../../clients/within-deadline.ts'
 import type { Observed } from '../../domain/observed.ts'
 import type { SiteName } from '../../domain/stack.ts'
 import type { StatesPerSite } from '../../driver/capabilities.ts'
 import type { DriverContext } from '../../driver/context.ts'
-import { asStandbyError, timeoutError } from '../../errors/standby-error.ts'
 import { isReady } from '../../platform/kubernetes/client/conditions.ts'
 import { isOwnedBy } from '../../platform/kubernetes/declared-objects.ts'
 import { KUBERNETES } from '../../platform/kubernetes/key.ts'
 import { unlessForbidden } from '../../platform/kubernetes/unless-forbidden.ts'
-import { type CataloguedDump, newestDump } from '../../systems/redis/catalogue.ts'
-import { type Milliseconds, seconds } from '../../values/duration.ts'
+import { type NewestDump, newestInStore } from '../../systems/redis/newest-dump.ts'
 import { podReference } from './manifests.ts'
 import { backupFolder, backupJob, type Cache } from './spec.ts'
 
@@ -24,12 +20,6 @@ export interface RedisState {
    */
   readonly dumps: Readonly<Record<string, NewestDump>>
 }
-/** null: there is none. */
-export type NewestDump = CataloguedDump | null | 'unreadable'
-
-/** A store that is lost with its site must not make other sites look silent. */
-const LISTING: Milliseconds = seconds(2)
-
 /** Reads pod and newest dumps. The server itself is not asked: not every identity may run commands in its pod. */
 export async function observeCache(
   component: Cache,
@@ -92,26 +82,8 @@ async function newestDumps(component: Cache, context: DriverContext): Promise<Re
 }
 
 /** A silent store gives a value, and no error. */
-export async function newestOf(component: Cache, site: SiteName, context: DriverContext): Promise<NewestDump> {
-  try {
-    const { open } = context.objectStore(component.spec.backup.store, site)
-    let way: Way | undefined
-    const list = async (signal: AbortSignal) => {
-      const store = await open('read')
-      way = store.way
-      return newestDump(store, backupFolder(component), signal)
-    }
-    return await withinDeadline(
-      () => overWay(way, LISTING),
-      [context.signal],
-      list,
-      () => timeoutError('object-store-unreachable', 'it does not answer in time', { retry: 'transient' }),
-    )
-  } catch (error) {
-    context.log.debug(`${component.name}@${site}: ${asStandbyError(error).message}`)
-    return 'unreadable'
-  }
-}
+export const newestOf = (component: Cache, site: SiteName, context: DriverContext): Promise<NewestDump> =>
+  newestInStore({ component, store: component.spec.backup.store, folder: backupFolder(component), site }, context)
 
 /** The newest dump of a site, as the sites that answer see it: `by` first, then any other one. Pure. */
 export function dumpSeen(states: StatesPerSite<RedisState>, of: SiteName, by: SiteName): NewestDump {

@@ -1,5 +1,4 @@
 import type { KubernetesClient, KubernetesObject, PodReference } from '../../clients/kubernetes-client.ts'
-import type { ObjectStoreClient } from '../../clients/object-store-client.ts'
 import type { Progress } from '../../domain/progress.ts'
 import type { Check, Sandbox } from '../../domain/restore-test.ts'
 import type { SiteName } from '../../domain/stack.ts'
@@ -9,9 +8,8 @@ import { asStandbyError } from '../../errors/standby-error.ts'
 import { isReady } from '../../platform/kubernetes/client/conditions.ts'
 import { KUBERNETES } from '../../platform/kubernetes/key.ts'
 import { SMALL, sized } from '../../platform/kubernetes/pod-resources.ts'
-import { type CataloguedDump, newestDump } from '../../systems/redis/catalogue.ts'
-import { databasesOf, keysInWords, missingOf } from '../../systems/redis/count-keys.ts'
-import { readableDuration } from '../../values/duration.ts'
+import { type CataloguedDump, newestOrDamage } from '../../systems/redis/catalogue.ts'
+import { checkOf, judgeAge, judgeKeys, judgeLoading, judgeSize } from '../../systems/redis/judge-loaded.ts'
 import { deadlineAfter } from '../../waiting/deadline.ts'
 import { waitUntilDone } from '../../waiting/wait-until.ts'
 import type { RestoreRequest } from './in-place.ts'
@@ -32,13 +30,7 @@ export async function testRestore(
   const dump = await newestOrDamage(store, backupFolder(component), context.signal)
   if (dump === null || typeof dump === 'string') {
     const found = dump ?? 'none'
-    const check: Check = {
-      id: 'has-backup',
-      component: component.name,
-      outcome: 'fail',
-      expected: 'a complete dump',
-      found,
-    }
+    const check = checkOf(component)('has-backup', false, 'a complete dump', found)
     return {
       backup: { id: '', takenAt: context.clock.now().toISOString(), bytes: null },
       checks: [check],
@@ -91,21 +83,6 @@ export async function testRestore(
   }
 }
 
-/** The newest dump; a text: the fault of its description, for which it cannot be restored. */
-async function newestOrDamage(
-  store: ObjectStoreClient,
-  folder: string,
-  signal: AbortSignal,
-): Promise<CataloguedDump | string | null> {
-  try {
-    return await newestDump(store, folder, signal)
-  } catch (error) {
-    const reason = asStandbyError(error)
-    if (reason.code !== 'dump-damaged') throw error
-    return reason.message
-  }
-}
-
 /** Pure. */
 export function judge(
   component: Cache,
@@ -114,43 +91,16 @@ export function judge(
   failure: string | null,
   context: Pick<DriverContext, 'clock' | 'stack'>,
 ): Check[] {
-  const check = (id: string, good: boolean, expected: string, found: string): Check => ({
-    id,
-    component: component.name,
-    outcome: good ? 'pass' : 'fail',
-    expected,
-    found,
-  })
-  const age = context.clock.now().getTime() - Date.parse(dump.takenAt)
-  const limit = context.stack.objectives.backupAge
-  const checks: Check[] = [
-    check(
-      'dump-size',
-      dump.storedBytes === dump.bytes,
-      `${dump.bytes} bytes`,
-      dump.storedBytes === null ? 'no dump beside its description' : `${dump.storedBytes} bytes`,
-    ),
-    check('restores', failure === null, 'the dump to load', failure ?? 'loaded'),
-    {
-      ...check('backup-age', age <= limit, `at most ${readableDuration(limit)}`, readableDuration(Math.max(0, age))),
-      outcome: age <= limit ? 'pass' : 'objective-missed',
-    },
+  const checks = [
+    judgeSize(component, dump),
+    judgeLoading(component, failure),
+    judgeAge(component, dump.takenAt, context.clock.now(), context.stack.objectives.backupAge),
   ]
   if (facts === null) return checks
-  const missing = missingOf(dump, facts)
-  const found = `${keysInWords(facts.keys, facts.databases)}, ${facts.expired} expired since the dump`
-  const already = dump.expired === 0 ? '' : `, less ${dump.expired} that had expired`
   return [
     ...checks,
-    // Keys that expire between dump and test are rightly gone, and Redis counts them: without that count most dumps of
-    // a queue would look broken.
-    check(
-      'key-count',
-      missing.length === 0,
-      `${keysInWords(dump.keys, databasesOf(dump))}${already}`,
-      missing.length === 0 ? found : `${found}: ${missing.join('; ')}`,
-    ),
-    check('eviction', facts.policy === 'noeviction', 'maxmemory-policy noeviction', facts.policy),
+    judgeKeys(component, dump, facts),
+    checkOf(component)('eviction', facts.policy === 'noeviction', 'maxmemory-policy noeviction', facts.policy),
   ]
 }
 

@@ -1,5 +1,6 @@
 import type { KubernetesClient, PodReference } from '../../clients/kubernetes-client.ts'
 import type { LoadedKeys } from '../../systems/redis/count-keys.ts'
+import { loadedKeysIn } from '../../systems/redis/loaded-keys.ts'
 import { codes } from './codes.ts'
 import { FACTS } from './scripts.ts'
 
@@ -36,15 +37,11 @@ export async function askServer(
       `${pod.name} does not answer: ${(answer.stderr || answer.stdout).trim().split('\n').at(-1) ?? ''}`,
       { where: `${kubernetes.site} ${pod.namespace}/Pod/${pod.name}`, retry: 'transient' },
     )
-  const databases = keysByDatabase(fields)
   return {
+    ...loadedKeysIn(new Map(Object.entries(fields))),
     version: fields.redis_version,
     runId: fields.run_id ?? '',
     role: fields.role ?? '',
-    keys: Object.values(databases).reduce((sum, count) => sum + count, 0),
-    databases,
-    libraries: Number(fields.number_of_libraries ?? 0),
-    expired: Number(fields.expired_keys ?? 0) + Number(fields.rdb_last_load_keys_expired ?? 0),
     appendOnly: fields.aof_enabled === '1',
     loading: fields.loading === '1',
     policy: fields['maxmemory-policy'] ?? '',
@@ -52,12 +49,3 @@ export async function askServer(
     fallback: fields.fallback ?? '',
   }
 }
-
-/** `db1` of the section Keyspace says `keys=20,expires=3,avg_ttl=0`; a logical database without keys is not named. */
-const keysByDatabase = (fields: Readonly<Record<string, string>>): Record<string, number> =>
-  Object.fromEntries(
-    Object.entries(fields).flatMap(([name, value]) => {
-      const [database, keys] = [/^db(\d+)$/.exec(name)?.[1], /^keys=(\d+)/.exec(value)?.[1]]
-      return database === undefined || keys === undefined ? [] : [[database, Number(keys)]]
-    }),
-  )

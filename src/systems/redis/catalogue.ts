@@ -1,5 +1,5 @@
 import type { ObjectStoreClient } from '../../clients/object-store-client.ts'
-import { siteError } from '../../errors/standby-error.ts'
+import { asStandbyError, siteError } from '../../errors/standby-error.ts'
 import { isObject, type Json } from '../../values/json.ts'
 import type { HeldKeys } from './count-keys.ts'
 
@@ -14,6 +14,10 @@ export interface DumpDescription extends HeldKeys {
   readonly rdbVersion: string
   readonly runId: string
   readonly offset: number
+  /** Of a dump that is not `<name>.rdb`: the name of its file, in the folder of its description. */
+  readonly file?: string
+  /** Of which group of Sentinel, by which server of it (`10.1.0.11:6379`), in which history of replication. */
+  readonly origin?: { readonly group: string; readonly server: string; readonly history: string }
 }
 export interface CataloguedDump extends DumpDescription {
   /** Without ending, relative to the store. */
@@ -34,6 +38,21 @@ export async function newestDump(
   return described === undefined ? null : readDump(store, described.key.slice(0, -'.json'.length), signal)
 }
 
+/** The newest dump; a text: the fault of its description, for which it cannot be restored. */
+export async function newestOrDamage(
+  store: ObjectStoreClient,
+  folder: string,
+  signal: AbortSignal,
+): Promise<CataloguedDump | string | null> {
+  try {
+    return await newestDump(store, folder, signal)
+  } catch (error) {
+    const reason = asStandbyError(error)
+    if (reason.code !== 'dump-damaged') throw error
+    return reason.message
+  }
+}
+
 const DESCRIPTION = /^\d{8}T\d{6}Z\.json$/
 
 /**
@@ -45,7 +64,7 @@ export async function readDump(
   name: string,
   signal: AbortSignal,
 ): Promise<CataloguedDump | null> {
-  const [content, stored] = await Promise.all([
+  const [content, beside] = await Promise.all([
     store.get(`${name}.json`, { signal }),
     store.head(`${name}.rdb`, { signal }),
   ])
@@ -56,8 +75,13 @@ export async function readDump(
       where: `${name}.json`,
       next: 'Remove it, or bring back its earlier version: the newest dump before it then counts.',
     })
+  const stored = description.file === undefined ? beside : await store.head(keyOf({ ...description, name }), { signal })
   return { ...description, name, storedBytes: stored?.bytes ?? null }
 }
+
+/** The key of the dump itself, relative to the store. Pure. */
+export const keyOf = ({ name, file }: Pick<CataloguedDump, 'name' | 'file'>): string =>
+  file === undefined ? `${name}.rdb` : `${name.slice(0, name.lastIndexOf('/') + 1)}${file}`
 
 /** What a description says; null when it is none. An object store is written to by others too. */
 function described(body: string): DumpDescription | null {
@@ -71,8 +95,11 @@ function described(body: string): DumpDescription | null {
 
 function isDescription(said: Json): boolean {
   if (!isObject(said) || said.schemaVersion !== 1) return false
-  const { databases = {}, libraries = 0 } = said
+  const { databases = {}, libraries = 0, file, origin } = said
   return (
+    (file === undefined || (typeof file === 'string' && DUMP_FILE.test(file))) &&
+    (origin === undefined ||
+      (isObject(origin) && [origin.group, origin.server, origin.history].every((one) => typeof one === 'string'))) &&
     [said.keys, said.expired, said.bytes, libraries].every(isCount) &&
     typeof said.takenAt === 'string' &&
     !Number.isNaN(Date.parse(said.takenAt)) &&
@@ -82,5 +109,7 @@ function isDescription(said: Json): boolean {
     Object.values(databases).every((one) => isObject(one) && isCount(one.keys) && isCount(one.expiring))
   )
 }
+/** It never leads out of its folder. */
+const DUMP_FILE = /^\d{8}T\d{6}Z-[0-9a-f]{8}\.rdb$/
 const isCount = (value: Json | undefined): boolean =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
