@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { chmod, readFile, rm, statfs, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { programIsCached } from './binaries/build.ts'
+import { goIsNewEnough, goOnPath, NEEDED_GO } from './binaries/go.ts'
 import { execute, succeeds } from './execute.ts'
 import { storeIsCached } from './images/store.ts'
 import type { LabKind } from './lab-kind.ts'
@@ -32,7 +33,6 @@ const needed: Readonly<Record<LabKind, { memory: number; disk: { cold: number; w
   kubernetes: { memory: 8 * gibibyte, disk: { cold: 15 * gibibyte, warm: 4 * gibibyte } },
   machines: { memory: 4 * gibibyte, disk: { cold: 6 * gibibyte, warm: 3 * gibibyte } },
 }
-const neededGo = [1, 26] as const
 export const labNetworks = [bridge.network, '10.78.0.0/16', '10.79.0.0/16'] as const
 
 /** Where a program is looked for, and the Debian package that brings it. */
@@ -85,9 +85,10 @@ export function unmetRequirements(facts: MachineFacts): string[] {
     sentences.push(
       'The lab needs control groups that root may write (/sys/fs/cgroup); this machine mounts them read-only.',
     )
-  if (!facts.warm && !goIsNewEnough(facts.goVersion)) {
+  // A lab of machines brings a Go of its own for its object store, the one program that it builds.
+  if (facts.kind === 'kubernetes' && !facts.warm && !goIsNewEnough(facts.goVersion)) {
     sentences.push(
-      `The lab builds its servers with Go ${neededGo.join('.')} or newer; ${facts.goVersion === null ? 'there is no go on the PATH' : `this machine has ${facts.goVersion}`}.`,
+      `The lab of Kubernetes builds its servers with Go ${NEEDED_GO} or newer; ${facts.goVersion === null ? 'there is no go on the PATH' : `this machine has ${facts.goVersion}`}.`,
     )
   }
   for (const used of facts.usedNetworks) {
@@ -112,10 +113,7 @@ export async function readMachineFacts(kind: LabKind): Promise<MachineFacts> {
     freeBytes: Math.min(...(await Promise.all([freeAt(cacheDirectory()), freeAt(stateDirectory)]))),
     kind,
     warm: isWarm(kind),
-    goVersion: await execute('go', ['env', 'GOVERSION'], { env: { GOTOOLCHAIN: 'local' } }).then(
-      (text) => text.trim(),
-      () => null,
-    ),
+    goVersion: (await goOnPath())?.version ?? null,
     cgroupsWritable: await succeeds('test', [
       '-w',
       existsSync('/sys/fs/cgroup/cgroup.procs') ? '/sys/fs/cgroup/cgroup.procs' : '/sys/fs/cgroup/freezer',
@@ -193,13 +191,6 @@ async function freeAt(directory: string): Promise<number> {
   if (!existsSync(directory)) return freeAt(dirname(directory))
   const { bavail, bsize } = await statfs(directory)
   return bavail * bsize
-}
-
-function goIsNewEnough(version: string | null): boolean {
-  const match = /^go(\d+)\.(\d+)/.exec(version ?? '')
-  if (match === null) return false
-  const [major, minor] = [Number(match[1]), Number(match[2])]
-  return major > neededGo[0] || (major === neededGo[0] && minor >= neededGo[1])
 }
 
 const inGibibytes = (bytes: number) => `${(bytes / gibibyte).toFixed(1)} GiB`

@@ -1,38 +1,9 @@
-import { existsSync } from 'node:fs'
-import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { execute } from '../execute.ts'
-import { keyOf } from '../images/layer.ts'
-import { withProcessLock } from '../process-lock.ts'
-import { installPackages } from '../requirements.ts'
-import { cached } from '../topology.ts'
-
-const requirements = join(import.meta.dirname, 'requirements.txt')
-/** Debian's Python has no `ensurepip` without it. */
-const VENV = { file: '/usr/lib/python3.11/ensurepip/__init__.py', package: 'python3-venv' } as const
+import { ensureVirtualEnvironment } from '../python/virtual-environment.ts'
 
 /**
  * The directory of ansible-playbook and ansible-lint, at pinned versions; made in the cache, in about a quarter of a
  * minute.
  */
-export async function ensureAnsible(signal: AbortSignal): Promise<string> {
-  const home = cached('ansible', keyOf(await readFile(requirements, 'utf8')))
-  const bin = join(home, 'bin')
-  const done = join(home, 'done')
-  const wait = () => sleep(1_000, undefined, { signal })
-  await withProcessLock(cached('ansible.lock'), wait, async () => {
-    if (existsSync(done)) return
-    if (!existsSync(VENV.file)) await installPackages([VENV.package], () => undefined, signal)
-    await rm(home, { recursive: true, force: true })
-    await execute('/usr/bin/python3', ['-m', 'venv', home], { signal })
-    const install = ['install', '--quiet', '--no-deps', '--only-binary', ':all:', '--require-hashes']
-    await execute(join(bin, 'pip'), [...install, '--requirement', requirements], {
-      deadline: 300_000,
-      env: { PIP_FIND_LINKS: '' },
-      signal,
-    })
-    await writeFile(done, '')
-  })
-  return bin
-}
+export const ensureAnsible = async (signal: AbortSignal): Promise<string> =>
+  join(await ensureVirtualEnvironment('ansible', join(import.meta.dirname, 'requirements.txt'), signal), 'bin')

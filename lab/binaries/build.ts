@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { execute } from '../execute.ts'
 import { keyOf } from '../images/layer.ts'
 import { cached } from '../topology.ts'
+import { ensureGo, type Go } from './go.ts'
 
 /** The Kubernetes version that go.mod pins; without it in the ldflags the node calls itself v0.0.0. */
 const kubernetesVersion = { full: 'v1.34.4', major: '1', minor: '34' }
@@ -12,6 +13,8 @@ interface GoModule {
   readonly name: string
   readonly packages: Readonly<Record<string, string>>
   readonly ldflags: string
+  /** Whether one Go builds it as well as another: then a program in the cache needs no Go. */
+  readonly byAnyGo?: boolean
   /** The files that decide what is built. */
   readonly sources: readonly string[]
   /** The release manifest that the module carries beside its code. */
@@ -53,7 +56,7 @@ const goModules = [
     'github.com/cloudnative-pg/plugin-barman-cloud/cmd/manager',
     'manifest.yaml',
   ),
-  goModule('versitygw', 'versitygw', 'github.com/versity/versitygw/cmd/versitygw'),
+  { ...goModule('versitygw', 'versitygw', 'github.com/versity/versitygw/cmd/versitygw'), byAnyGo: true },
   goModule('coredns', 'coredns', 'github.com/coredns/coredns'),
   goModule('helm', 'helm', 'helm.sh/helm/v3/cmd/helm'),
   goModule('act', 'act', 'github.com/nektos/act'),
@@ -82,9 +85,9 @@ const goEnvironment = { GOTOOLCHAIN: 'local', CGO_ENABLED: '0', GOFLAGS: '-mod=r
  * one build.
  */
 export async function ensureBinaries(onBuild: (binary: string) => void, signal: AbortSignal): Promise<Binaries> {
-  const goVersion = await currentGo(signal)
+  const go = once(() => ensureGo(signal))
   const found: Record<string, string> = {}
-  for (const goModule of goModules) Object.assign(found, await ensureModule(goModule, goVersion, onBuild, signal))
+  for (const goModule of goModules) Object.assign(found, await ensureModule(goModule, go, onBuild, signal))
   return found as Binaries
 }
 
@@ -92,26 +95,28 @@ export async function ensureBinaries(onBuild: (binary: string) => void, signal: 
 export async function ensureProgram(program: Program, signal: AbortSignal): Promise<string> {
   const goModule = goModules.find(({ packages }) => Object.hasOwn(packages, program))
   if (goModule === undefined) throw new Error(`lab-build-failed: no module brings ${program}`)
-  const found = await ensureModule(goModule, await currentGo(signal), () => undefined, signal)
+  const found = await ensureModule(
+    goModule,
+    once(() => ensureGo(signal)),
+    () => undefined,
+    signal,
+  )
   return found[program] ?? ''
 }
 
 /** True when the program is in the cache, of whatever version; a newer one is built beside it. */
 export const programIsCached = (program: Program): boolean => globSync(cached('binaries', '*', program)).length > 0
 
-const currentGo = async (signal: AbortSignal): Promise<string> =>
-  (await execute('go', ['env', 'GOVERSION'], { env: { GOTOOLCHAIN: 'local' }, signal })).trim()
-
 async function ensureModule(
   goModule: GoModule,
-  goVersion: string,
+  go: () => Promise<Go>,
   onBuild: (binary: string) => void,
   signal: AbortSignal,
 ) {
   const source = join(import.meta.dirname, goModule.name)
   const ingredients = await Promise.all(goModule.sources.map((file) => readFile(join(source, file), 'utf8')))
   const key = keyOf(
-    goVersion,
+    ...(goModule.byAnyGo === true ? [] : [(await go()).version]),
     goModule.ldflags,
     JSON.stringify(goEnvironment),
     JSON.stringify(goModule.packages),
@@ -127,12 +132,13 @@ async function ensureModule(
       // A test may build what the lab is building just then: each to a file of its own, and either is as good.
       const unfinished = `${target}.${process.pid}.unfinished`
       const args = ['build', '-ldflags', goModule.ldflags, '-o', unfinished, path]
-      await execute('go', args, { cwd: source, env: goEnvironment, deadline: 1_800_000, signal })
+      const { program } = await go()
+      await execute(program, args, { cwd: source, env: goEnvironment, deadline: 1_800_000, signal })
       await rename(unfinished, target)
     }
     paths[binary] = target
   }
-  const manifest = await ensureManifest(source, home, goModule, signal)
+  const manifest = await ensureManifest(source, home, goModule, go, signal)
   if (manifest !== undefined) paths[`${goModule.name}.yaml`] = manifest
   return paths
 }
@@ -142,6 +148,7 @@ async function ensureManifest(
   source: string,
   home: string,
   goModule: GoModule,
+  go: () => Promise<Go>,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   if (goModule.manifest === undefined) return undefined
@@ -149,9 +156,19 @@ async function ensureManifest(
   if (existsSync(target)) return target
   const importPath = Object.values(goModule.packages)[0] ?? ''
   const args = ['list', '-f', '{{.Module.Dir}}', importPath]
-  const directory = (await execute('go', args, { cwd: source, env: goEnvironment, deadline: 120_000, signal })).trim()
+  const options = { cwd: source, env: goEnvironment, deadline: 120_000, signal }
+  const directory = (await execute((await go()).program, args, options)).trim()
   await copyFile(join(directory, goModule.manifest), target)
   return target
+}
+
+/** Go is looked for when the first module needs it, and once. */
+function once<T>(find: () => Promise<T>): () => Promise<T> {
+  let found: Promise<T> | undefined
+  return () => {
+    found ??= find()
+    return found
+  }
 }
 
 function goModule(name: string, binary: string, path: string, manifest?: string): GoModule {

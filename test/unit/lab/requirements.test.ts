@@ -56,6 +56,10 @@ describe('what a machine lacks', () => {
     ])
   })
 
+  test('a lab of machines needs no Go, built already or not: it brings its own for its object store', () => {
+    expect(unmetRequirements({ ...goodMachine, kind: 'machines', warm: false, goVersion: null })).toEqual([])
+  })
+
   test('a lab that is built already needs neither Go nor much disk', () => {
     expect(unmetRequirements({ ...goodMachine, warm: true, goVersion: null, freeBytes: 4 * gibibyte })).toEqual([])
   })
