@@ -16,6 +16,7 @@ import type { Assesses, Driver, Moves, RestoresIn, SeesLiveness, SiteDriver } fr
 import type { DriverContext, SqlRows } from './context.ts'
 import type { Deployment, DeployUnit } from './deployment.ts'
 import type { EngineBehaviour } from './engine.ts'
+import type { GuardedUnit } from './guarded-units.ts'
 import type { Manual, ManualSurroundings } from './manual.ts'
 import type { RestoreTestReport } from './restore-test.ts'
 import type { Varies } from './varying.ts'
@@ -50,7 +51,10 @@ export const placesOf = (driver: Driver, { sites }: Stack): readonly (SiteName |
   driver.scope === 'stack' ? [null] : sites.map(({ name }) => name)
 
 /** The platform whose silence is the component's own; null for one that stands outside of the sites' platforms. */
-export const standsOn = (driver: Driver): string | null => ofSites(driver)?.standsOn ?? null
+export const standsOn = (driver: Driver, component: Component): string | null => {
+  const own = ofSites(driver)
+  return own?.platformOf?.(component) ?? own?.standsOn ?? null
+}
 
 /** Where it is asked outside of its site's platforms, as URLs. */
 export function addressesOf(
@@ -183,6 +187,20 @@ export function levelsOf(driver: Driver | undefined, component: Component, stack
   return [...levelsOfFence(driver, component, stack), ...(driver.selfFences?.levels(component, stack) ?? [])]
 }
 
+/** Its units on one machine of a site that a guard there closes. */
+export const guardedUnitsOf = (
+  driver: Driver | undefined,
+  component: Component,
+  site: SiteName,
+  machine: string,
+): readonly GuardedUnit[] => ofSites(driver)?.guardedUnits?.units(component, site, machine) ?? []
+
+/** Whether a guard like this one can close components of a driver, on the platform that both stand on. */
+export function closesBySelf(guard: Driver, component: Component): (driver: Driver) => boolean {
+  const by = ofSites(guard)?.selfFences?.closesBy?.(component) ?? 'fences'
+  return by === 'fences' ? isGuarded : (driver) => ofSites(driver)?.guardedUnits !== undefined
+}
+
 export const hasSelfFencing = (driver: Driver | undefined): boolean => ofSites(driver)?.selfFences !== undefined
 
 /** Whether the lost site shuts itself, and the step that waits for it; null: this driver shuts nothing by itself. */
@@ -255,7 +273,8 @@ export const backupStepsOf = (
 export function restoresIn(driver: Driver | undefined, component: Component): RestoresIn {
   const own = ofSites(driver)
   if (own?.backups === undefined) return 'nowhere'
-  const under = own.standsOn === null ? ('any-sandbox' as const) : { platform: own.standsOn }
+  const platform = standsOn(own as Driver, component)
+  const under = platform === null ? ('any-sandbox' as const) : { platform }
   return own.backups.restoresIn?.(component) ?? under
 }
 

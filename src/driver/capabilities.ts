@@ -13,6 +13,7 @@ import type { Assessment, LocationOf, SelfFencing } from './assessment.ts'
 import type { CodeTable, DeclaredCodes } from './codes.ts'
 import type { DriverContext } from './context.ts'
 import type { Deployment, DeployUnit } from './deployment.ts'
+import type { GuardedUnits } from './guarded-units.ts'
 import type { RestoreTestReport } from './restore-test.ts'
 
 /** Offline: what the stack file declares for this kind. All of it is pure but `fileProblems`. Every driver has it. */
@@ -42,6 +43,8 @@ export interface ObservesSites<Spec, State> {
    * store).
    */
   readonly standsOn: string | null
+  /** The platform that one component declares for itself; absent: `standsOn`. Pure. */
+  platformOf?(component: Component<Spec>): string
   addresses?(component: Component<Spec>, site: SiteName): readonly string[]
 }
 export interface ObservesOnce<Spec, State> {
@@ -98,6 +101,10 @@ export interface SelfFences<Spec, States> {
   /** What the site shuts by itself, if all that this needs is there. */
   readonly levels: (component: Component<Spec>, stack: Stack) => readonly FenceLevel[]
   selfFencing(component: Component<Spec>, states: States, intent: Intent, stack: Stack): SelfFencing<DriverStep>
+  /**
+   * What it closes the components on its platform by: their fences (the default), or their units on each machine.
+   */
+  closesBy?(component: Component<Spec>): 'fences' | 'units'
 }
 
 export interface SeesLiveness<Spec, States> {
@@ -158,6 +165,7 @@ export interface SiteDriver<Spec, State> extends Declares<Spec>, ObservesSites<S
   readonly moves?: Moves<Spec, StatesPerSite<State>>
   readonly fences?: Fences<Spec, StatesPerSite<State>>
   readonly selfFences?: SelfFences<Spec, StatesPerSite<State>>
+  readonly guardedUnits?: GuardedUnits<Spec>
   readonly liveness?: SeesLiveness<Spec, StatesPerSite<State>>
   readonly losses?: PredictsLoss<Spec, StatesPerSite<State>>
   readonly backups?: BacksUp<Spec, StatesPerSite<State>>

@@ -246,6 +246,7 @@ export const REASON_CODES = {
     'self-fencing-not-awaited':
       'A failover neither shuts the lost site from inside nor waits for its guard: if the site lives, both sites may take writes.',
     'guard-not-declared': 'A guard was started, but its stack file declares none.',
+    'service-refused': 'systemd on a host refused a command of the guard.',
     'out-of-reach-of-guard': 'A driver asked a guard for something outside of its access, such as another site.',
   },
   'Power and network': {

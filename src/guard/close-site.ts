@@ -20,14 +20,16 @@ export interface Door {
   readonly site: SiteName
   readonly drivers: Readonly<Record<string, Driver>>
   readonly context: DriverContext
+  /** The component of the guard itself, where the stack may have several. */
+  readonly guard?: Component
   /** Who answers on the platform that the guard closes. */
   readonly identify: Reached['identify']
 }
 
 export interface Closing {
-  /** Steps that hold now. */
+  /** What holds now: ids of steps, or of units on a machine. */
   readonly closed: readonly string[]
-  /** The steps among them that were open until now. */
+  /** Those among them that were open until now. */
   readonly effects: readonly string[]
   readonly open: readonly { readonly what: string; readonly why: string }[]
 }
@@ -45,8 +47,8 @@ export async function closeSite(door: Door, activeSite: SiteName, mayClose: () =
   if (!isDeclared) return { ...NOTHING, open: [{ what: site, why: `this is ${found}, and ${site} is ${declared}` }] }
 
   const intent: Intent = { mode: 'failover', from: site, to: activeSite }
-  const isClosed = closedByGuard(stack, drivers)
-  const guarded = stack.components.filter(({ driver }) => isClosed(drivers[driver]))
+  const isClosed = closedByGuard(stack, drivers, door.guard)
+  const guarded = stack.components.filter(isClosed)
   const seen = await Promise.all(guarded.map(async (component) => ({ component, state: await look(door, component) })))
   if (!(await mayClose())) return NOTHING
   // A component that cannot be observed may be a regular passive one: a fence would break it without a reason.

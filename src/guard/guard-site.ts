@@ -1,9 +1,10 @@
-import type { SiteName } from '../domain/stack.ts'
+import type { SiteName, Stack } from '../domain/stack.ts'
+import type { DriverContext } from '../driver/context.ts'
 import { asStandbyError, siteError } from '../errors/standby-error.ts'
 import { type Milliseconds, readableDuration, seconds } from '../values/duration.ts'
 import { readActive } from '../witness/active.ts'
 import type { ConditionalStore } from '../witness/conditional-store.ts'
-import { type Closing, closeSite, type Door } from './close-site.ts'
+import type { Closing } from './close-site.ts'
 import { closesWithin, pauseOf, READ_DEADLINE } from './closing-time.ts'
 import {
   beat,
@@ -18,7 +19,17 @@ import {
 } from './decide.ts'
 import { type GuardReport, HEARTBEAT } from './report.ts'
 
-export interface Guard extends Door {
+export interface Guard {
+  readonly stack: Stack
+  readonly site: SiteName
+  readonly context: DriverContext
+  /** Closes what of the site the guard reaches; `mayClose` as in `closeSite`. */
+  readonly close: (activeSite: SiteName, mayClose: () => Promise<boolean>) => Promise<Closing>
+  /**
+   * Serves others with its decisions until the signal aborts, each after a reading of its own: starts that wait at a
+   * gate.
+   */
+  readonly serve?: (decide: () => Promise<Decision>, signal: AbortSignal) => Promise<void>
   readonly rules: GuardRules
   readonly every: Milliseconds
   readonly store: Pick<ConditionalStore, 'get' | 'stack'>
@@ -69,25 +80,23 @@ export async function guardSite(guard: Guard): Promise<void> {
 
   const reporter = reporterOf(guard)
   const close = (): Promise<Closing> =>
-    closeSite(guard, otherSite(guard, known.activeSite), async () => (await decide()).do === 'close').catch(
-      (error: unknown): Closing => ({
-        closed: [],
-        effects: [],
-        open: [{ what: site, why: asStandbyError(error).message }],
-      }),
-    )
+    guard
+      .close(otherSite(guard, known.activeSite), async () => (await decide()).do === 'close')
+      .catch((error: unknown): Closing => ({ ...NOTHING, open: [{ what: site, why: asStandbyError(error).message }] }))
   const alive = setInterval(() => {
     known = beat(known, guard.uptime(), rules)
   }, BEAT)
   context.signal.addEventListener('abort', () => clearInterval(alive), { once: true })
+  const served = guard.serve?.(decide, context.signal)
   while (!context.signal.aborted) {
     const closing = (await decide()).do === 'close' ? await close() : NOTHING
-    if (context.signal.aborted) return
+    if (context.signal.aborted) break
     // Decided again: the site may have become the active one in the meantime.
     await reporter(guardDecision(site, known, guard.uptime(), rules), known, silent, closing)
     const every = closing.open.length > 0 ? Math.min(guard.every, IMPATIENT) : guard.every
     await context.clock.sleep(pauseOf(every, guard.random()), context.signal).catch(() => undefined)
   }
+  await served
 }
 
 /** The site passed to fence steps as `to`: the active one, or any other if unknown. */

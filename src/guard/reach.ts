@@ -17,6 +17,8 @@ export function guardContext(of: {
   readonly clock: Clock
   readonly log: Log
   readonly signal: AbortSignal
+  /** On a machine: what it may ask its own site beside that client. */
+  readonly own?: Pick<DriverContext, 'credential' | 'http'>
 }): DriverContext {
   const outOfReach = (what: string): StandbyError =>
     siteError('out-of-reach-of-guard', `the guard of ${of.site} has no access to ${what}`, {
@@ -35,8 +37,9 @@ export function guardContext(of: {
     kubeconfig: (site) => {
       throw outOfReach(`the kubeconfig of ${site}`)
     },
-    credential: async () => {
-      throw outOfReach('credentials')
+    credential: async (reference, site) => {
+      if (of.own === undefined || (site !== undefined && site !== of.site)) throw outOfReach('credentials')
+      return of.own.credential(reference, site)
     },
     objectStore: (component) => {
       throw outOfReach(`the object store ${component}`)
@@ -50,8 +53,10 @@ export function guardContext(of: {
     ssh: ({ host }) => {
       throw outOfReach(`the host ${host}`)
     },
-    http: async ({ url }) => {
-      throw outOfReach(url)
+    http: async (request, reach) => {
+      const leadsHome = reach !== 'outside-sites' && reach.site === of.site
+      if (of.own === undefined || !leadsHome) throw outOfReach(request.url)
+      return of.own.http(request, reach)
     },
     askSql: async ({ server: { host } }) => {
       throw outOfReach(`the server ${host}`)

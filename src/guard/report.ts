@@ -3,7 +3,7 @@ import { isObject, type JsonObject } from '../values/json.ts'
 import { parseStrictly } from '../values/strict-json.ts'
 import type { Decision } from './decide.ts'
 
-/** The report of a guard about itself, in a ConfigMap of its namespace. */
+/** The report of a guard about itself: in a ConfigMap of its namespace, or in a file on its machine. */
 export interface GuardReport {
   readonly schemaVersion: 1
   /** ISO 8601, of the site's own clock. */
@@ -30,6 +30,8 @@ export interface GuardReport {
    * waits for the guard only while these settings are the declared ones.
    */
   readonly closesWithin: Milliseconds | null
+  /** On a machine: the units that would start without the guard's leave, and why. */
+  readonly gatesMissing?: readonly { readonly what: string; readonly why: string }[]
 }
 
 /** A guard writes at each change, and at least this often. */
@@ -44,8 +46,10 @@ export const REPORT_KEY = 'report'
  * The report in a ConfigMap's data; null when there is none yet, or when the data is not a report: anyone with write
  * access to the namespace can leave any data there.
  */
-export function reportIn(data: unknown): GuardReport | null {
-  const text = isObject(data) ? data[REPORT_KEY] : undefined
+export const reportIn = (data: unknown): GuardReport | null => reportOf(isObject(data) ? data[REPORT_KEY] : undefined)
+
+/** The report in a text; null when it is none. */
+export function reportOf(text: unknown): GuardReport | null {
   const parsed = typeof text === 'string' ? parseStrictly(text) : null
   return parsed !== null && 'value' in parsed && isReport(parsed.value)
     ? (parsed.value as unknown as GuardReport)
@@ -69,6 +73,7 @@ function isReport(value: unknown): value is JsonObject {
     lastClosing,
     configuration,
     closesWithin,
+    gatesMissing = [],
   } = value
   return (
     [at, since].every((instant) => typeof instant === 'string' && Number.isFinite(Date.parse(instant))) &&
@@ -77,7 +82,9 @@ function isReport(value: unknown): value is JsonObject {
     Number.isSafeInteger(epoch) &&
     [activeSite, witnessSilent].every((one) => one === null || isText(one)) &&
     isListOf(closed, isText) &&
-    isListOf(open, (one) => isObject(one) && isText(one.what) && isText(one.why)) &&
+    [open, gatesMissing].every((list) =>
+      isListOf(list, (one) => isObject(one) && isText(one.what) && isText(one.why)),
+    ) &&
     (lastClosing === null ||
       (isObject(lastClosing) && isText(lastClosing.at) && isListOf(lastClosing.steps, isText))) &&
     (closesWithin === undefined || closesWithin === null || Number.isFinite(closesWithin))

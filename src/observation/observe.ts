@@ -179,7 +179,7 @@ async function seeComponent(
       ending,
     )
   const see = async (site: SiteName | null): Promise<Observed> => {
-    const under = site === null ? null : standsOn(driver)
+    const under = site === null ? null : standsOn(driver, component)
     if (site === null || under === null) {
       const far = waitingFor(addressesOf(driver, component, site), context.signal, deadline)
       return ask(site, context, far.waiting).finally(far.answered)

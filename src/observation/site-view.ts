@@ -1,4 +1,4 @@
-import type { Site } from '../domain/stack.ts'
+import type { Component, Site } from '../domain/stack.ts'
 import { standsOn } from '../driver/ask.ts'
 import type { Driver } from '../driver/capabilities.ts'
 import { leastDead } from '../platform/least-dead.ts'
@@ -53,15 +53,16 @@ export function platformViewsOf(
 }
 
 /**
- * What was seen of the platform that the components of this driver stand on; undefined for one that stands outside, and
+ * What was seen of the platform that a component stands on; undefined for one that stands outside, and
  * where nothing was looked at. Pure.
  */
 export function viewUnder(
   driver: Driver | undefined,
+  component: Component,
   site: string,
   { sites }: Pick<Observation, 'sites'>,
 ): PlatformView | undefined {
-  const [name, seen] = [driver === undefined ? null : standsOn(driver), sites[site]]
+  const [name, seen] = [driver === undefined ? null : standsOn(driver, component), sites[site]]
   return name === null || seen === undefined ? undefined : viewOf(seen, name)
 }
 

@@ -1,8 +1,8 @@
 import { FENCE_LEVELS, type FenceLevel, partsOf } from '../domain/fence-levels.ts'
 import type { Observed } from '../domain/observed.ts'
 import type { Intent, PlannedStep } from '../domain/plan.ts'
-import type { ComponentName, Stack } from '../domain/stack.ts'
-import { hasFence, hasSelfFencing, isGuarded, standsOn } from '../driver/ask.ts'
+import type { Component, ComponentName, Stack } from '../domain/stack.ts'
+import { closesBySelf, hasFence, hasSelfFencing, isGuarded, standsOn } from '../driver/ask.ts'
 import type { Driver } from '../driver/capabilities.ts'
 import type { Observation } from '../observation/observation.ts'
 
@@ -49,17 +49,22 @@ export const isPromoted = (steps: readonly PlannedStep[], component: ComponentNa
   steps.some((step) => step.component === component && step.phase === 'PROMOTE' && step.irreversible)
 
 /**
- * Which drivers the guard of this stack closes by itself: those that have fences and stand on its own platform. A guard
- * in a cluster reaches no host, and nothing that stands outside of its site.
+ * Which components the guard of this stack closes by itself: those on its own platform that it has a way to close. A
+ * guard in a cluster reaches no host, one on hosts no cluster, and none what stands outside of its site. `guard`: which
+ * one, where the stack has several.
  */
 export function closedByGuard(
   stack: Stack,
   drivers: Readonly<Record<string, Driver>>,
-): (driver: Driver | undefined) => boolean {
-  const guard = stack.components.map(({ driver }) => drivers[driver]).find(hasSelfFencing)
-  if (guard === undefined) return isGuarded
-  const platform = standsOn(guard)
-  return (driver) => driver !== undefined && isGuarded(driver) && standsOn(driver) === platform
+  guard = stack.components.find(({ driver }) => hasSelfFencing(drivers[driver])),
+): (component: Component) => boolean {
+  const own = guard === undefined ? undefined : drivers[guard.driver]
+  if (guard === undefined || own === undefined) return ({ driver }) => isGuarded(drivers[driver])
+  const [platform, closes] = [standsOn(own, guard), closesBySelf(own, guard)]
+  return (component) => {
+    const driver = drivers[component.driver]
+    return driver !== undefined && closes(driver) && standsOn(driver, component) === platform
+  }
 }
 
 /**

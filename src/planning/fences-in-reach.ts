@@ -15,9 +15,12 @@ export const fencesInReach = (
   lost: SiteName,
   drivers: Readonly<Record<string, Driver>>,
 ): Component[] =>
-  stack.components.filter(({ name, driver: kind }) => {
-    const driver = drivers[kind]
+  stack.components.filter((component) => {
+    const driver = drivers[component.driver]
     if (driver === undefined) return false
-    const seen = standsOn(driver) === null ? observation.components[name]?.[lost] : viewUnder(driver, lost, observation)
+    const seen =
+      standsOn(driver, component) === null
+        ? observation.components[component.name]?.[lost]
+        : viewUnder(driver, component, lost, observation)
     return seen?.kind === 'answering'
   })

@@ -28,7 +28,7 @@ export function selfFencingOf(
   const found = componentSelfFencing(drivers[guard.driver], guard, states, intent, stack)
   if (found === null || found.within === null) return found
   // A silent platform proves nothing. One that answers, and whose guard alone is not seen, may have none.
-  const under = viewUnder(drivers[guard.driver], intent.from, observation)
+  const under = viewUnder(drivers[guard.driver], guard, intent.from, observation)
   if (under?.kind === 'answering' && states[intent.from]?.kind !== 'answering')
     return {
       within: null,
@@ -37,8 +37,9 @@ export function selfFencingOf(
     }
   const isClosed = closedByGuard(stack, drivers)
   const unguarded = stack.components.find(
-    ({ name, driver }) =>
-      !isClosed(drivers[driver]) && (isPromoted(steps, name) || toShut.application?.includes(name) === true),
+    (component) =>
+      !isClosed(component) &&
+      (isPromoted(steps, component.name) || toShut.application?.includes(component.name) === true),
   )
   if (unguarded === undefined) return found
   return {

@@ -74,9 +74,10 @@ const platformProblems = ({ sites }: Stack): PlacedProblem[] =>
 
 /** A component exists on every site: each site must declare its platform. */
 const missingPlatforms = ({ sites, components }: Stack, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] =>
-  components.flatMap(({ name, driver: kind }) => {
+  components.flatMap((component) => {
+    const { name, driver: kind } = component
     const driver = drivers[kind]
-    const under = driver === undefined ? null : standsOn(driver)
+    const under = driver === undefined ? null : standsOn(driver, component)
     if (under === null) return []
     const lacking = sites.filter(({ platforms: declared }) => !Object.hasOwn(declared, under))
     if (lacking.length === 0) return []

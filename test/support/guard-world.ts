@@ -2,6 +2,7 @@ import type { KubernetesClient } from '../../src/clients/kubernetes-client.ts'
 import type { Observed } from '../../src/domain/observed.ts'
 import { type SiteName, siteOf } from '../../src/domain/stack.ts'
 import { siteError } from '../../src/errors/standby-error.ts'
+import { closeSite, type Door } from '../../src/guard/close-site.ts'
 import type { GuardRules, Knowledge } from '../../src/guard/decide.ts'
 import { type Guard, guardSite } from '../../src/guard/guard-site.ts'
 import { guardContext } from '../../src/guard/reach.ts'
@@ -149,12 +150,18 @@ export async function watch(
     log,
     signal: ending.signal,
   })
-  const guard: Guard = {
+  const door: Door = {
     stack: toyStack,
     site,
     drivers: { toy: liftedDriver(options.driver ?? doorDriver(toy)) },
     context,
     identify: kubernetesPlatform.reach(siteOf(toyStack, site), context).identify,
+  }
+  const guard: Guard = {
+    stack: toyStack,
+    site,
+    context,
+    close: (activeSite, mayClose) => closeSite(door, activeSite, mayClose),
     rules: { silence: 60_000, closeAfter: null, ...options.rules },
     every: options.every ?? 5_000,
     store,

@@ -9,6 +9,7 @@ import { codes } from './codes.ts'
 import { fenceSteps } from './failover/fence.ts'
 import { anotherAhead, predictedLoss } from './failover/loss.ts'
 import { failoverSteps } from './failover/promote-lost.ts'
+import { guardedUnits } from './guarded-units.ts'
 import { hostOf } from './host.ts'
 import { livenessSignalsOf } from './liveness-signals.ts'
 import { followerSteps } from './move/redirect.ts'
@@ -52,6 +53,7 @@ export const patroni: SiteDriver<PatroniSpec, PatroniState> = {
     keeps: keptData,
   },
   fences: { levels: () => ['database'], steps: fenceSteps },
+  guardedUnits,
   liveness: { signals: livenessSignalsOf },
   losses: { loss: predictedLoss, ahead: anotherAhead },
   database: { sql },

@@ -3,6 +3,7 @@ import { HOSTS } from '../../platform/hosts/client.ts'
 import { actions } from './actions.ts'
 import { assessment } from './assess/assess.ts'
 import { codes } from './codes.ts'
+import { guardedUnits } from './guarded-units.ts'
 import { livenessSignalsOf } from './liveness-signals.ts'
 import { anotherAhead, lossOf } from './loss.ts'
 import { fenceSteps } from './move/close.ts'
@@ -33,6 +34,7 @@ export const redisSentinel: SiteDriver<RedisSentinelSpec, GroupState> = {
   assess: assessment,
   moves,
   fences: { levels: () => ['database'], steps: fenceSteps },
+  guardedUnits,
   liveness: { signals: livenessSignalsOf },
   losses: { loss: lossOf, ahead: anotherAhead },
   actions,

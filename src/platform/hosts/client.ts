@@ -61,14 +61,7 @@ export function openHosts(site: Site, around: OpeningHosts): HostsClient | null 
     const { jump, user } = ssh
     return around.ssh({ host: address, port, user, privateKey, knownHosts, ...(jump === undefined ? {} : { jump }) })
   }
-  const declared = (name: string): DeclaredMachine => {
-    const machine = machines[name]
-    if (machine !== undefined) return machine
-    throw inputError('unknown-host', `${site.name} declares no host ${name}`, {
-      where: `sites.${site.name}.hosts.machines`,
-      next: `Name one of ${Object.keys(machines).join(', ')}.`,
-    })
-  }
+  const declared = (name: string): DeclaredMachine => declaredMachineOf(site, name)
   return {
     site: site.name,
     machines,
@@ -79,9 +72,9 @@ export function openHosts(site: Site, around: OpeningHosts): HostsClient | null 
       const { machineId } = machine
       if (machineId === undefined) return runner.run(line, stdin, deadline, signal)
       const result = await runner.run(onlyOn(machineId, line), stdin, deadline, signal)
-      const found = result.code === ANOTHER ? ofAnother(result.stderr) : null
-      if (found === null) return result
-      throw wrongHost(site.name, name, machineId, found)
+      const another = wrongHostIn(result, site.name, name, machineId)
+      if (another !== null) throw another
+      return result
     },
     async identify(name, signal) {
       const runner = await runnerOf(declared(name))
@@ -92,6 +85,17 @@ export function openHosts(site: Site, around: OpeningHosts): HostsClient | null 
     },
     way: longest(Object.values(machines).map((machine) => wayTo(ssh, machine))),
   }
+}
+
+/** A machine of a site by its name. Throws `unknown-host`. */
+export function declaredMachineOf(site: Site, name: string): DeclaredMachine {
+  const { machines = {} } = declaredHosts(site) ?? {}
+  const machine = machines[name]
+  if (machine !== undefined) return machine
+  throw inputError('unknown-host', `${site.name} declares no host ${name}`, {
+    where: `sites.${site.name}.hosts.machines`,
+    next: `Name one of ${Object.keys(machines).join(', ')}.`,
+  })
 }
 
 /** What a host is asked: two lines, of which the second is empty where there is no machine-id. */
@@ -112,7 +116,7 @@ const ANOTHER = 86
 const MARK = 'standby: another machine:'
 
 /** Runs a line where the machine-id is this one; `read` is of the shell itself and leaves stdin alone. */
-const onlyOn = (machineId: string, line: string): string =>
+export const onlyOn = (machineId: string, line: string): string =>
   `id=; { read -r id </etc/machine-id; } 2>/dev/null; [ "$id" = ${machineId} ] || { echo "${MARK} $id" >&2; exit ${ANOTHER}; }
 ${line}`
 
@@ -123,6 +127,12 @@ const ofAnother = (stderr: string): string | null =>
     .find((line) => line.startsWith(MARK))
     ?.slice(MARK.length)
     .trim() ?? null
+
+/** That the shell of `onlyOn` found itself on another machine, and ran nothing; null: it was the declared one. */
+export function wrongHostIn(result: SshResult, site: SiteName, name: string, machineId: string): StandbyError | null {
+  const found = result.code === ANOTHER ? ofAnother(result.stderr) : null
+  return found === null ? null : wrongHost(site, name, machineId, found)
+}
 
 /** What must not be done on a machine, because it is not proven to be the declared one. */
 function wrongHost(site: SiteName, name: string, declared: string, found: string): StandbyError {
