@@ -13,6 +13,8 @@ needs('machine')
 
 export interface SystemdMachine {
   readonly address: string
+  /** Of this process, as the machine reaches it. */
+  readonly gateway: string
   readonly machineId: string
   /** It has the rights of root by `sudo`. */
   readonly user: string
@@ -20,7 +22,11 @@ export interface SystemdMachine {
   readonly knownHosts: string
   /** Runs a command line as root; its stdout. Fails for any exit code but 0. */
   root(command: string): string
-  /** SIGKILL of the machine: a power cut. */
+  /** SIGKILL of the machine; its disk stays. */
+  cutPower(): Promise<void>
+  /** Starts it again after `cutPower`; returns as soon as `root` works, while units are still starting. */
+  boot(): Promise<void>
+  /** SIGKILL of the machine, and all of it is removed. */
   stop(): Promise<void>
 }
 
@@ -75,24 +81,37 @@ export async function startSystemdMachine(): Promise<SystemdMachine> {
     )
   const knownHosts = `${address} ${hostKey}`
   writeFileSync(at('known_hosts'), knownHosts)
-  const server = await startServer(
-    'setpriv',
-    ['--pdeathsig', 'KILL', 'unshare', '--net', '--mount', '--propagation', 'private', 'bash', '-c', script],
-    { within: 60_000, answers: async () => /running|degraded/.test(ssh('systemctl is-system-running || true')) },
-  )
+  const start = (state: RegExp): ReturnType<typeof startServer> => {
+    // What a mount with `volatile` leaves says that its files may be incomplete; this kernel did not crash.
+    rmSync(at('work/work'), { recursive: true, force: true })
+    return startServer(
+      'setpriv',
+      ['--pdeathsig', 'KILL', 'unshare', '--net', '--mount', '--propagation', 'private', 'bash', '-c', script],
+      { within: 60_000, answers: async () => state.test(ssh('systemctl is-system-running || true')) },
+    )
+  }
+  let server = await start(/running|degraded/)
+  const cutPower = async (): Promise<void> => {
+    process.kill(server.pid, 'SIGKILL')
+    await server.stop()
+    await until('the groups of the machine are gone', { deadline: 10_000, every: 100 }, async () =>
+      GROUPS.every((of) => isRemoved(`${of}/${outside}`)),
+    )
+  }
   return {
     address: address ?? '',
+    gateway: here ?? '',
     machineId,
     user: LOGIN.user,
     privateKey: readFileSync(at('user'), 'utf8'),
     knownHosts,
     root: ssh,
+    cutPower,
+    async boot() {
+      server = await start(/starting|running|degraded/)
+    },
     async stop() {
-      process.kill(server.pid, 'SIGKILL')
-      await server.stop()
-      await until('the groups of the machine are gone', { deadline: 10_000, every: 100 }, async () =>
-        GROUPS.every((of) => isRemoved(`${of}/${outside}`)),
-      )
+      await cutPower()
       rmSync(home, { recursive: true, force: true })
     },
   }

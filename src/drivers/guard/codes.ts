@@ -10,6 +10,9 @@ export const codes = declareCodes('The guard of a site', {
   'guard-without-time':
     'The stack demands that a failover waits for its guard, and the guard declares no closeAfter: there is no time to wait for.',
   'guard-does-not-start': 'A deploy met what waiting does not mend: a missing image, a pod that ends again and again.',
+  'gate-missing':
+    'A unit on a machine would start without the leave of the guard: after a boot the site could be open.',
+  'guard-not-installed': 'The guard could not be installed on a machine.',
   'guard-program-missing': 'The bundle that guards run was not found beside the running program.',
   'guard-program-too-large': 'The packed bundle does not fit into a ConfigMap.',
 })

@@ -133,7 +133,7 @@ function podSpec(component: GuardComponent, site: SiteName, configuration: strin
     containers: [
       {
         name: 'guard',
-        image: component.spec.image,
+        image: component.spec.image ?? '',
         imagePullPolicy: 'IfNotPresent',
         command: ['node', '/etc/standby/boot.mjs'],
         args: ['--stack', '/etc/standby/standby.yaml', 'guard', '--site', site, '--memory', '/run/standby'],

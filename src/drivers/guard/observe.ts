@@ -8,9 +8,24 @@ import { deploymentReference, reportReference } from './deploy.ts'
 import type { GuardComponent } from './spec.ts'
 
 export interface GuardState {
+  /** Pods that are ready; on hosts: machines whose guard runs. */
   readonly ready: number
+  /** null: there is none, or each machine has one of its own. */
+  readonly report: GuardReport | null
+  /** On hosts: the guard of each machine. */
+  readonly machines?: Readonly<Record<string, MachineGuard>>
+}
+export interface MachineGuard {
+  /** Why the machine does not answer; null: it does. */
+  readonly silent: string | null
+  readonly installed: boolean
+  readonly active: boolean
   readonly report: GuardReport | null
 }
+
+/** The reports of all guards of a site. */
+export const reportsIn = ({ report, machines = {} }: GuardState): GuardReport[] =>
+  [report, ...Object.values(machines).map((one) => one.report)].filter((one) => one !== null)
 
 /**
  * Whether a site's guard runs, and what it reports of itself. It has no role of its own: it is the same on every site.

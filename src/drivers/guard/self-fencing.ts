@@ -6,7 +6,7 @@ import type { StatesPerSite } from '../../driver/capabilities.ts'
 import type { Proof } from '../../driver/proofs.ts'
 import { closesWithin } from '../../guard/closing-time.ts'
 import { hours, type Milliseconds, minutes, readableDuration, seconds } from '../../values/duration.ts'
-import type { GuardState } from './observe.ts'
+import { type GuardState, reportsIn } from './observe.ts'
 import { type GuardComponent, type GuardSpec, rulesOf } from './spec.ts'
 
 /** No promotion waits longer. A timer of Node.js is limited to 24 days as well. */
@@ -69,8 +69,9 @@ function doubtOf(states: StatesPerSite<GuardState>, from: string, within: Millis
   if (lost?.kind === 'answering' && lost.health !== 'healthy') return `the guard of ${from} is not well: ${lost.text}`
   // The deployed guards may be of an older stack file: those that answer state their own times.
   for (const [site, seen] of Object.entries(states)) {
-    const report = seen.kind === 'answering' ? seen.state.report : null
-    if (report !== null && report.closesWithin !== within)
+    const reports = seen.kind === 'answering' ? reportsIn(seen.state) : []
+    const report = reports.find(({ closesWithin }) => closesWithin !== within)
+    if (report !== undefined)
       return `the guard of ${site} was deployed with other times (it closes ${timesOf(report.closesWithin)}, declared is ${readableDuration(within)})`
   }
   return null

@@ -1,14 +1,17 @@
 import type { Component, CredentialReference } from '../../domain/stack.ts'
 import type { GuardRules } from '../../guard/decide.ts'
 import { fieldsOf } from '../../schema/fields.ts'
-import { duration, imageName, lastingKeyPair } from '../../schema/parts.ts'
+import { credentialReference, duration, HOST_PATH, imageName, lastingKeyPair, text } from '../../schema/parts.ts'
 import { type Milliseconds, parseDuration, seconds } from '../../values/duration.ts'
 
 export const GUARD_KIND = 'guard'
 
 /** The guard of each site: it keeps the site closed while the witness does not name it as active. */
 export interface GuardSpec {
-  readonly image: string
+  readonly on?: 'kubernetes' | 'hosts'
+  readonly image?: string
+  readonly node?: string
+  readonly environment?: Readonly<Record<string, CredentialReference>>
   readonly witnessCredentials: {
     readonly accessKeyId: CredentialReference
     readonly secretAccessKey: CredentialReference
@@ -21,12 +24,27 @@ export type GuardComponent = Component<GuardSpec>
 
 export const guardSchema = fieldsOf<GuardSpec>()({
   description:
-    'A small Deployment on each site that keeps the site closed while it is not the active one, also after it comes back from the dead.',
-  required: ['image', 'witnessCredentials'],
+    'A small program on each site that keeps the site closed while it is not the active one, also after it comes back from the dead.',
+  required: ['witnessCredentials'],
   properties: {
-    image: imageName('A stock image of Node 24; it runs the bundle of this tool, which a deploy brings along.', {
-      examples: ['docker.io/library/node:24.21.0-bookworm-slim'],
-    }),
+    on: {
+      description:
+        'kubernetes (default): a Deployment in the cluster of each site. hosts: a unit of systemd on each machine of each site.',
+      enum: ['kubernetes', 'hosts'],
+    },
+    image: imageName(
+      'On kubernetes: a stock image of Node 24; it runs the bundle of this tool, which a deploy brings along.',
+      { examples: ['docker.io/library/node:24.21.0-bookworm-slim'] },
+    ),
+    node: text('On hosts: the program Node 24 on each machine. Default /usr/local/bin/node.', { pattern: HOST_PATH }),
+    environment: {
+      description:
+        'On hosts: variables that the guard needs to look at components, such as the password of Redis or of the store of Patroni, by the names that the stack file reads them from.',
+      type: 'object',
+      maxProperties: 20,
+      propertyNames: { description: 'The name of a variable.', pattern: '^[A-Za-z_][A-Za-z0-9_]*$' },
+      additionalProperties: credentialReference,
+    },
     witnessCredentials: {
       ...lastingKeyPair,
       description:
@@ -41,6 +59,9 @@ export const guardSchema = fieldsOf<GuardSpec>()({
     ),
   },
 })
+
+/** Whether it closes machines, by a unit on each; otherwise clusters, by a Deployment in each. */
+export const isOnHosts = ({ on }: GuardSpec): boolean => on === 'hosts'
 
 const timeOr = (declared: string | undefined, otherwise: Milliseconds): Milliseconds =>
   declared === undefined ? otherwise : (parseDuration(declared) ?? otherwise)

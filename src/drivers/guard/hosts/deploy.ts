@@ -1,0 +1,152 @@
+import { readFile } from 'node:fs/promises'
+import { accessKeys } from '../../../clients/access-keys.ts'
+import type { SshResult } from '../../../clients/ssh.ts'
+import type { Progress } from '../../../domain/progress.ts'
+import type { SiteName } from '../../../domain/stack.ts'
+import type { DriverContext } from '../../../driver/context.ts'
+import type { Change, DeployUnit } from '../../../driver/deployment.ts'
+import { guardService, reportFile } from '../../../guard/names.ts'
+import { reportOf } from '../../../guard/report.ts'
+import { HOSTS, type HostsClient } from '../../../platform/hosts/client.ts'
+import { readNamedFile } from '../../../stack/named-files.ts'
+import { minutes, seconds } from '../../../values/duration.ts'
+import { codes } from '../codes.ts'
+import { readProgram } from '../program.ts'
+import type { GuardComponent } from '../spec.ts'
+import { keyVariables, type MachineFile, type MachineParts, machineFiles, sha256Of } from './machine-files.ts'
+
+/** The guard of each machine of a site; ready when the new one itself reports. */
+export async function deployToMachines(
+  component: GuardComponent,
+  site: SiteName,
+  context: DriverContext,
+): Promise<DeployUnit[]> {
+  const { stack } = context
+  const hosts = context.platform(HOSTS, site)
+  const parts = await partsOf(component, site, context)
+  return Object.keys(hosts.machines).map((machine): DeployUnit => {
+    const { files, configuration } = machineFiles(component, stack, site, machine, parts)
+    const at: OneMachine = { hosts, machine, service: guardService(stack.name) }
+    return {
+      id: `${component.name}.guard@${site}/${machine}`,
+      site,
+      needs: [],
+      title: `The guard of ${machine} on ${site}: it keeps the machine closed while the site is not the active one`,
+      deadline: minutes(5),
+      diff: (signal) => differences(at, files, signal),
+      apply: (signal) => install(at, files, signal),
+      ready: (signal) => reports(at, reportFile(stack.name), configuration, signal),
+    }
+  })
+}
+
+async function partsOf(component: GuardComponent, site: SiteName, context: DriverContext): Promise<MachineParts> {
+  const { stack } = context
+  const { witnessCredentials, environment = {} } = component.spec
+  const keys = await accessKeys(witnessCredentials, (reference) => context.credential(reference, site))
+  const variables = await Promise.all(
+    Object.entries(environment).map(async ([name, reference]) => [name, await context.credential(reference, site)]),
+  )
+  return {
+    program: await readProgram(),
+    stackFile: await readFile(stack.source.path, 'utf8'),
+    authorities:
+      typeof stack.witness.spec.endpointCA === 'string'
+        ? await readNamedFile(stack, stack.witness.spec.endpointCA)
+        : null,
+    variables: { ...Object.fromEntries(variables), ...keyVariables(keys.accessKeyId, keys.secretAccessKey) },
+  }
+}
+
+interface OneMachine {
+  readonly hosts: HostsClient
+  readonly machine: string
+  readonly service: string
+}
+
+/** Hashes only: one of the files holds the keys of the witness. */
+async function differences(at: OneMachine, files: readonly MachineFile[], signal: AbortSignal): Promise<Change[]> {
+  const { service } = at
+  const hashes = files.map(({ path }) => `sha256sum ${path} 2>/dev/null || echo "- ${path}"`).join('\n')
+  const { stdout } = await asRoot(
+    at,
+    `${hashes}\nsystemctl is-enabled ${service} || :\nsystemctl is-active ${service} || :`,
+    signal,
+  )
+  const lines = stdout.trim().split('\n')
+  const changed = files.flatMap((file, index): Change[] => {
+    const [found = '-'] = (lines[index] ?? '').split(' ')
+    const wanted = sha256Of(file)
+    if (found === wanted) return []
+    const object = `${at.machine}:${file.path}`
+    return found === '-'
+      ? [{ kind: 'create', object }]
+      : [{ kind: 'update', object, from: short(found), to: short(wanted) }]
+  })
+  const [enabled = '', active = ''] = lines.slice(files.length)
+  const states: readonly (readonly [path: string, found: string, wanted: string])[] = [
+    ['enabled', enabled, 'enabled'],
+    ['active', active, 'active'],
+  ]
+  return [
+    ...changed,
+    ...states.flatMap(([path, found, to]): Change[] =>
+      found === to ? [] : [{ kind: 'update', object: `${at.machine}:${service}`, path, from: found, to }],
+    ),
+  ]
+}
+const short = (sha256: string): string => `sha256:${sha256.slice(0, 12)}`
+
+/** Each file is whole or not there: a guard that starts amid a deploy reads no half of one. */
+async function install(at: OneMachine, files: readonly MachineFile[], signal: AbortSignal): Promise<void> {
+  for (const { path, mode, content, packed } of files) {
+    const unpack = packed === undefined ? 'cat' : 'base64 -d | gunzip'
+    const write = `umask 077 && mkdir -p "$(dirname ${path})" && ${unpack} >${path}.new && chmod ${mode} ${path}.new && mv ${path}.new ${path}`
+    await asRoot(at, `${write} && chmod 755 "$(dirname ${path})"`, signal, content)
+  }
+  const { service } = at
+  await asRoot(
+    at,
+    `systemctl daemon-reload && systemctl enable --quiet ${service} && systemctl restart ${service}`,
+    signal,
+  )
+}
+
+async function asRoot(
+  { hosts, machine, service }: OneMachine,
+  command: string,
+  signal: AbortSignal,
+  stdin?: string,
+): Promise<SshResult> {
+  const result = await hosts.run(machine, command, {
+    asRoot: true,
+    deadline: seconds(60),
+    signal,
+    ...(stdin === undefined ? {} : { stdin }),
+  })
+  if (result.code === 0) return result
+  throw codes.error('guard-not-installed', `${machine}: ${result.stderr.trim() || `exit code ${result.code}`}`, {
+    retry: 'transient',
+    where: `${hosts.site} ${machine} ${service}`,
+    next: 'The user of the hosts needs the rights of root there (become: sudo), and the disk needs room.',
+  })
+}
+
+async function reports(at: OneMachine, path: string, configuration: string, signal: AbortSignal): Promise<Progress> {
+  const { service, machine } = at
+  const script = `systemctl is-active ${service} || :\nsystemctl show --property=NRestarts --value ${service}\ncat ${path} 2>/dev/null || :`
+  const [active = '', restarts = '0', ...text] = (await asRoot(at, script, signal)).stdout.split('\n')
+  const report = reportOf(text.join('\n'))
+  if (active === 'active' && report?.configuration === configuration)
+    return { is: 'done', proof: { decision: report.decision, because: report.because, epoch: report.epoch } }
+  return Number(restarts) >= MOST_RESTARTS
+    ? {
+        is: 'failed',
+        code: codes.code['guard-does-not-start'],
+        why: `${service} on ${machine} ends again and again`,
+        next: `On ${machine}: journalctl -u ${service} -n 20`,
+      }
+    : { is: 'pending', waitingFor: `the new guard of ${machine} to report` }
+}
+/** A restart of the unit begins the count anew. */
+const MOST_RESTARTS = 5
