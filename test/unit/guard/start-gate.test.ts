@@ -10,7 +10,7 @@ import { eventually } from '../../support/eventually.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 const unit = (start: SeenUnit['start']): SeenUnit => ({ is: 'shut', start, why: 'w' })
-const ACTIVE: Decision = { do: 'stand-by', because: 'active' }
+const ACTIVE = { do: 'stand-by', because: 'active' } as Decision
 const ANOTHER: Decision = { do: 'close', because: 'not-active' }
 
 describe('a start that waits at a gate', () => {
@@ -70,7 +70,7 @@ describe('the gate of a machine', () => {
   }
 
   test('answers each start by a decision that was made after it asked, and repeats its mark', async () => {
-    let decision = ACTIVE
+    let decision: Decision = ACTIVE
     const gate = served(
       () => decision,
       () => unit('opens'),
