@@ -3,6 +3,7 @@ import { type AccessRule, OPERATING } from '../../domain/identities.ts'
 import type { Stack } from '../../domain/stack.ts'
 import { ruleAt } from '../../platform/kubernetes/rule-at.ts'
 import { identityProblems } from '../../systems/application/declaration.ts'
+import { placeholderProblems } from '../../systems/application/restored-endpoint.ts'
 import { type Application, workloadRef } from './spec.ts'
 
 export function claimsOf(component: Application, stack: Stack): Claim[] {
@@ -24,22 +25,6 @@ export function problemsOf(component: Application, stack: Stack): SpecProblem[] 
       })),
     ),
   ]
-}
-
-/** Fields of a restored copy's endpoint, which a restore test fills in. */
-const FIELDS = ['host', 'port', 'user', 'password', 'database'] as const
-
-function placeholderProblems(value: string, component: Application, names: readonly string[]): string[] {
-  return [...value.matchAll(/\$\{([^}]*)\}?/g)].flatMap(([whole, inside = '']): string[] => {
-    const [name = '', field = '', ...more] = inside.split('.')
-    if (more.length > 0 || field === '' || !whole.endsWith('}'))
-      return [`${whole} is no placeholder: it must read \${component.field}, with a field of ${FIELDS.join(', ')}`]
-    if (!names.includes(name)) return [`${whole}: no component ${name} is declared; there are ${names.join(', ')}`]
-    if (!component.needs.includes(name)) return [`${whole}: ${name} belongs in needs, so that it is restored first`]
-    return FIELDS.includes(field as never)
-      ? []
-      : [`${whole}: a restored component has no ${field}; there are ${FIELDS.join(', ')}`]
-  })
 }
 
 export function filesOf(component: Application): NamedPath[] {

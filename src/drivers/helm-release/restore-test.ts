@@ -9,12 +9,7 @@ import { asStandbyError, siteError } from '../../errors/standby-error.ts'
 import { isReady } from '../../platform/kubernetes/client/conditions.ts'
 import { KUBERNETES } from '../../platform/kubernetes/key.ts'
 import { canaryCheck } from '../../systems/application/canary.ts'
-import {
-  type InstanceIdentity,
-  identityProblem,
-  identityShown,
-  readIdentity,
-} from '../../systems/application/identity.ts'
+import { sameInstance } from '../../systems/application/same-instance.ts'
 import type { JsonObject } from '../../values/json.ts'
 import { deadlineAfter } from '../../waiting/deadline.ts'
 import { waitUntilDone } from '../../waiting/wait-until.ts'
@@ -33,12 +28,7 @@ export async function testRestored(
   context: DriverContext,
 ): Promise<RestoreTestReport> {
   const begun = context.clock.now()
-  const expected = await readIdentity(component.spec.identity, source, context).catch((error: unknown) => {
-    // The active site may be the lost one: then only an empty database can be recognized.
-    context.log.warning(`${component.name}: the identity of ${source} cannot be read: ${asStandbyError(error).message}`)
-    return null
-  })
-  const checks: Check[] = [await sameInstance(component, expected, sandbox, context)]
+  const checks: Check[] = [await sameInstance(component, source, sandbox, context)]
   const report = { backup: { id: component.spec.release, takenAt: begun.toISOString(), bytes: null } }
   if (component.spec.restoreTest === undefined) return { ...report, checks, restoreDuration: 0 }
   const pod: PodReference = {
@@ -69,33 +59,6 @@ export async function testRestored(
     checks.push(check(component, 'starts', false, reason.message))
   }
   return { ...report, checks, restoreDuration: context.clock.now().getTime() - begun.getTime() }
-}
-
-/** Read before the application starts: on an empty database it would make itself an instance. */
-async function sameInstance(
-  component: Application,
-  expected: InstanceIdentity | null,
-  sandbox: Sandbox,
-  context: DriverContext,
-): Promise<Check> {
-  const judged = (outcome: Check['outcome'], found: string): Check => ({
-    id: 'same-instance',
-    component: component.name,
-    outcome,
-    expected: expected === null ? 'an instance' : identityShown(expected),
-    found,
-  })
-  try {
-    const restored = await readIdentity(component.spec.identity, sandbox, context)
-    if (restored === null) return judged('inconclusive', 'nothing: the stack file declares no identity')
-    const problem = identityProblem(expected, restored)
-    return judged(problem === null ? 'pass' : 'fail', problem ?? identityShown(restored))
-  } catch (error) {
-    // The tables of the application are missing: the database is another one, or empty.
-    const reason = asStandbyError(error)
-    if (reason.code !== 'sql-failed') throw reason
-    return judged('fail', reason.message)
-  }
 }
 
 const check = (component: Application, id: string, good: boolean, found: string): Check => ({

@@ -8,7 +8,7 @@ import { codes } from './codes.ts'
 import { provedApplication } from './identity.ts'
 import { type AnsweringHost, answeringHosts, type SystemdState, serves, versionsOf } from './observe.ts'
 import { type Application, nameOf, type SystemdSpec } from './spec.ts'
-import { isInstalled, isStopped, startsAtBoot, stateInWords, type UnitSeen } from './unit-state.ts'
+import { fullName, isInstalled, isStopped, startsAtBoot, stateInWords, type UnitSeen } from './unit-state.ts'
 
 type States = StatesPerSite<SystemdState>
 
@@ -93,7 +93,7 @@ function ofHost(about: About, name: string, host: AnsweringHost): Finding[] {
   const { component, site, intent, at, needed } = about
   const isActive = site === at.activeSite
   const units = Object.entries(host.units)
-  const declared = units.map(([unit]) => withSuffix(unit))
+  const declared = units.map(([unit]) => fullName(unit))
   const where = `${name} on ${site}`
   return [
     ...units
@@ -139,6 +139,7 @@ function ofActive({ component, site, intent, needed }: About, where: string, hos
             severity: repaired ? 'warning' : needed,
             what: `${where}, the active site: ${why}`,
             next: `Look at its journal, or run standby deploy --only ${component.name}.`,
+            ...(down.length === 0 ? { unanswered: true } : {}),
           }),
         ]),
     ...(notAtBoot.length === 0
@@ -206,8 +207,6 @@ function startedByOthers(
     }),
   ]
 }
-
-const withSuffix = (unit: string): string => (/\.[a-z]+$/.test(unit) ? unit : `${unit}.service`)
 
 /** By host: hosts of one site may differ too. */
 function secretsOf(states: States): Record<string, SecretHashes | null> {

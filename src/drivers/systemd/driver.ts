@@ -9,6 +9,7 @@ import { fenceSteps, moves } from './move/moves.ts'
 import { start } from './move/start.ts'
 import { stop } from './move/stop.ts'
 import { observeUnits, type SystemdState } from './observe.ts'
+import { testRestored } from './restore-test.ts'
 import { applicationProblems, claimsOf, type SystemdSpec, systemdSchema } from './spec.ts'
 
 /**
@@ -30,5 +31,10 @@ export const systemd: SiteDriver<SystemdSpec, SystemdState> = {
   deploys: { deploy: deployUnits },
   moves,
   fences: { levels: () => ['application'], steps: fenceSteps },
+  // It holds no data of its own: its restore test starts it on the restored copies of others.
+  backups: {
+    restoresIn: ({ spec }) => (spec.restoreTest === undefined ? 'nowhere' : { platform: HOSTS.platform }),
+    restoreTest: testRestored,
+  },
   actions: [identity.record, stop, start, identity.compare],
 }

@@ -4,8 +4,8 @@ import { quoted } from '../../driver/manual.ts'
 import { HOSTS } from '../../platform/hosts/client.ts'
 import { type Milliseconds, minutes, seconds } from '../../values/duration.ts'
 import { codes } from './codes.ts'
-import { type Application, addressOn } from './spec.ts'
-import { PROPERTIES, type UnitSeen, unitsIn } from './unit-state.ts'
+import { type Application, addressOn, type SystemdSpec } from './spec.ts'
+import { fullName, PROPERTIES, type UnitSeen, unitsIn } from './unit-state.ts'
 import { versionIn } from './version.ts'
 
 /** One host of the application, with its units in the order in which they are started. */
@@ -20,6 +20,9 @@ export interface Asking {
   readonly signal: AbortSignal
   readonly deadline?: Milliseconds
 }
+/** How long a host waits for the application: an application that hangs must not make its host look silent. */
+const pagesWithin = (deadline: Milliseconds = seconds(10)): string =>
+  (Math.min(deadline, seconds(8)) / 2_700).toFixed(1)
 
 /** What one host says of the application. */
 export interface HostState {
@@ -39,14 +42,15 @@ export async function lookAt(
 ): Promise<HostState> {
   const { health, version } = component.spec
   const url = addressOn(component, addressOfHost(host, context))
+  const within = pagesWithin(deadline)
   const script = [
     `systemctl show --property=${PROPERTIES.join(',')} -- ${words(host.units)} || exit 1`,
     `echo ${MARK}`,
     ...(health === undefined || url === null
       ? []
-      : [`curl -sS -o /dev/null -w '%{http_code}' --max-time 2 ${quoted(`${url}${health.path}`)} 2>&1`]),
+      : [`curl -sS -o /dev/null -w '%{http_code}' --max-time ${within} ${quoted(`${url}${health.path}`)} 2>&1`]),
     `echo; echo ${MARK}`,
-    ...versionLine(version, url),
+    ...versionLine(version, url, within),
     'exit 0',
   ].join('\n')
   const answer = await hostsOf(host, context).run(host.name, script, {
@@ -56,20 +60,24 @@ export async function lookAt(
   const [shown = '', probed = '', said = ''] = answer.stdout.split(`${MARK}\n`)
   const units = answer.code === 0 ? unitsIn(shown, host.units) : null
   if (units === null) throw commandFailed(host, 'systemctl show', answer.stderr || answer.stdout)
-  return { units, unhealthy: unhealthyText(component, probed.trim()), version: versionIn(said, version) }
+  return {
+    units,
+    unhealthy: health === undefined ? null : unhealthyText(health, probed.trim()),
+    version: versionIn(said, version),
+  }
 }
 
-function versionLine(version: Application['spec']['version'], url: string | null): string[] {
+function versionLine(version: Application['spec']['version'], url: string | null, within: string): string[] {
   if (version === undefined) return []
-  if ('run' in version) return [`timeout 2 ${version.run.map(quoted).join(' ')} 2>/dev/null | tail -n 1 | head -c 200`]
+  if ('run' in version)
+    return [`timeout ${within} ${version.run.map(quoted).join(' ')} 2>/dev/null | tail -n 1 | head -c 200`]
   return url === null
     ? []
-    : [`curl -sS --fail --max-time 2 ${quoted(`${url}${version.path}`)} 2>/dev/null | head -c 65536`]
+    : [`curl -sS --fail --max-time ${within} ${quoted(`${url}${version.path}`)} 2>/dev/null | head -c 65536`]
 }
 
 /** `probed`: what curl prints: a status of three digits, after its own words where it got none. Pure. */
-function unhealthyText({ spec: { health } }: Application, probed: string): string | null {
-  if (health === undefined) return null
+export function unhealthyText(health: NonNullable<SystemdSpec['health']>, probed: string): string | null {
   const status = Number(/([0-9]{3})$/.exec(probed)?.[1] ?? 0)
   if (status === 0)
     return (
@@ -123,7 +131,7 @@ export async function stopUnits(host: Host, within: Milliseconds, { context, sig
     `for unit in ${backwards} ${backwards}; do`,
     '  [ "$(of ActiveState "$unit")" = inactive ] || systemctl stop -- "$unit" || exit 1',
     '  [ -n "$(of ControlGroup "$unit")" ] || continue',
-    '  systemctl kill --kill-whom=all --signal=KILL -- "$unit" 2>/dev/null && echo "$unit"',
+    '  systemctl kill --signal=KILL -- "$unit" 2>/dev/null && echo "$unit"',
     'done',
     'exit 0',
   ].join('\n')
@@ -132,9 +140,12 @@ export async function stopUnits(host: Host, within: Milliseconds, { context, sig
   return host.units.filter((unit) => answer.stdout.split('\n').includes(unit))
 }
 
-/** The last lines of a unit's journal, for people; empty where they cannot be read. */
+/**
+ * The last lines that a unit has written, or those of systemd about it; empty where they cannot be read. For people.
+ */
 export async function lastWordsOf(host: Host, unit: string, { context, signal }: Asking): Promise<string> {
-  const script = `journalctl --no-pager --output=cat --lines=5 --unit=${quoted(unit)}`
+  const read = 'journalctl --quiet --no-pager --output=cat --lines=5'
+  const script = `said=$(${read} ${quoted(`_SYSTEMD_UNIT=${fullName(unit)}`)}); [ -n "$said" ] || said=$(${read} --unit=${quoted(unit)}); printf '%s\\n' "$said"`
   const answer = await hostsOf(host, context).run(host.name, script, { signal, asRoot: true, deadline: seconds(10) })
   return answer.code === 0 ? answer.stdout.trim().split('\n').join(' | ') : ''
 }

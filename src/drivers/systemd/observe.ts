@@ -24,8 +24,9 @@ export interface AnsweringHost extends HostState {
 
 /** Shorter than an observation may take: one host that does not answer must not silence the others. */
 const LOOKED_WITHIN: Milliseconds = seconds(2.4)
-/** After the look at the hosts. */
-const TRIED_WITHIN: Milliseconds = seconds(1.5)
+/** Both together. The canary gets what the look has left, and a moment at least. */
+const SEEN_WITHIN: Milliseconds = seconds(2.7)
+const MOMENT: Milliseconds = seconds(0.3)
 
 export async function observeUnits(
   component: Application,
@@ -33,11 +34,12 @@ export async function observeUnits(
   context: DriverContext,
 ): Promise<Observed<SystemdState>> {
   const { canary } = component.spec
+  const begun = performance.now()
   const hosts = await seenHosts(component, site, { context, signal: context.signal, deadline: LOOKED_WITHIN })
   const state: SystemdState = { hosts }
   if (canary === undefined || answeringHosts(state).length === 0) return summarized(component, site, state)
   const seen = await seeCanaryWithin(
-    TRIED_WITHIN,
+    Math.round(Math.max(MOMENT, SEEN_WITHIN - (performance.now() - begun))),
     { canary, site, awake: isAwake(state) },
     async (bounded) => seenByReading(await tryCanary(component, site, bounded)),
     context,

@@ -15,7 +15,7 @@ export const stopByHand: OfUnits<Before> = {
       return `sudo systemctl disable --now ${backwards}; systemctl show -p Id,ActiveState,ControlGroup,UnitFileState ${backwards}`
     }),
     expect: 'ActiveState is inactive or failed, ControlGroup is empty, UnitFileState is disabled: on every host.',
-    never: 'Go on while one runs: it may still write. systemctl kill --kill-whom=all -s KILL ends what is left.',
+    never: 'Go on while one runs: it may still write. systemctl kill -s KILL ends what is left.',
   }),
 }
 

@@ -10,7 +10,9 @@ import {
   identitySchema,
   type ProvedSpec,
 } from '../../systems/application/declaration.ts'
+import { placeholderProblems } from '../../systems/application/restored-endpoint.ts'
 import type { JsonObject } from '../../values/json.ts'
+import { fullName } from './unit-state.ts'
 
 /** A stateless application as units of systemd on hosts. */
 export interface SystemdSpec extends ProvedSpec {
@@ -22,6 +24,14 @@ export interface SystemdSpec extends ProvedSpec {
   readonly version?: DeclaredVersion
   readonly mustMatch?: readonly { readonly file: string; readonly keys: readonly string[] }[]
   readonly canary?: DeclaredCanary
+  readonly restoreTest?: DeclaredRestoreTest
+}
+/** How one instance of the application is started on restored data, in the sandbox of the hosts. */
+export interface DeclaredRestoreTest {
+  readonly run: readonly string[]
+  readonly environmentFile?: string
+  readonly environment: Readonly<Record<string, string>>
+  readonly url: string
 }
 export type UnitsOfSite = Readonly<Record<string, readonly string[]>>
 export type DeclaredVersion = { readonly run: readonly string[] } | { readonly path: string; readonly answer?: string }
@@ -124,6 +134,41 @@ export const systemdSchema: JsonObject = fieldsOf<SystemdSpec>()({
     },
     identity: identitySchema,
     canary: canarySchema(),
+    restoreTest: {
+      description:
+        "How one instance of the application is started on restored data, in the sandbox of the hosts, with the passive site's own keys.",
+      type: 'object',
+      required: ['run', 'environment', 'url'],
+      additionalProperties: false,
+      properties: {
+        run: {
+          description:
+            'The program on the machine of the sandbox and its arguments; it stays in the foreground, and no shell reads them.',
+          type: 'array',
+          minItems: 1,
+          items: { type: 'string', minLength: 1 },
+          examples: [['/usr/local/bin/node', '/opt/infisical/server.mjs']],
+        },
+        environmentFile: text(
+          'The environment file of the passive site that it starts with, read on the first host of the site.',
+          {
+            pattern: HOST_PATH,
+            examples: ['/etc/infisical.env'],
+          },
+        ),
+        environment: {
+          description:
+            'What is replaced in it, and set beside it; ${database.host}, ${database.user}, ${cache.port} … stand for the restored copies.',
+          type: 'object',
+          propertyNames: { description: 'The name of a variable.', pattern: '^[A-Za-z_][A-Za-z0-9_]*$' },
+          additionalProperties: { type: 'string' },
+        },
+        url: text('Where it answers inside the sandbox, which has a network of its own.', {
+          pattern: '^http://(127[.]0[.]0[.]1|localhost)(:[0-9]+)?$',
+          examples: ['http://127.0.0.1:8080'],
+        }),
+      },
+    },
   },
 })
 
@@ -149,14 +194,15 @@ export const claimsOf = ({ spec }: Application): Claim[] =>
   Object.entries(spec.units).flatMap(([site, hosts]) =>
     Object.entries(hosts).flatMap(([host, units]) =>
       units.map((unit) => ({
-        key: `systemd ${site} ${host} ${unit.replace(/\.service$/, '')}`,
+        key: `systemd ${site} ${host} ${fullName(unit)}`,
         path: ['units', site, host],
       })),
     ),
   )
 
 /** What the schema cannot say. Pure. */
-export function applicationProblems({ spec }: Application, stack: Stack): SpecProblem[] {
+export function applicationProblems(component: Application, stack: Stack): SpecProblem[] {
+  const { spec } = component
   const machinesOf = (site: string): string[] =>
     Object.keys(declaredHosts(stack.sites.find(({ name }) => name === site))?.machines ?? {})
   const undeclared = Object.entries(spec.units).flatMap(([site, hosts]) => {
@@ -185,5 +231,23 @@ export function applicationProblems({ spec }: Application, stack: Stack): SpecPr
       ? asked.map((key) => ({ path: [key], what: 'it asks the application, and url does not say where that answers' }))
       : []),
     ...identityProblems(spec, stack),
+    ...restoreTestProblems(component, stack),
+  ]
+}
+
+function restoreTestProblems(component: Application, { components }: Stack): SpecProblem[] {
+  const { restoreTest, health, canary } = component.spec
+  if (restoreTest === undefined) return []
+  const names = components.map(({ name }) => name)
+  return [
+    ...(health === undefined && canary === undefined
+      ? [{ path: ['restoreTest'], what: 'nothing says that the application serves: declare health or canary' }]
+      : []),
+    ...Object.entries(restoreTest.environment).flatMap(([variable, value]) =>
+      placeholderProblems(value, component, names).map((what) => ({
+        path: ['restoreTest', 'environment', variable],
+        what,
+      })),
+    ),
   ]
 }

@@ -97,3 +97,7 @@ export const stateInWords = ({ load, active, sub, left }: UnitSeen): string => {
   if (load !== 'loaded') return load
   return left ? `${active}, with processes left` : `${active} (${sub})`
 }
+
+/** `infisical` is a service (systemd.unit(5)): the suffixes are those of unit types. */
+export const fullName = (unit: string): string =>
+  /\.(service|socket|target|timer|path|mount|slice|scope|device|swap|automount)$/.test(unit) ? unit : `${unit}.service`

@@ -1,13 +1,17 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import type { Observed } from '../../../../src/domain/observed.ts'
 import type { Intent } from '../../../../src/domain/plan.ts'
+import type { Sandbox } from '../../../../src/domain/restore-test.ts'
 import { tryCanary } from '../../../../src/drivers/systemd/canary.ts'
 import { deployUnits } from '../../../../src/drivers/systemd/deploy.ts'
 import { startStep } from '../../../../src/drivers/systemd/move/start.ts'
 import { beforeOf, stopStep } from '../../../../src/drivers/systemd/move/stop.ts'
 import type { SystemdState } from '../../../../src/drivers/systemd/observe.ts'
+import { testRestored } from '../../../../src/drivers/systemd/restore-test.ts'
 import type { Application } from '../../../../src/drivers/systemd/spec.ts'
-import { A, B, PROGRAM, type UnitsOnMachine, unitsOnMachine } from './on-a-machine.ts'
+import { emptyHostSandbox } from '../../../../src/platform/hosts/empty-sandbox.ts'
+import { sandboxName } from '../../../../src/platform/hosts/sandbox-units.ts'
+import { A, B, PROGRAM, SANDBOXES, type UnitsOnMachine, unitsOnMachine } from './on-a-machine.ts'
 
 jest.setTimeout(120_000)
 
@@ -207,5 +211,78 @@ describe('an application as units of a real machine', () => {
       expect(await unit.diff(signal)).toEqual([])
     }
     expect([at.property('serving', 'ActiveState'), at.property('role', 'ActiveState')]).toEqual(['active', 'inactive'])
+  })
+})
+
+describe('a restore test of the application', () => {
+  const sandbox: Sandbox = {
+    id: 't1',
+    site: B,
+    namespace: sandboxName('shop'),
+    labels: {},
+    deadline: 30_000,
+    endpointOf: (name) =>
+      name === 'database'
+        ? { kind: 'postgres', host: '/run/copy', port: 5432, database: 'shop', user: 'owner', credentials: null }
+        : null,
+  }
+  const tested = (run: readonly string[], environment: Readonly<Record<string, string>>) =>
+    testRestored(
+      {
+        ...application(),
+        spec: {
+          ...application().spec,
+          identity: { database: 'database', query: 'SELECT 1' },
+          restoreTest: { run, environmentFile: '/etc/restored.env', environment, url: 'http://127.0.0.1:8080' },
+        },
+      },
+      A,
+      sandbox,
+      at.context,
+    )
+  beforeAll(() => {
+    const directory = `${SANDBOXES}/${sandboxName('shop')}`
+    at.machine.root(
+      `useradd --system --no-create-home --user-group standby-sandbox; mkdir -p ${directory}; touch ${directory}/.standby-sandbox; umask 077; printf 'STATUS="503"\\nKEY="of the site"\\n' >/etc/restored.env`,
+    )
+  })
+  afterEach(async () => {
+    const { clock, log, signal } = at.context
+    const how = { clock, log, signal, deadline: 30_000, test: 't1' }
+    await emptyHostSandbox(B, sandboxName('shop'), at.context, how)
+  })
+  const outcomes = (checks: readonly { readonly id: string; readonly outcome: string }[]) =>
+    checks.map(({ id, outcome }) => [id, outcome])
+
+  test('starts it in the sandbox beside nothing that serves, with the environment of the site and the restored copies', async () => {
+    const program = ['/bin/sh', '-c', '[ "$KEY $DATABASE" = "of the site owner@/run/copy" ] && exec node /opt/app.mjs']
+    const { checks } = await tested(program, {
+      STATUS: '200',
+      DATABASE: '${database.user}@${database.host}',
+      PATH: '/usr/local/bin:/usr/bin:/bin',
+    })
+    expect(outcomes(checks)).toEqual([
+      ['same-instance', 'pass'],
+      ['starts', 'pass'],
+      ['canary-decrypts', 'pass'],
+    ])
+  })
+
+  test('fails with its own words where it refuses to start', async () => {
+    const { checks } = await tested(['/bin/sh', '-c', 'echo this key opens nothing >&2; exit 1'], {})
+    expect(outcomes(checks)).toEqual([
+      ['same-instance', 'pass'],
+      ['starts', 'fail'],
+    ])
+    expect(checks[1]?.found).toContain('this key opens nothing')
+  })
+
+  test('is not green where it never serves', async () => {
+    const { checks } = await tested(['/usr/local/bin/node', '/opt/app.mjs'], {})
+    expect(outcomes(checks)).toEqual([
+      ['same-instance', 'pass'],
+      ['starts', 'fail'],
+    ])
+    expect(checks[1]?.found).toContain('answers 503')
   })
 })

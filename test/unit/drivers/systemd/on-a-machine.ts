@@ -17,6 +17,7 @@ import { toyStack } from '../../../support/toy-stack.ts'
 
 export const A = 'dc-a' as SiteName
 export const B = 'dc-b' as SiteName
+export const SANDBOXES = '/var/lib/standby'
 export const CANARY = 'sings "loudly" \\ and\twell'
 
 /** One machine that is the only host of both sites: the sites differ in their units. */
@@ -45,6 +46,7 @@ export async function unitsOnMachine(): Promise<UnitsOnMachine> {
       hosts: {
         ssh: { user: machine.user, privateKey: { env: 'KEY' }, knownHosts: { env: 'KNOWN' }, become: 'sudo' },
         machines: { app: { address: machine.address, machineId: machine.machineId } },
+        sandbox: { machine: 'app', directory: SANDBOXES },
       },
     },
   })
@@ -159,7 +161,7 @@ createServer((request, response) => {
   request.on('data', (part) => { body += part })
   request.on('end', () => {
     const answer = (status, said) => response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(said))
-    if (request.url === '/api/status') return answer(Number(readFileSync('/tmp/app.status', 'utf8')), { version: 'v1.2.3' })
+    if (request.url === '/api/status') return answer(Number(process.env.STATUS ?? readFileSync('/tmp/app.status', 'utf8')), { version: 'v1.2.3' })
     if (request.url.endsWith('/login')) {
       const { clientId, clientSecret } = JSON.parse(body)
       return clientId === 'the "ID" \\\\\\\\ of it' && clientSecret === 'the "SECRET" \\\\\\\\ of it' ? answer(200, { accessToken: 'token' }) : answer(401, {})

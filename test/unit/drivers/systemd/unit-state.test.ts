@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import { variablesIn } from '../../../../src/drivers/systemd/environment-file.ts'
 import { timeSpanIn } from '../../../../src/drivers/systemd/time-span.ts'
 import { isStopped, startsAtBoot, unitsIn } from '../../../../src/drivers/systemd/unit-state.ts'
 import { versionIn } from '../../../../src/drivers/systemd/version.ts'
@@ -81,3 +82,8 @@ test.each([
 ])('a version is found in what a host says: %j %j', (declared, said, expected) =>
   expect(versionIn(said, declared)).toBe(expected),
 )
+
+test('an environment file is read as systemd reads it', () => {
+  const content = 'ONE=first\n# ONE=comment\n;TWO=x\n  ONE = no\nONE="a b"\nTWO=\'c"d\'\nTHREE= e \nFOUR\nFIVE="\n'
+  expect(variablesIn(content)).toEqual({ ONE: 'a b', TWO: 'c"d', THREE: 'e', FIVE: '"' })
+})
