@@ -4,6 +4,7 @@ import { canaryUses } from '../../systems/application/declaration.ts'
 import { assessment } from './assess.ts'
 import { codes } from './codes.ts'
 import { deployUnits } from './deploy.ts'
+import { guardedUnits } from './guarded-units.ts'
 import { identity } from './identity.ts'
 import { fenceSteps, moves } from './move/moves.ts'
 import { start } from './move/start.ts'
@@ -31,6 +32,7 @@ export const systemd: SiteDriver<SystemdSpec, SystemdState> = {
   deploys: { deploy: deployUnits },
   moves,
   fences: { levels: () => ['application'], steps: fenceSteps },
+  guardedUnits,
   // It holds no data of its own: its restore test starts it on the restored copies of others.
   backups: {
     restoresIn: ({ spec }) => (spec.restoreTest === undefined ? 'nowhere' : { platform: HOSTS.platform }),
