@@ -24,6 +24,7 @@ export const codes = declareCodes('Database by Patroni', {
   'patroni-history-forked': 'The histories of two sites parted: one has rows that the other lacks.',
   'patroni-too-far-behind': 'A standby cluster is too far behind for a switchover.',
   'patroni-replay-paused': 'A standby does not replay.',
+  'patroni-timeline-unknown': 'A standby streams, and its Patroni cannot read on which timeline.',
   'patroni-rewind-off': 'A former active site could not be rewound: it would be cloned anew.',
   'patroni-sync-alone':
     'A cluster waits for a synchronous standby that it does not have: as a primary it would accept no write.',

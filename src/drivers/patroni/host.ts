@@ -3,6 +3,7 @@ import { quoted } from '../../driver/manual.ts'
 import { HOSTS } from '../../platform/hosts/client.ts'
 import { type ControlData, parseControlData } from '../../systems/postgres/control-data.ts'
 import type { ServerShell } from '../../systems/postgres/decode-divergence.ts'
+import { type ShutDownPrimary, shutDownPrimaryIn } from '../../systems/postgres/shutdown-end.ts'
 import { type Fork, forksInFile } from '../../systems/postgres/timeline-history.ts'
 import { historyName } from '../../systems/postgres/wal.ts'
 import { type Milliseconds, seconds } from '../../values/duration.ts'
@@ -123,6 +124,44 @@ export function hostOf(
 /** A file of a dead postmaster is left by a crash: the process in it must exist, and serve this directory. */
 const POSTMASTER = `pid=$(head -n 1 "$PGDATA/postmaster.pid" 2>/dev/null) || { echo stopped; exit 0; }
 [ -n "$pid" ] && [ "$(readlink "/proc/$pid/cwd")" = "$(readlink -f "$PGDATA")" ] && echo runs || echo stopped`
+
+/**
+ * Reads the control file and the record of the last checkpoint, and looks for a postmaster before and after: a server
+ * that starts meanwhile is not taken for one that ends.
+ */
+const SHUT_DOWN = `runs() (
+${POSTMASTER}
+)
+echo "before: $(runs)"
+control=$(pg_controldata) || exit 0
+of() { printf '%s\\n' "$control" | sed -n "s/^$1: *//p"; }
+echo "$control"
+pg_waldump -p "$PGDATA/pg_wal" -t "$(of "Latest checkpoint's TimeLineID")" -s "$(of 'Latest checkpoint location')" -n 1
+echo "after: $(runs)"`
+
+/** A primary whose last record is its shutdown checkpoint. */
+export interface Ended extends ShutDownPrimary {
+  /**
+   * Its postmaster runs still: it waits until its last WAL is sent and archived. It ran before the control file was
+   * read, too.
+   */
+  readonly lingers: boolean
+}
+
+/**
+ * Where the WAL of a member ends whose PostgreSQL was the primary, and has written its shutdown checkpoint; null where
+ * that is not so, or cannot be read, or where a postmaster has started meanwhile. Throws as `MemberHost.shell` does.
+ */
+export async function endedOn(host: MemberHost): Promise<Ended | null> {
+  const { code, stdout } = await host.shell(SHUT_DOWN, [], seconds(5))
+  const [before, after] = ['before', 'after'].map(
+    (when) => new RegExp(`^${when}: (runs|stopped)$`, 'm').exec(stdout)?.[1],
+  )
+  const primary = code === 0 ? shutDownPrimaryIn(stdout, stdout) : null
+  if (primary === null || before === undefined || after === undefined) return null
+  if (before === 'stopped' && after === 'runs') return null
+  return { ...primary, lingers: after === 'runs' }
+}
 
 /** The control file of the server of a member, running or stopped; null where it cannot be read. */
 export async function controlDataOf(

@@ -64,17 +64,26 @@ export const followedBy = ({ component }: DatabaseRun, { config }: Configured): 
   followedIn(component, config.value)
 
 /**
- * Has the cluster of a site follow another one (null: none), if its configuration is still as it was seen, and wakes
- * Patroni. The REST API of Patroni has no precondition for its caller: the PATCH of a process that died would take
- * effect after another process has taken the move over. So the key in the store is written instead, in a transaction
- * that compares its revision, as Patroni itself writes it. Throws `patroni-store-changed` (conflict).
+ * Has the cluster of a site follow another one (null: none), if its configuration is still as it was seen, and where
+ * `leader` is given, if that member holds the lock; and wakes Patroni. The REST API of Patroni has no precondition for
+ * its caller: the PATCH of a process that died would take effect after another process has taken the move over. So the
+ * key in the store is written instead, in a transaction that compares its revision, as Patroni itself writes it. Throws
+ * `patroni-store-changed` (conflict).
  */
-export async function direct(run: DatabaseRun, site: string, seen: AsSeen, followed: string | null): Promise<void> {
+export async function direct(
+  run: DatabaseRun,
+  site: string,
+  seen: AsSeen,
+  followed: string | null,
+  leader: string | null = null,
+): Promise<void> {
   const { config } = await readStoreOf(run, site)
   const { standby_cluster: _, ...others } = config.value
   const wanted =
     followed === null ? others : { ...others, standby_cluster: standbyClusterOf(run.component, site, followed) }
-  const isOurs = config.revision === seen.revision && (await storeOfRun(run, site).replaceConfig(wanted, seen.revision))
+  const isOurs =
+    config.revision === seen.revision &&
+    (await storeOfRun(run, site).replaceConfig(wanted, seen.revision, leader ?? undefined))
   if (!isOurs)
     throw codes.error('patroni-store-changed', `the configuration of Patroni on ${site} was changed meanwhile`, {
       retry: 'conflict',
@@ -113,6 +122,18 @@ export async function wake(run: DatabaseRun, site: string, wanted: JsonObject): 
   for (const other of others) other.catch(() => undefined)
   if (!isLeaderAwake) run.context.log.debug(`${run.step.id}: Patroni on ${site} reads its configuration by itself`)
 }
+
+/**
+ * Yields ten times a second, for a step that users wait for. Neither PostgreSQL nor the REST API of Patroni says when
+ * something changes, and the store learns of it a second later.
+ */
+export async function* oftenAsked(run: DatabaseRun): AsyncIterable<unknown> {
+  while (!run.signal.aborted) {
+    await run.context.clock.sleep(OFTEN, run.signal)
+    yield null
+  }
+}
+const OFTEN: Milliseconds = 100
 
 /** Wakes Patroni with the configuration as it is: a nudge. Never throws. */
 export async function wakeAgain(run: DatabaseRun, site: string): Promise<void> {

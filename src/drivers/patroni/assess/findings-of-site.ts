@@ -65,7 +65,8 @@ function ofMembers(component: Database, site: string, state: PatroniState, purpo
         | 'patroni-watchdog'
         | 'patroni-restart-pending'
         | 'patroni-too-old'
-        | 'patroni-replay-paused',
+        | 'patroni-replay-paused'
+        | 'patroni-timeline-unknown',
       what: string,
       next: string,
     ) => codes.finding(code, component, { severity: blocks(code, purpose), site, what, next })
@@ -112,6 +113,15 @@ function ofMembers(component: Database, site: string, state: PatroniState, purpo
               'patroni-replay-paused',
               `${name} does not replay: it is paused`,
               `On ${name}: SELECT pg_wal_replay_resume();`,
+            ),
+          ]
+        : []),
+      ...(member.replication === 'streaming' && member.timeline === null
+        ? [
+            say(
+              'patroni-timeline-unknown',
+              `${name} streams, and its Patroni does not say on which timeline: a demotion would wait for it`,
+              `Let the user of replication log in from ${name} itself (pg_hba of Patroni: host replication … 127.0.0.1/32).`,
             ),
           ]
         : []),

@@ -25,6 +25,7 @@ const BLOCKING: Readonly<Record<Exclude<Purpose, 'status' | 'third'>, ReadonlySe
     'patroni-failsafe',
     'patroni-too-old',
     'patroni-replay-paused',
+    'patroni-timeline-unknown',
     'patroni-sync-alone',
     'patroni-another-database',
     'patroni-versions-differ',

@@ -102,6 +102,12 @@ export function etcdStore(
     result: 'EQUAL',
     mod_revision: revision,
   })
+  const isLed = (leader: string): JsonObject => ({
+    key: encoded(`${below}leader`),
+    target: 'VALUE',
+    result: 'EQUAL',
+    value: encoded(leader),
+  })
 
   return {
     async read() {
@@ -109,9 +115,9 @@ export function etcdStore(
       const entries = Array.isArray(answer.kvs) ? answer.kvs.flatMap(entryIn) : []
       return viewOf(new Map(entries.map((entry) => [entry.key.slice(below.length), entry])))
     },
-    replaceConfig: (value, revision) =>
+    replaceConfig: (value, revision, leader) =>
       transaction(
-        [unchanged(revision)],
+        [unchanged(revision), ...(leader === undefined ? [] : [isLed(leader)])],
         [{ request_put: { key: encoded(configKey), value: encoded(JSON.stringify(value)) } }],
       ),
     forgetDatabase: (revision) =>

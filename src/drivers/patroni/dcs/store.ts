@@ -23,11 +23,14 @@ export interface StoreView {
 export interface PatroniStore {
   /** Throws `patroni-store-silent`, `patroni-store-refused`. */
   read(): Promise<StoreView>
-  /** Replaces the configuration if it is still that of this revision; false: it is not. Throws as `read` does. */
-  replaceConfig(value: JsonObject, revision: string): Promise<boolean>
+  /**
+   * Replaces the configuration if it is still that of this revision, and if `leader`, where it is given, holds the lock
+   * at that moment; false: one of them is not so. Throws as `read` does.
+   */
+  replaceConfig(value: JsonObject, revision: string, leader?: string): Promise<boolean>
   /**
    * Forgets that the database was made, and how it came to its timeline, if the configuration is still that of this
-   * revision: the next member that starts makes it anew, as the configuration says. False: it is not. Throws as `read`
+   * revision: the next member that starts makes a new one, as the configuration says. False: it is not. Throws as `read`
    * does.
    */
   forgetDatabase(revision: string): Promise<boolean>

@@ -9,7 +9,7 @@ import { parseLsn } from '../../../systems/postgres/wal.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
 import { controlDataOf, hostsOf, type MemberHost } from '../host.ts'
 import { type PatroniState, standbyLeaderIn, writerIn } from '../observe.ts'
-import { type DatabaseRun, membersAt, siteOf } from '../run.ts'
+import { type DatabaseRun, membersAt, oftenAsked, siteOf } from '../run.ts'
 import { clusterNamed, controlOf, type Database, type PatroniSpec, siteSpecOf, unitOf } from '../spec.ts'
 
 /** No step for a site that is seen to be a standby cluster, and to accept no write. */
@@ -80,6 +80,7 @@ export const fence: Action<PatroniSpec, Nothing, Fenced> = {
       }
     },
     apply: (run: Run) => everyHost(run, 'stop'),
+    changes: oftenAsked,
     back: {
       undo: (run: Run) => everyHost(run, 'start'),
       async undone(run: Run) {

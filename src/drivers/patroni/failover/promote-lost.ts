@@ -12,7 +12,16 @@ import { stateAt } from '../assess/findings-of-site.ts'
 import { hostOf } from '../host.ts'
 import { type Promoted, promotionSeen } from '../move/promote.ts'
 import { type PatroniState, writerIn } from '../observe.ts'
-import { type AsSeen, type DatabaseRun, direct, historyOfPrimary, invalidateConfig, siteOf, wakeAgain } from '../run.ts'
+import {
+  type AsSeen,
+  type DatabaseRun,
+  direct,
+  historyOfPrimary,
+  invalidateConfig,
+  oftenAsked,
+  siteOf,
+  wakeAgain,
+} from '../run.ts'
 import { askingAll, directing } from '../runbook.ts'
 import { clusterNamed, type Database, type PatroniSpec } from '../spec.ts'
 import { type Fenced, fence } from './fence.ts'
@@ -82,6 +91,7 @@ export const promoteLost: Action<PatroniSpec, OfLostPromotion, Forked> = {
       }
     },
     apply: (run: Run, seen: AsSeen) => direct(run, siteOf(run), seen, null),
+    changes: oftenAsked,
     invalidate: (run: Run) => invalidateConfig(run, siteOf(run)),
     nudge: { every: seconds(2), send: (run: Run) => wakeAgain(run, siteOf(run)) },
     back: { is: 'irreversible' },

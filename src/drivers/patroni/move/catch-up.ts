@@ -7,7 +7,7 @@ import { minutes, seconds } from '../../../values/duration.ts'
 import { codes } from '../codes.ts'
 import type { PatroniState } from '../observe.ts'
 import { isInRecovery, isWritable } from '../rest-api.ts'
-import { type DatabaseRun, membersAt, siteOf } from '../run.ts'
+import { type DatabaseRun, membersAt, oftenAsked, siteOf } from '../run.ts'
 import { askingAll } from '../runbook.ts'
 import { clusterNamed, type Database, type PatroniSpec } from '../spec.ts'
 import { type Demoted, demote } from './demote.ts'
@@ -53,6 +53,7 @@ export const catchUp: Action<PatroniSpec, OfCatchUp, CaughtUp> = {
       if (proof === null) return { is: 'unknown', why: `${demoted} has left no position` }
       return caughtUp(await membersAt(run, siteOf(run)), counted, proof.endedAt)
     },
+    changes: oftenAsked,
   },
   byHand: {
     say: (component, step) => ({

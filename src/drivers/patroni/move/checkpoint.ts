@@ -11,13 +11,14 @@ import { wakeMember } from '../rest-api.ts'
 import { type DatabaseRun, type Failed, membersAt, pausedIn, readStoreOf, siteOf, storeOfRun } from '../run.ts'
 import { onPrimary } from '../runbook.ts'
 import { clusterNamed, type Database, type PatroniSpec } from '../spec.ts'
+import { apartFrom } from './demote.ts'
 
 /** Pages that can be written out before users notice anything are written out now: the shutdown has less to write. */
 export function checkpointStep(component: Database, { from, to }: Intent): DriverStep<OfCheckpoint> {
   const [source, target] = [clusterNamed(component, from), clusterNamed(component, to)]
   return planStep(checkpoint, from, {
     phase: 'PREFLIGHT',
-    title: `Writes out what the primary of ${source} holds in memory, waits until ${target} has replayed it and is close behind, and tries the logins of the move on both sites`,
+    title: `Writes out what the primary of ${source} holds in memory, waits until ${target} has replayed it and lacks little, and tries the logins of the move on both sites`,
     deadline: minutes(5),
     expected: seconds(2),
     parameters: { target: to },
@@ -52,6 +53,13 @@ export const checkpoint: Action<PatroniSpec, OfCheckpoint, Prepared> = {
       const [writer, leader] = [writerIn({ members: own }), standbyLeaderIn({ members: others })]
       if (writer === null) return { is: 'pending', waitingFor: `Patroni on ${siteOf(run)} to have elected a primary` }
       if (leader === null) return { is: 'pending', waitingFor: `a standby leader on ${target}` }
+      // What a demotion waits for is found before it shuts users out.
+      const apart = apartFrom(
+        writer,
+        own,
+        Object.keys(own).filter((name) => own[name]?.is === 'answering'),
+      )
+      if (apart.length > 0) return { is: 'pending', waitingFor: `${apart.join(', ')} to follow ${writer.name}` }
       if (leader.replayedAt < mark.at || writer.writesAt - leader.replayedAt > CLOSE)
         return {
           is: 'pending',
@@ -93,7 +101,7 @@ export const checkpoint: Action<PatroniSpec, OfCheckpoint, Prepared> = {
   },
 }
 
-/** Bytes of WAL that the target may be behind when the doors are closed: one segment of the usual length. */
+/** Bytes of WAL that the target may lack when the doors are closed: one segment of the usual length. */
 const CLOSE = 16 * 1024 * 1024
 
 /**

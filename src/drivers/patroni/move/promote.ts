@@ -14,6 +14,7 @@ import {
   followedBy,
   invalidateConfig,
   membersAt,
+  oftenAsked,
   pausedIn,
   readStoreOf,
   siteOf,
@@ -62,6 +63,7 @@ export const promote: Action<PatroniSpec, OfPromotion, Promoted> = {
       return promotionSeen(run, follows, run.proofOf(demotion)?.timeline ?? null)
     },
     apply: (run: Run, seen: AsSeen) => direct(run, siteOf(run), seen, null),
+    changes: oftenAsked,
     invalidate: (run: Run) => invalidateConfig(run, siteOf(run)),
     nudge: { every: seconds(2), send: (run: Run) => wakeAgain(run, siteOf(run)) },
     back: { is: 'irreversible' },

@@ -95,6 +95,17 @@ describe('the assessment of a Patroni cluster', () => {
     expect(codesOf(assessSwitchover(component, states, switchover, around))).toContain(`blocker ${code}`)
   })
 
+  test('refuses a switchover while a replica streams on a timeline that its Patroni cannot read: no demotion would end', () => {
+    const state = clusterOf('dc-a', null)
+    const replica = { ...(state.members['pg-a2'] as Member), timeline: null }
+    const unread = { ...state, members: { ...state.members, 'pg-a2': replica } }
+    const states = statesOf(unread, clusterOf('dc-b', 'dc-a'))
+    expect(codesOf(assessSwitchover(component, states, switchover, around))).toEqual([
+      'blocker patroni-timeline-unknown',
+    ])
+    expect(codesOf(assessStatus(component, states, around))).toEqual(['warning patroni-timeline-unknown'])
+  })
+
   test('warns of a member that waits for a restart or does not answer, and lets a switchover be', () => {
     const state = withHead(clusterOf('dc-a', null), { pendingRestart: ['max_connections'] })
     const members = { ...state.members, 'pg-a2': { is: 'silent', why: 'refused' } } as PatroniState['members']

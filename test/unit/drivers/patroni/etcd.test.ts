@@ -90,6 +90,16 @@ describe('the store of Patroni in etcd', () => {
     expect(await store.replaceConfig({ ttl: 99 }, '0')).toBe(false)
   })
 
+  test('replaces the configuration for a move only while the member holds the lock that was seen to hold it', async () => {
+    const store = storeWith()
+    const revision = (await store.read()).config?.revision ?? ''
+    expect(await store.replaceConfig({ ttl: 99 }, revision, 'pg-a2')).toBe(false)
+    await post('kv/deleterange', { key: encoded('/service/app/leader') })
+    expect(await store.replaceConfig({ ttl: 99 }, revision, 'pg-a1')).toBe(false)
+    await put('leader', 'pg-a1')
+    expect(await store.replaceConfig({ ttl: 20 }, revision, 'pg-a1')).toBe(true)
+  })
+
   test('forgets the database and its history, and nothing else, while the configuration is as it was seen', async () => {
     const store = storeWith()
     const { config } = await store.read()

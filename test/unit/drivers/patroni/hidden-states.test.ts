@@ -3,10 +3,12 @@ import type { Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
 import { promoteLost } from '../../../../src/drivers/patroni/failover/promote-lost.ts'
 import type { MemberHost } from '../../../../src/drivers/patroni/host.ts'
+import { demote } from '../../../../src/drivers/patroni/move/demote.ts'
 import { refuseUnreadable } from '../../../../src/drivers/patroni/rejoin/keep-evidence.ts'
 import { wipe } from '../../../../src/drivers/patroni/rejoin/wipe.ts'
 import { type DatabaseRun, wake } from '../../../../src/drivers/patroni/run.ts'
 import { type Database, standbyClusterOf } from '../../../../src/drivers/patroni/spec.ts'
+import { siteError } from '../../../../src/errors/standby-error.ts'
 import type { JsonObject } from '../../../../src/values/json.ts'
 import { patroniFixture } from '../../../conformance/fixtures/patroni.ts'
 
@@ -127,5 +129,92 @@ describe('a Patroni cluster whose state is not what it seems', () => {
     const begun = performance.now()
     await wake(runOf(B, {}, { keys: { config: { ttl: 30 }, leader: 'pg-b1' }, member }), B, { ttl: 30 })
     expect(performance.now() - begun).toBeLessThan(10_000)
+  })
+})
+
+/** What a demotion sees of two members, of which the first was the primary. */
+interface Demotion {
+  readonly primary?: JsonObject | 'silent'
+  readonly replica?: JsonObject | 'silent'
+  /** `Database cluster state`, and what the two looks for a postmaster find. */
+  readonly state?: string
+  readonly postmaster?: readonly [before: string, after: string]
+}
+const [CHECKPOINT, END] = [0x3000148, 0x30001c0]
+const STOPPING: JsonObject = { state: 'stopping', role: 'primary' }
+const DEMOTED: JsonObject = { state: 'stopped', role: 'demoted' }
+const replicaAt = (position: number): JsonObject => ({
+  state: 'running',
+  role: 'replica',
+  xlog: { received_location: position, replayed_location: position },
+})
+
+function demotionSeen({ primary = STOPPING, replica = replicaAt(END), ...host }: Demotion) {
+  const { state = 'shut down', postmaster: [before, after] = ['stopped', 'stopped'] } = host
+  const control = `before: ${before}
+Database cluster state: ${state}
+Latest checkpoint location: 0/3000148
+Latest checkpoint's TimeLineID: 3
+WAL block size: 8192
+Bytes per WAL segment: 16777216
+rmgr: XLOG len (rec/tot): 114/ 114, tx: 0, lsn: 0/03000148, prev 0/030000D0, desc: CHECKPOINT_SHUTDOWN redo 0/3000148
+after: ${after}`
+  const run = runOf(
+    A,
+    { successor: 'dc-b', members: ['pg-a1', 'pg-a2'] },
+    {
+      keys: { config: { standby_cluster: standbyClusterOf(component, 'dc-a', 'dc-b') }, leader: 'pg-a1' },
+      member(url) {
+        const said = url.includes('10.1.0.11') ? primary : replica
+        if (said === 'silent') throw siteError('http-silent', 'no answer', { where: url, retry: 'transient' })
+        return said
+      },
+      host: (machine) => ({ code: 0, stdout: machine === 'db-1' ? control : '' }),
+    },
+  )
+  return demote.behaviour.done(run as never)
+}
+
+describe('a demotion of a primary that has not come back as a standby yet', () => {
+  test('counts once PostgreSQL is proven to have ended, and the other member stands at its end', async () => {
+    expect(await demotionSeen({})).toMatchObject({
+      is: 'done',
+      proof: { endedAt: END, timeline: 3, leader: 'pg-a1' },
+    })
+    expect(await demotionSeen({ primary: DEMOTED })).toMatchObject({ is: 'done' })
+    // It waits until its last WAL is archived.
+    expect(await demotionSeen({ postmaster: ['runs', 'runs'] })).toMatchObject({ is: 'done' })
+    expect(await demotionSeen({ postmaster: ['runs', 'stopped'] })).toMatchObject({ is: 'done' })
+  })
+
+  test('counts also the primary that is a standby again, and has connected to no one: what it has is what it replayed', async () => {
+    const primary = {
+      state: 'running',
+      role: 'standby_leader',
+      timeline: 3,
+      xlog: { received_location: 0x3000000, replayed_location: END },
+    }
+    expect(await demotionSeen({ primary })).toMatchObject({ is: 'done', proof: { endedAt: END, leader: '' } })
+  })
+
+  const traps: readonly (readonly [what: string, Demotion])[] = [
+    ['its Patroni hangs, or has died', { primary: 'silent' }],
+    ['its Patroni knows of no demotion', { primary: { state: 'stopped', role: 'primary' } }],
+    ['it is restarted as what it was', { primary: { state: 'restarting', role: 'primary' } }],
+    ['it starts again', { primary: { state: 'starting', role: 'replica' } }],
+    ['its PostgreSQL does not stop', { state: 'shutting down', postmaster: ['runs', 'runs'] }],
+    ['a postmaster runs that its Patroni knows nothing of', { primary: DEMOTED, postmaster: ['runs', 'runs'] }],
+    ['its PostgreSQL has crashed', { state: 'in production' }],
+    ['its PostgreSQL starts while its control file is read', { postmaster: ['stopped', 'runs'] }],
+    ['it was a standby', { state: 'shut down in recovery' }],
+    ['the other member lacks the last record', { replica: replicaAt(CHECKPOINT) }],
+    ['the other member has more than it wrote', { replica: replicaAt(END + 64) }],
+    ['the other member hangs', { replica: 'silent' }],
+    ['the other member takes writes', { replica: { state: 'running', xlog: { location: END } } }],
+    ['the other member is stopped too', { replica: { state: 'stopped', role: 'replica' } }],
+  ]
+  test.each(traps)('does not count while %s', async (_what, seen) => {
+    const { is } = await demotionSeen(seen)
+    expect(is).toBe('pending')
   })
 })

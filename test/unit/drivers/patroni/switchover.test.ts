@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { until } from '../../../../lab/until.ts'
 import type { Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
 import type { DriverStep } from '../../../../src/driver/action.ts'
@@ -20,7 +23,7 @@ beforeAll(async () => {
   world = await startPatroni({ 'dc-a': ['pg-a1', 'pg-a2'], 'dc-b': ['pg-b1', 'pg-b2'], 'dc-c': ['pg-c1'] })
   stack = patroniStack(world)
   await world.site(A).node('pg-a1').sql('CREATE TABLE ledger (id int PRIMARY KEY, at timestamptz DEFAULT now())')
-}, 180_000)
+}, 300_000)
 afterAll(() => world?.stop(), 60_000)
 
 const stepsOf = async (intent: Intent): Promise<DriverStep[]> =>
@@ -96,6 +99,51 @@ describe('a switchover between Patroni clusters', () => {
     expect((await stack.observe())[A]).toMatchObject({ role: 'active', state: { follows: null } })
   }, 120_000)
 
+  test('has the old primary for demoted once its PostgreSQL has ended, where a standby shows its end later', async () => {
+    const step = named(await stepsOf(TO_B), 'demote')
+    const { endedAt, leader } = await stack.perform(step, TO_B)
+    const primary = (await askMembers(stack.component, A, stack.context, { signal: AbortSignal.timeout(10_000) }))[
+      String(leader)
+    ]
+    expect(primary).toMatchObject({ is: 'answering', writesAt: null, receivedAt: null })
+    const members = await untilAllInRecovery()
+    expect(demotionOf(members, ['pg-a1', 'pg-a2'])).toMatchObject({ is: 'done', proof: { endedAt } })
+    await stack.takeBack(step, TO_B)
+  }, 120_000)
+
+  test('does not count a demotion while the Patroni of another member hangs, or PostgreSQL does not end', async () => {
+    const writer = await leaderOf(A)
+    const other = writer === 'pg-a1' ? 'pg-a2' : 'pg-a1'
+    const step = named(await stepsOf(TO_B), 'demote')
+    const performer = stack.performer(step, TO_B)
+    const seen = async (): Promise<string> => {
+      const now = await stack.versioned(step, TO_B).done()
+      return now.is === 'pending' ? now.waitingFor : now.is
+    }
+    const checkpointer = await world
+      .site(A)
+      .node(writer)
+      .sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'")
+    const patroni = readFileSync(join(world.site(A).node(other).folder, 'pid'), 'utf8').trim()
+    const held = [Number(checkpointer), Number(patroni)]
+    try {
+      await performer.look(false)
+      for (const pid of held) process.kill(pid, 'SIGSTOP')
+      await performer.apply()
+      await new Promise((resolve) => setTimeout(resolve, 2_000))
+      expect(await seen()).toMatch(/to be seen in recovery$/)
+      process.kill(Number(checkpointer), 'SIGCONT')
+      await new Promise((resolve) => setTimeout(resolve, 1_500))
+      expect(await seen()).toContain(other)
+      process.kill(Number(patroni), 'SIGCONT')
+      expect(await performer.wait()).toMatchObject({ timeline: expect.any(Number) })
+      await performer.takeBack()
+    } finally {
+      for (const pid of held) process.kill(pid, 'SIGCONT')
+      performer.close()
+    }
+  }, 120_000)
+
   test('ends before users notice where the REST API refuses the login of the move', async () => {
     const stranger = patroniStack(world, { user: 'patroni', password: 'wrong' })
     const step = named(await stepsOf(TO_B), 'checkpoint')
@@ -128,6 +176,13 @@ describe('a switchover between Patroni clusters', () => {
     expect((await stack.observe())[A]).toMatchObject({ role: 'active' })
   }, 60_000)
 })
+
+/** What the members of the old site say once the primary is back as a standby. */
+const untilAllInRecovery = () =>
+  until('all members to be in recovery', { deadline: 60_000, every: 200 }, async () => {
+    const members = await askMembers(stack.component, A, stack.context, { signal: AbortSignal.timeout(10_000) })
+    return demotionOf(members, Object.keys(members)).is === 'done' ? members : undefined
+  })
 
 async function leaderOf(site: SiteName): Promise<string> {
   const seen = (await stack.observe())[site]
