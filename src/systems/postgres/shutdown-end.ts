@@ -4,7 +4,9 @@ import { formatLsn, parseLsn } from './wal.ts'
 /** A primary that was shut down in good order. */
 export interface ShutDownPrimary {
   readonly timeline: number
-  /** Where its WAL ends, in bytes: after its shutdown checkpoint, where a standby stands that has received all of it. */
+  /**
+   * Where its WAL ends, in bytes: after its shutdown checkpoint, where a standby stands that has received all of it.
+   */
   readonly endedAt: number
 }
 

@@ -30,8 +30,8 @@ export interface PatroniStore {
   replaceConfig(value: JsonObject, revision: string, leader?: string): Promise<boolean>
   /**
    * Forgets that the database was made, and how it came to its timeline, if the configuration is still that of this
-   * revision: the next member that starts makes a new one, as the configuration says. False: it is not. Throws as `read`
-   * does.
+   * revision: the next member that starts makes a new one, as the configuration says. False: it is not. Throws as
+   * `read` does.
    */
   forgetDatabase(revision: string): Promise<boolean>
 }

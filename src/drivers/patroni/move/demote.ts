@@ -48,7 +48,10 @@ export function demoteStep(
 export type OfDemotion = {
   /** The site that is promoted afterwards. */
   readonly successor: string
-  /** The members that answered when the plan was made: each must be seen in recovery, but for a primary whose end is proven. */
+  /**
+   * The members that answered when the plan was made: each must be seen in recovery, but for a primary whose end is
+   * proven.
+   */
   readonly members: readonly string[]
 }
 export interface Demoted extends Proof {
@@ -110,9 +113,9 @@ export const demote: Action<PatroniSpec, OfDemotion, Demoted> = {
 }
 
 /**
- * Whether a site accepts no write any more, although its primary has not come back as a standby yet, which takes Patroni
- * some six seconds without an archive (it sleeps for three of them, `demote` in ha.py). What stands for the sight of it
- * in recovery:
+ * Whether a site accepts no write any more, although its primary has not come back as a standby yet, which takes
+ * Patroni some six seconds without an archive (it sleeps for three of them, `demote` in ha.py). What stands for the
+ * sight of it in recovery:
  *
  * - PostgreSQL of the primary is proven to have written its last record: its control file says `shut down`, which a
  *   primary writes with its shutdown checkpoint, and a standby never. No client is connected by then, and none is let
