@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import { maskSecrets, runProcess } from '../../../src/clients/process.ts'
@@ -14,8 +14,12 @@ const isAlive = (pid: number): boolean => {
   }
 }
 const untilGone = async (pid: number): Promise<boolean> => {
-  for (let tries = 0; tries < 40 && isAlive(pid); tries++) await new Promise((resolve) => setTimeout(resolve, 50))
+  for (let tries = 0; tries < 200 && isAlive(pid); tries++) await new Promise((resolve) => setTimeout(resolve, 50))
   return !isAlive(pid)
+}
+const untilWritten = async (path: string): Promise<void> => {
+  for (let tries = 0; tries < 200 && !(existsSync(path) && statSync(path).size > 0); tries++)
+    await new Promise((resolve) => setTimeout(resolve, 50))
 }
 
 /**
@@ -23,7 +27,7 @@ const untilGone = async (pid: number): Promise<boolean> => {
  * lacks.
  */
 const DAEMON =
-  "const child = require('child_process').spawn('sleep', ['5'], { detached: true, stdio: 'inherit' }); console.log(child.pid); child.unref()"
+  "const child = require('child_process').spawn('sleep', ['60'], { detached: true, stdio: 'inherit' }); console.log(child.pid); child.unref()"
 
 describe('a program that is run', () => {
   test('returns exit code, output and errors; input arrives; nothing is interpreted by a shell', async () => {
@@ -58,12 +62,12 @@ describe('a program that is run', () => {
   test('is ended at its deadline with everything that it started, even when it ignores SIGTERM', async () => {
     const script = 'trap "" TERM; sleep 60 & echo $! >&2; echo working on it >&2; while :; do sleep 0.1; done'
     const began = performance.now()
-    const error = await runProcess('bash', ['-c', script, 's3cr3t'], { deadline: 300, secrets: ['s3cr3t'] }).catch(
+    const error = await runProcess('bash', ['-c', script, 's3cr3t'], { deadline: 1_500, secrets: ['s3cr3t'] }).catch(
       (thrown: unknown) => thrown,
     )
     expect(error).toMatchObject({ code: 'process-timeout', mustAct: 'timeout' })
-    expect(String(error)).toMatch(/bash -c .* \*\*\* did not end within 300 ms; its last words: working on it/s)
-    expect(performance.now() - began).toBeLessThan(4_000)
+    expect(String(error)).toMatch(/bash -c .* \*\*\* did not end within 1500 ms; its last words: working on it/s)
+    expect(performance.now() - began).toBeLessThan(20_000)
   })
 
   test('leaves no child process when it is cancelled', async () => {
@@ -73,16 +77,19 @@ describe('a program that is run', () => {
       deadline: 20_000,
       signal: cancel.signal,
     })
-    setTimeout(() => cancel.abort(new Error('SIGINT came')), 400)
-    await expect(run).rejects.toThrow('SIGINT came')
+    const gone = expect(run).rejects.toThrow('SIGINT came')
+    await untilWritten(pidFile)
+    cancel.abort(new Error('SIGINT came'))
+    await gone
     expect(await untilGone(Number(readFileSync(pidFile, 'utf8')))).toBe(true)
   })
 
   test('does not hold us up when a daemon that it left keeps its pipes open', async () => {
     const began = performance.now()
-    const { code, stdout } = await runProcess(node, ['-e', DAEMON], { deadline: 10_000 })
+    const { code, stdout } = await runProcess(node, ['-e', DAEMON], { deadline: 50_000 })
     expect(code).toBe(0)
-    expect(performance.now() - began).toBeLessThan(2_000)
+    // Less than half of the time that the daemon lives and keeps the pipes, even on a busy machine.
+    expect(performance.now() - began).toBeLessThan(25_000)
     process.kill(Number(stdout), 'SIGTERM')
   })
 
