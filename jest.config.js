@@ -13,7 +13,7 @@ const project = (name, more = {}) => ({
   ...more,
 })
 
-/** What shares the lab, or asserts how long a process takes: one file at a time, after all others. */
+/** What shares the lab, or needs most of the machine: one file at a time, after all others. */
 const serially = { runner: '<rootDir>/test/support/serial-runner.js' }
 
 // biome-ignore lint/style/noDefaultExport: Jest reads its configuration from the default export
@@ -21,13 +21,14 @@ export default {
   reporters: ['default', 'summary', '<rootDir>/test/support/closing-line.js'],
   // A test that hangs, not one that is slow on a machine with other work: what may take no longer is asserted.
   testTimeout: 60_000,
-  maxWorkers: '100%',
+  // Half of the time of a test file is waiting: for a server, a deadline, a process.
+  maxWorkers: '200%',
   testSequencer: '<rootDir>/test/support/lab/last.js',
   projects: [
     project('unit'),
     project('model'),
     project('conformance'),
-    project('contract', serially),
+    project('contract'),
     project('acceptance', serially),
     project('workflows'),
     project('lab', {

@@ -19,6 +19,8 @@ import type { Fixture, Situation } from './fixture.ts'
 import { actionOf, allOf, decisionsIn, findingsIn, plannedIn, silenced } from './subject.ts'
 
 const root = join(import.meta.dirname, '..', '..')
+/** One for all drivers: each new one compiles the schema of schemas first. */
+const ajv = new Ajv2020({ strict: true })
 const isBeforePromotion = ({ phase }: PlannedStep): boolean => PHASES.indexOf(phase) < PHASES.indexOf('PROMOTE')
 
 /** What can be seen of a driver without any server: its declarations, decisions, steps, texts and pages. */
@@ -95,7 +97,7 @@ export function conformsOnPaper(driver: Driver, fixture: Fixture): void {
     test.each(situations)('plans steps with the parameters that their actions declare: %s', (_name, situation) => {
       for (const step of stepsIn(situation)) {
         const { parameters } = actionOf(driver, step)
-        const isAccepted = new Ajv2020({ strict: true }).compile(parameters)
+        const isAccepted = ajv.compile(parameters)
         expect({ step: step.id, isAccepted: isAccepted(step.parameters), why: isAccepted.errors }).toEqual({
           step: step.id,
           isAccepted: true,

@@ -30,14 +30,17 @@ test('the page of the command line has every command, every option and every exi
     if (!page.includes(what)) missing.push(what)
   }
   for (const option of top.options) check(`--${option}`)
-  for (const name of top.commands) {
+  const commandsIn = async (name: string) => {
     const own = await listed([name])
-    const leaves = own.commands.length === 0 ? [[name]] : own.commands.map((child) => [name, child])
-    for (const leaf of leaves) {
-      check(`\`${leaf.join(' ')}`)
-      for (const option of (await listed(leaf)).options) check(`--${option}`)
-    }
+    return own.commands.length === 0
+      ? [{ leaf: [name], options: own.options }]
+      : Promise.all(own.commands.map(async (child) => ({ leaf: [name, child], ...(await listed([name, child])) })))
   }
+  for (const name of top.commands)
+    for (const { leaf, options } of await commandsIn(name)) {
+      check(`\`${leaf.join(' ')}`)
+      for (const option of options) check(`--${option}`)
+    }
   for (const code of Object.values(EXIT)) check(`| ${code} |`)
   expect(missing).toEqual([])
 }, 120_000)

@@ -9,7 +9,7 @@ import type { FlatDriver } from './flat/driver.ts'
 import { mortalProcess } from './mortal-process.ts'
 import { deployedToy, toyClock, toyDriver, toyStep, toyWorld } from './toy-stack.ts'
 
-/** What is true on the sites, whoever made it true. */
+/** What is true on the sites, no matter who made it true. */
 interface Sites {
   fenced: boolean
   /** Its API answers. */
@@ -19,7 +19,7 @@ interface Sites {
 }
 
 /**
- * A move of a stack whose only fence is one that anybody can open again, and whose copy is only good while it is shut.
+ * A move of a stack. Anyone can open its only fence again, and its copy is good only while the fence is shut.
  */
 export async function fencedMove() {
   const { toy, store } = await deployedToy()
@@ -89,21 +89,33 @@ export async function fencedMove() {
       signal: as.signal,
     })
   const journal = async (): Promise<readonly JournalEntry[]> => (await openJournal(store, 'r1')).entries
-  /** Begins, and dies as soon as the journal holds this. */
+  /** Begins the move in a process that dies as soon as the journal holds such an entry. */
   const dieAfter = async (holds: (entry: JournalEntry) => boolean): Promise<void> => {
-    for (let instants = 1; instants < 400; instants++) {
-      const other = await fencedMove()
-      const mortal = mortalProcess(other.world, instants)
-      await Promise.race([mortal.died, other.perform('begin', mortal.world)])
-      if (!(await other.journal()).some(holds)) continue
-      const again = mortalProcess(world, instants)
-      await Promise.race([again.died, perform('begin', again.world)])
-      clock.pass(60_000)
-      return
-    }
-    throw new Error('it never came so far')
+    const mortal = mortalProcess(world, await firstInstantAfter(holds))
+    await Promise.race([mortal.died, perform('begin', mortal.world)])
+    clock.pass(60_000)
   }
   return { world, driver, store, clock, sites, effects, looks, plan, perform, journal, dieAfter }
+}
+
+const MOST_INSTANTS = 400
+
+/** The first instant at which a process may die and leave such a journal; found by halves, as a journal only grows. */
+async function firstInstantAfter(holds: (entry: JournalEntry) => boolean): Promise<number> {
+  const isLeftBy = async (instants: number): Promise<boolean> => {
+    const other = await fencedMove()
+    const mortal = mortalProcess(other.world, instants)
+    await Promise.race([mortal.died, other.perform('begin', mortal.world)])
+    return (await other.journal()).some(holds)
+  }
+  if (!(await isLeftBy(MOST_INSTANTS))) throw new Error('no process of a move leaves such a journal')
+  let [tooEarly, late] = [0, MOST_INSTANTS]
+  while (late - tooEarly > 1) {
+    const middle = Math.floor((tooEarly + late) / 2)
+    if (await isLeftBy(middle)) late = middle
+    else tooEarly = middle
+  }
+  return late
 }
 
 export const resultOf = (step: string) => (entry: JournalEntry) => entry.kind === 'result' && entry.step === step

@@ -1,9 +1,20 @@
-/** Set by `.ci/run` and by the mutation check. */
-const ALL = process.env.STANDBY_ALL_ROUNDS === '1'
+/** In CI and in the mutation check: everything is tried. */
+export const ALL_ROUNDS = process.env.STANDBY_ALL_ROUNDS === '1'
 const SHARE = 5
 
 /**
  * How often a property is tried: all rounds in CI, a fifth of them (but at least `least`) at a desk. For properties
  * whose rounds cost seconds; fast-check tries others each time, so that each run adds to the ones before.
  */
-export const rounds = (all: number, least = 1): number => (ALL ? all : Math.max(Math.ceil(all / SHARE), least))
+export const rounds = (all: number, least = 1): number => (ALL_ROUNDS ? all : Math.max(Math.ceil(all / SHARE), least))
+
+/** The distance between two {@link instantsOfDeath}. A test that counts what came of them divides its bound by it. */
+export const INSTANTS_APART = ALL_ROUNDS ? 1 : 3
+
+/**
+ * The instants at which a test ends its process, in ascending order: each one in CI, every third one at a desk, with
+ * another first one each time. The test leaves the loop when its process lives to the end of its work.
+ */
+export function* instantsOfDeath(): Generator<number, never> {
+  for (let instant = Math.floor(Math.random() * INSTANTS_APART); ; instant += INSTANTS_APART) yield instant
+}
