@@ -1,11 +1,9 @@
 import { mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { parseArgs } from 'node:util'
 import type { Mode } from '../src/domain/plan.ts'
 import type { BackupReport, DeployReport, RestoreTestOutcome, StatusReport } from '../src/evidence/reports.ts'
 import { htmlReport } from '../src/reporting/html-report.ts'
-import { ARCHIVE_OPTIONS, archiveWishes } from './archive-wishes.ts'
 import { ensureCanary } from './canary.ts'
 import {
   type DrillFacts,
@@ -15,14 +13,12 @@ import {
   drillVerdict,
   type LostSite,
 } from './drill-report.ts'
-import { endWith } from './end-with.ts'
 import { readLabEnvironment } from './environment.ts'
 import { readAllIds } from './ledger/application-client.ts'
 import { judgeLedger, longestGap } from './ledger/judge-ledger.ts'
 import { startLedgerProcess } from './ledger/ledger-process.ts'
 import { loseSite, returnSite } from './lose-site.ts'
 import { spansOf, twoWriters } from './matrix/writers.ts'
-import { oneOf } from './one-of.ts'
 import { startPrivateStore } from './private-store.ts'
 import { reviewedMove } from './reviewed-move.ts'
 import { runLab } from './run-lab.ts'
@@ -35,11 +31,10 @@ import { whatDeployWouldChange } from './what-deploy-would-change.ts'
 
 /**
  * The whole story on real systems: lab up, deploy, write all the time, back up, restore test, move away, move back,
- * count. Ends with a table and report.html; exit code 0 only if all of it is true. `--stack hanzo-kms` drills the other
- * published stack; other variants: `readWanted`. A variant wants a lab of its own (`npm run lab -- down` before it):
+ * count. Ends with a table and report.html; exit code 0 only if all of it is true. A variant wants a lab of its own (`npm run lab -- down` before it):
  * how a stack archives is not changed on the way.
  */
-async function drill(wanted: Wanted): Promise<number> {
+async function drill(wanted: WantedOnClusters): Promise<number> {
   const begun = new Date()
   await runLab('up')
   const lab = await readLabEnvironment()
@@ -144,7 +139,7 @@ async function drill(wanted: Wanted): Promise<number> {
 /** How much the failover accepts to lose: far above what it should. */
 const ACCEPTED = '15m'
 
-interface Wanted {
+export interface WantedOnClusters {
   readonly stack: LabStackName
   readonly threeSites: boolean
   readonly wishes: Wishes
@@ -152,36 +147,10 @@ interface Wanted {
   readonly privateStore: boolean
 }
 
-/**
- * `--sites 3`: the story of three sites, in place of the one of two. `--archive in-tree`: WAL and backups by
- * CloudNativePG itself, without the plugin. `--wal-segments 64`: a database with segments of so many MB. `--follow
- * archive`: the passive site has nothing but the archive. `--store private`: witness and archives speak TLS, by an
- * authority of their own. `--failover`, and with any of these four: back comes the stack by a failover from a killed
- * site, whose rejoin follows.
- */
-function readWanted(): Wanted {
-  const text = { type: 'string' } as const
-  const { values } = parseArgs({
-    options: { stack: text, sites: text, store: text, failover: { type: 'boolean' }, ...ARCHIVE_OPTIONS },
-  })
-  const wishes = archiveWishes(values)
-  const privateStore = oneOf('store', values.store, ['plain', 'private']) === 'private'
-  return {
-    stack: oneOf('stack', values.stack, Object.keys(labStacks) as LabStackName[]) ?? 'infisical-kubernetes',
-    threeSites: oneOf('sites', values.sites, ['2', '3']) === '3',
-    wishes,
-    failover: values.failover ?? (privateStore || Object.keys(wishes).length > 0),
-    privateStore,
-  }
-}
-
-async function main(): Promise<number> {
-  const wanted = readWanted()
-  return wanted.threeSites ? tellStory() : drill(wanted)
-}
+/** The drill on clusters, or the story of three of them; returns the exit code. */
+export const drillOnClusters = (wanted: WantedOnClusters): Promise<number> =>
+  wanted.threeSites ? tellStory() : drill(wanted)
 
 const started = performance.now()
 const say = (line: string): void =>
   void process.stderr.write(`\n== ${((performance.now() - started) / 1000).toFixed(0).padStart(4)} s  ${line}\n`)
-
-endWith(main())

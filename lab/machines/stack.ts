@@ -59,6 +59,11 @@ function adapt(document: Document, lab: MachinesEnvironment, ansiblePlaybook: st
     pgbackrest_authority: lab.s3.secure.authority,
     application_files: [{ src: applicationBundle, dest: '/opt/infisical/server.mjs' }],
   })
+  set(
+    ['components', 'traffic', 'instances'],
+    lab.loadBalancers.map(({ host, frontends }) => ({ host, url: `${frontends[0]?.url}/api/status` })),
+  )
+  set(['components', 'traffic', 'ssh', 'user'], lab.login.user)
   for (const site of lab.sites) adaptSite(set, site, lab)
 }
 

@@ -17,7 +17,8 @@ export interface DrillReportInput {
   readonly begunAt: string
   readonly endedAt: string
   readonly facts: readonly { readonly name: string; readonly value: string }[]
-  readonly restoreTest: RestoreTestOutcome
+  /** Null where the drill has none. */
+  readonly restoreTest: RestoreTestOutcome | null
   readonly moves: readonly {
     readonly report: MoveReport
     readonly clientGapMs: number | null
@@ -61,7 +62,7 @@ export function htmlReport(input: DrillReportInput): string {
     content: `${failures}
 <section class="facts">${input.facts.map((fact) => `<div><b>${escaped(fact.value)}</b><span>${escaped(fact.name)}</span></div>`).join('')}</section>
 ${input.moves.map(moveSection).join('\n')}
-${restoreSection(input.restoreTest)}`,
+${input.restoreTest === null ? '' : restoreSection(input.restoreTest)}`,
   })
 }
 
