@@ -1,5 +1,5 @@
 import type { Claim } from '../../domain/declaration.ts'
-import { type CredentialUse, OPERATING } from '../../domain/identities.ts'
+import { type CredentialUse, type Identity, OPERATING } from '../../domain/identities.ts'
 import type { Sandbox } from '../../domain/restore-test.ts'
 import type { SiteName } from '../../domain/stack.ts'
 import type { RestoresIn, SiteDriver } from '../../driver/capabilities.ts'
@@ -152,7 +152,7 @@ function credentialUses(component: Database): CredentialUse[] {
     ...restoreCallsOf(component).flatMap(({ path, call }): CredentialUse[] =>
       referencesOf(call).map((reference) => ({
         reference,
-        identities: ['restore-tester'],
+        identities: TESTING,
         because: `calls ${path.join('.')} of the database`,
       })),
     ),
@@ -161,7 +161,7 @@ function credentialUses(component: Database): CredentialUse[] {
       : [
           {
             reference: restore.as.password,
-            identities: ['mover', 'restore-tester'] as const,
+            identities: TESTING,
             because: 'counts tables, in the database and in its restored copy',
           },
         ]),
@@ -170,9 +170,11 @@ function credentialUses(component: Database): CredentialUse[] {
       : [
           {
             reference: restore.authority,
-            identities: ['restore-tester'] as const,
+            identities: TESTING,
             because: 'verifies the certificate of the restored copy',
           },
         ]),
   ]
 }
+/** A test that takes a fresh backup first is the mover's. */
+const TESTING: readonly Identity[] = ['mover', 'restore-tester']

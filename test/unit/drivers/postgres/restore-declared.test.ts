@@ -310,12 +310,13 @@ describe('the declaration of a restore', () => {
     expect(problems({ ...both, spec: { ...both.spec, dumps } })).toContain('restore')
   })
 
-  test('gives its credentials to the restore tester alone', () => {
+  test('gives its credentials to the restore tester, and to the mover, who tests a fresh backup', () => {
     const uses = postgres.credentials?.(
       databaseWith({ begin: { run: ['/bin/true'], environment: { KEY: { env: 'CLOUD_KEY' } } } }),
       toyStack,
     )
     expect(uses?.find(({ reference }) => 'env' in reference && reference.env === 'CLOUD_KEY')?.identities).toEqual([
+      'mover',
       'restore-tester',
     ])
   })
