@@ -1,0 +1,137 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { MoveReport } from '../../../src/evidence/reports.ts'
+import { clusterAt, leaderOf, type PatroniClusters, patroniClustersIn } from '../../bench/machines/patroni-clusters.ts'
+import { startDatabaseLedger } from '../../ledger/database-ledger.ts'
+import { longestGap } from '../../ledger/judge-ledger.ts'
+import type { DeployedMachines } from '../../machines/deployed.ts'
+import { onMachine } from '../../machines/machine.ts'
+import { SECRETS } from '../../machines/stack.ts'
+import { mortalMove } from '../../reviewed-move.ts'
+import { runLab } from '../../run-lab.ts'
+import { addressOf, type MachineName, machinesOf, type SiteName, siteNames } from '../../topology.ts'
+import { endsOf, untilGreen } from '../../until-green.ts'
+import { type CrashPoint, stepInLine } from '../cases.ts'
+import { twoWriters, writableSpans } from '../writers.ts'
+import type { MachinesCase, MachinesTrouble, Scene } from './cases.ts'
+import { serverLogOf } from './server-logs.ts'
+
+/** The facts of one case on machines, judged by `judge-machines-case.ts`. */
+export interface MachinesFacts {
+  readonly one: MachinesCase
+  readonly executed: MoveReport
+  /** null where no site was lost. */
+  readonly rejoined: MoveReport | null
+  readonly acknowledged: number
+  /** Acknowledged ids that the database lacks. */
+  readonly missing: number
+  readonly longestGapMs: number
+  readonly twoWritersMs: number
+}
+
+/** Load balancers, Sentinels and the standby leader notice a loss some seconds later. */
+const NOTICED_AFTER = 12_000
+const FIRST_WRITES = 3_000
+
+/** One case from a green lab of machines to a green one. */
+export async function runMachinesCase(
+  one: MachinesCase,
+  { lab, stack }: DeployedMachines,
+  say: (line: string) => void,
+): Promise<MachinesFacts> {
+  const clusters = await patroniClustersIn(stack.path, {
+    user: SECRETS.PATRONI_API_USER,
+    password: SECRETS.PATRONI_API_PASSWORD,
+  })
+  const scene = await sceneOf(clusters, endsOf(await untilGreen(stack)))
+  const { from, to } = scene
+  const begunAt = Date.now()
+  const login = { user: 'infisical', password: SECRETS.INFISICAL_DATABASE_PASSWORD, database: 'infisical' }
+  const ledger = await startDatabaseLedger({ sites: [from, to], through: `${to}-app`, intervalMs: 50 }, login)
+  await sleep(FIRST_WRITES)
+  let begun: Promise<void> | null = null
+  const begin = (): Promise<void> => {
+    say(`${one.name} begins`)
+    begun ??= beginTrouble(one.trouble, scene)
+    // Handled where the move has ended.
+    begun.catch(() => undefined)
+    return begun
+  }
+  if (one.at === null) {
+    await begin()
+    await sleep(NOTICED_AFTER)
+  }
+  const github = { githubUrl: lab.githubUrl ?? '' }
+  const inputs = { to, mode: one.mode, ...(one.mode === 'failover' ? { 'accept-data-loss': '15m' } : {}) } as const
+  const onLine = (line: string): void => {
+    if (begun === null && isAt(one.at, line)) void begin()
+  }
+  const { executed } = await mortalMove(stack, inputs, { ...github, onLine }).finally(async () => {
+    await begun
+    await endTrouble(one.trouble, scene)
+  })
+  if (executed === null) throw new Error('the execute job ended without a result')
+  if (begun === null) throw new Error(`the move never came to where ${one.name} begins`)
+  const judgedAt = Date.now()
+  const twoWritersMs = twoWriters(await spansOf(scene, begunAt), judgedAt)
+  const rejoined =
+    one.mode === 'failover' && executed.verdict === 'moved'
+      ? (await mortalMove(stack, { to: from, mode: 'rejoin' }, github)).executed
+      : null
+  await sleep(FIRST_WRITES)
+  const { missing, acknowledged } = await ledger.stop()
+  await untilGreen(stack)
+  const longestGapMs = longestGap(ledger.entries())?.durationMs ?? Number.NaN
+  return { one, executed, rejoined, acknowledged, missing: missing.length, longestGapMs, twoWritersMs }
+}
+
+function isAt(point: CrashPoint | null, line: string): boolean {
+  const told = stepInLine(line)
+  return told !== null && told.phase === point?.phase && told.at === point.at
+}
+
+async function sceneOf(
+  clusters: PatroniClusters,
+  { from, to }: { readonly from: SiteName; readonly to: SiteName },
+): Promise<Scene> {
+  const { name } = await leaderOf(clusterAt(clusters, from))
+  const primary: MachineName = name.startsWith('db2') ? `${from}-db2` : `${from}-db1`
+  const replica: MachineName = primary === `${from}-db1` ? `${from}-db2` : `${from}-db1`
+  const third = siteNames.find((site) => site !== from && site !== to) ?? to
+  return { from, to, third, primary, replica, storeLeader: await storeLeaderOf(from) }
+}
+
+/** The machine whose etcd leads the store of a site. */
+async function storeLeaderOf(site: SiteName): Promise<MachineName> {
+  for (const machine of machinesOf(site)) {
+    const answer = await fetch(`http://${addressOf[machine]}:2379/v3/maintenance/status`, {
+      method: 'POST',
+      body: '{}',
+    })
+    const { header, leader } = (await answer.json()) as { header?: { member_id?: string }; leader?: string }
+    if (leader !== undefined && leader === header?.member_id) return machine
+  }
+  throw new Error(`no etcd leads the store of ${site}`)
+}
+
+async function beginTrouble(trouble: MachinesTrouble, scene: Scene): Promise<void> {
+  if (trouble.is === 'command')
+    await Promise.all(trouble.on(scene).map((machine) => onMachine(machine, trouble.begins)))
+  else await Promise.all(trouble.hosts(scene).map((host) => runLab('outage', host, '--how', trouble.how)))
+}
+
+async function endTrouble(trouble: MachinesTrouble, scene: Scene): Promise<void> {
+  if (trouble.is === 'command') await Promise.all(trouble.on(scene).map((machine) => onMachine(machine, trouble.ends)))
+  else for (const host of trouble.hosts(scene)) await runLab('heal', host)
+}
+
+/** When the databases of both ends took writes, by PostgreSQL's own logs. */
+async function spansOf({ from, to, primary }: Scene, begunAt: number) {
+  const machines = [from, to].flatMap((site): MachineName[] => [`${site}-db1`, `${site}-db2`])
+  const spans = await Promise.all(
+    machines.map(async (machine) => {
+      const log = await serverLogOf(machine, new Date(begunAt))
+      return writableSpans(machine.startsWith(from) ? from : to, log, machine === primary ? begunAt : null)
+    }),
+  )
+  return spans.flat()
+}

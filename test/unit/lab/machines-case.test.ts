@@ -1,0 +1,54 @@
+import { describe, expect, test } from '@jest/globals'
+import { MACHINES_CASES } from '../../../lab/matrix/machines/cases.ts'
+import { judgeMachinesCase } from '../../../lab/matrix/machines/judge-machines-case.ts'
+import type { MachinesFacts } from '../../../lab/matrix/machines/run-machines-case.ts'
+import { linesIn } from '../../../lab/matrix/machines/server-logs.ts'
+import { twoWriters, writableSpans } from '../../../lab/matrix/writers.ts'
+
+const caseNamed = (name: string) => {
+  const found = MACHINES_CASES.find((one) => one.name === name)
+  if (found === undefined) throw new Error(`no case ${name}`)
+  return found
+}
+const factsOf = (name: string, more: Partial<MachinesFacts> = {}): MachinesFacts => ({
+  one: caseNamed(name),
+  executed: { verdict: 'moved', duration: 4_000, failure: null } as unknown as MachinesFacts['executed'],
+  rejoined: null,
+  acknowledged: 100,
+  missing: 0,
+  longestGapMs: 2_000,
+  twoWritersMs: 0,
+  ...more,
+})
+
+describe('a case of the matrix on machines', () => {
+  test('is kept where the move ended as it may, and nothing was lost', () => {
+    expect(judgeMachinesCase(factsOf('third-site-silent'))).toMatchObject({
+      name: 'switchover, third-site-silent',
+      failures: [],
+    })
+  })
+
+  test('is broken by one lost write, by a moment with two writers, by another end and by a rejoin that did not end', () => {
+    const broken = (facts: MachinesFacts): number => judgeMachinesCase(facts).failures.length
+    expect(broken(factsOf('third-site-silent', { missing: 1 }))).toBe(1)
+    expect(broken(factsOf('third-site-silent', { twoWritersMs: 20 }))).toBe(1)
+    const stopped = { verdict: 'stopped', duration: 1, failure: null } as unknown as MachinesFacts['executed']
+    expect(broken(factsOf('third-site-silent', { executed: stopped }))).toBe(1)
+    expect(broken(factsOf('site-killed', { missing: 3 }))).toBe(1)
+  })
+
+  test('sees in the journal of Patroni when its PostgreSQL took writes', () => {
+    const old = linesIn(`2026-11-30 12:25:25,092 INFO: Demoting self (demote-cluster)
+2026-11-30 12:25:25.260 UTC [32451] LOG:  received fast shutdown request
+2026-11-30 12:25:37.652 UTC [1895] LOG:  database system is ready to accept read-only connections`)
+    const next = linesIn('2026-11-30 12:25:25.160 UTC [77] LOG:  database system is ready to accept connections')
+    const begun = Date.parse('2026-11-30T12:25:00Z')
+    const spans = [...writableSpans('dc-a', old, begun), ...writableSpans('dc-b', next, null)]
+    expect(spans).toEqual([
+      { site: 'dc-a', from: begun, to: Date.parse('2026-11-30T12:25:25.260Z') },
+      { site: 'dc-b', from: Date.parse('2026-11-30T12:25:25.160Z'), to: null },
+    ])
+    expect(twoWriters(spans, begun + 60_000)).toBe(100)
+  })
+})
