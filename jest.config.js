@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { joinedPackages } from './test/support/joined-packages.ts'
 
 const moduleNameMapper = await joinedPackages()
@@ -21,8 +22,8 @@ export default {
   reporters: ['default', 'summary', '<rootDir>/test/support/closing-line.js'],
   // A test that hangs, not one that is slow on a machine with other work: what may take no longer is asserted.
   testTimeout: 60_000,
-  // Half of the time of a test file is waiting: for a server, a deadline, a process.
-  maxWorkers: '200%',
+  // Half of the time of a test file is waiting: for a server, a deadline, a process. Jest takes '200%' for 200 workers.
+  maxWorkers: 2 * availableParallelism(),
   testSequencer: '<rootDir>/test/support/lab/last.js',
   projects: [
     project('unit'),
