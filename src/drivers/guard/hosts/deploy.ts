@@ -99,18 +99,25 @@ const short = (sha256: string): string => `sha256:${sha256.slice(0, 12)}`
 
 /** Each file is whole or not there: a guard that starts amid a deploy reads no half of one. */
 async function install(at: OneMachine, files: readonly MachineFile[], signal: AbortSignal): Promise<void> {
-  for (const { path, mode, content, packed } of files) {
-    const unpack = packed === undefined ? 'cat' : 'base64 -d | gunzip'
-    const write = `umask 077 && mkdir -p "$(dirname ${path})" && ${unpack} >${path}.new && chmod ${mode} ${path}.new && mv ${path}.new ${path}`
-    await asRoot(at, `${write} && chmod 755 "$(dirname ${path})"`, signal, content)
-  }
+  for (const { path, mode, content } of files.filter(({ packed }) => packed !== undefined))
+    await asRoot(at, putting(path, mode, 'base64 -d | gunzip'), signal, content)
   const { service } = at
-  await asRoot(
-    at,
-    `systemctl daemon-reload && systemctl enable --quiet ${service} && systemctl restart ${service}`,
-    signal,
-  )
+  const script = [
+    'set -e',
+    ...files.filter(({ packed }) => packed === undefined).map(writing),
+    'systemctl daemon-reload',
+    `systemctl enable --quiet ${service}`,
+    `systemctl restart ${service}`,
+  ]
+  // By standard input: one of the files holds keys, and an argument stands in the list of processes.
+  await asRoot(at, 'exec sh -s', signal, `${script.join('\n')}\n`)
 }
+
+const writing = ({ path, mode, content }: MachineFile): string =>
+  putting(path, mode, `printf %s '${Buffer.from(content, 'utf8').toString('base64')}' | base64 -d`)
+
+const putting = (path: string, mode: string, source: string): string =>
+  `umask 022; mkdir -p "$(dirname ${path})"; umask 077; ${source} >${path}.new && chmod ${mode} ${path}.new && mv ${path}.new ${path}`
 
 async function asRoot(
   { hosts, machine, service }: OneMachine,
