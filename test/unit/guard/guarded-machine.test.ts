@@ -16,6 +16,14 @@ const listens = (port: number): boolean => root(`ss -Hltn 'sport = :${port}'`) !
 const report = (): GuardReport | null => reportOf(root('cat /run/standby-guard-shop/report.json 2>/dev/null || :'))
 const guardSays = (): string => root('journalctl -b -o cat -u standby-guard-shop.service')
 const etcd = (line: string): string => root(`ETCDCTL_API=3 etcdctl ${line}`)
+/** Milliseconds that the last start of a service waited for its leave. */
+const waitedAtGate = (service: string): number => {
+  const times = root(
+    `systemctl show --property=ExecMainStartTimestampMonotonic,ExecMainExitTimestampMonotonic --value 'standby-gate-shop@${service}'`,
+  )
+  const [begun = 0, ended = Number.POSITIVE_INFINITY] = times.split('\n').map(Number)
+  return (ended - begun) / 1_000
+}
 const CONFIG = '/service/shop/config'
 const follows = (): void => {
   const config = { ttl: 20, loop_wait: 2, retry_timeout: 3, standby_cluster: { host: '192.0.2.2', port: 5432 } }
@@ -71,6 +79,8 @@ describe('the active site', () => {
     await world.machine.boot()
     await until('PostgreSQL to take writes', () => writable() === before + 1)
     expect(guardSays()).toContain('lets patroni.service start: the site is proven active')
+    // The guard starts beside the gate, and reads the witness once.
+    expect(waitedAtGate('patroni')).toBeLessThan(10_000)
   })
 })
 
