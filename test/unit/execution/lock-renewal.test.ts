@@ -162,7 +162,7 @@ test('a process whose journal does not answer renews no lock, so that another pr
   at.pass(LOCK_LIFETIME)
   expect(await at.process('resume')).toMatchObject({ verdict: 'moved' })
   silent.resolve()
-  await expect(first).rejects.toMatchObject({ code: 'run-continued-elsewhere' })
+  expect(await first).toMatchObject({ verdict: 'stopped', failure: { code: 'run-continued-elsewhere' } })
   expect(at.toy.effects.filter((effect) => effect === 'promote')).toHaveLength(1)
 })
 
