@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs'
 import { chmod, readFile, rm, statfs, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { programIsCached } from './binaries/build.ts'
-import { goIsNewEnough, goOnPath, NEEDED_GO } from './binaries/go.ts'
 import { execute, succeeds } from './execute.ts'
 import { storeIsCached } from './images/store.ts'
 import type { LabKind } from './lab-kind.ts'
@@ -19,8 +18,6 @@ export interface MachineFacts {
   readonly kind: LabKind
   /** True when what the lab starts is in the cache already. */
   readonly warm: boolean
-  /** `go env GOVERSION`, or null without Go. */
-  readonly goVersion: string | null
   readonly cgroupsWritable: boolean
   /** Addresses and routes of the machine in CIDR notation, without the lab's own. */
   readonly usedNetworks: readonly string[]
@@ -85,12 +82,6 @@ export function unmetRequirements(facts: MachineFacts): string[] {
     sentences.push(
       'The lab needs control groups that root may write (/sys/fs/cgroup); this machine mounts them read-only.',
     )
-  // A lab of machines brings a Go of its own for its object store, the one program that it builds.
-  if (facts.kind === 'kubernetes' && !facts.warm && !goIsNewEnough(facts.goVersion)) {
-    sentences.push(
-      `The lab of Kubernetes builds its servers with Go ${NEEDED_GO} or newer; ${facts.goVersion === null ? 'there is no go on the PATH' : `this machine has ${facts.goVersion}`}.`,
-    )
-  }
   for (const used of facts.usedNetworks) {
     const clash = labNetworks.find((network) => overlaps(network, used))
     if (clash !== undefined)
@@ -113,7 +104,6 @@ export async function readMachineFacts(kind: LabKind): Promise<MachineFacts> {
     freeBytes: Math.min(...(await Promise.all([freeAt(cacheDirectory()), freeAt(stateDirectory)]))),
     kind,
     warm: isWarm(kind),
-    goVersion: (await goOnPath())?.version ?? null,
     cgroupsWritable: await succeeds('test', [
       '-w',
       existsSync('/sys/fs/cgroup/cgroup.procs') ? '/sys/fs/cgroup/cgroup.procs' : '/sys/fs/cgroup/freezer',

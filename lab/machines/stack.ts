@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync } from 'node:fs'
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { type Document, parseDocument } from 'yaml'
@@ -31,12 +31,25 @@ export async function prepareMachinesStack(lab: MachinesEnvironment, signal: Abo
   const document = parseDocument(await readFile(path, 'utf8'))
   adapt(document, lab, join(bin, 'ansible-playbook'))
   await writeFile(path, document.toString({ lineWidth: 0 }))
+  await quicken(join(directory, 'ansible', 'ansible.cfg'), bin)
   return {
     path,
     directory,
     addresses: lab.loadBalancers.map(({ frontends, host }) => frontends[0]?.url ?? `http://${host}`),
     environmentOf: async (identity) => environmentOf(lab, identity),
   }
+}
+
+/**
+ * Lets the copy of the playbooks run by Mitogen, which keeps one Python for each machine. Ansible itself starts one for
+ * each task: a first deploy took 240 s of two busy cores in place of 94 s, with the same result.
+ */
+async function quicken(configuration: string, bin: string): Promise<void> {
+  const [strategies] = globSync(join(bin, '..', 'lib', 'python3*', 'site-packages', 'ansible_mitogen/plugins/strategy'))
+  if (strategies === undefined) throw new Error(`lab-ansible-failed: ${bin} has no Mitogen beside it; remove it`)
+  const quick = [`strategy_plugins = ${strategies}`, 'strategy = mitogen_linear', 'deprecation_warnings = False']
+  const text = await readFile(configuration, 'utf8')
+  await writeFile(configuration, text.replace('[defaults]', ['[defaults]', ...quick].join('\n')))
 }
 
 /** Bundles the lab's application, which stands for Infisical, from the checkout. */

@@ -10,7 +10,6 @@ const goodMachine: MachineFacts = {
   freeBytes: 15 * gibibyte,
   kind: 'kubernetes',
   warm: false,
-  goVersion: 'go1.26.0',
   cgroupsWritable: true,
   usedNetworks: ['192.168.1.0/24', '10.76.0.0/16', '127.0.0.1'],
   missingPrograms: ['/usr/bin/containerd'],
@@ -27,8 +26,6 @@ describe('what a machine lacks', () => {
     ['no root', { userId: 1000 }, /run it as root/],
     ['little memory', { memoryBytes: 7 * gibibyte }, /8 GiB of memory; this machine has 7\.0 GiB/],
     ['little disk before the first build', { freeBytes: 14 * gibibyte }, /15\.0 GiB of free disk/],
-    ['no Go before the first build', { goVersion: null }, /no go on the PATH/],
-    ['an old Go', { goVersion: 'go1.25.9' }, /this machine has go1\.25\.9/],
     ['read-only control groups', { cgroupsWritable: false }, /control groups/],
     [
       'an address range in use',
@@ -56,12 +53,8 @@ describe('what a machine lacks', () => {
     ])
   })
 
-  test('a lab of machines needs no Go, built already or not: it brings its own for its object store', () => {
-    expect(unmetRequirements({ ...goodMachine, kind: 'machines', warm: false, goVersion: null })).toEqual([])
-  })
-
-  test('a lab that is built already needs neither Go nor much disk', () => {
-    expect(unmetRequirements({ ...goodMachine, warm: true, goVersion: null, freeBytes: 4 * gibibyte })).toEqual([])
+  test('a lab that is built already needs little disk', () => {
+    expect(unmetRequirements({ ...goodMachine, warm: true, freeBytes: 4 * gibibyte })).toEqual([])
   })
 })
 
