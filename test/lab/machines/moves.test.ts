@@ -17,49 +17,55 @@ import type { DeployReport } from '../../../src/evidence/reports.ts'
 
 jest.setTimeout(1_200_000)
 
-/** There and back again; `STANDBY_MOVES=100` moves 200 times. */
+/** There and back again: `npm run lab:moves` moves 200 times. */
 const ROUNDS = Number(process.env.STANDBY_MOVES ?? '2')
+/** A round takes 40 s at a load of 16. */
+const LONGEST = 600_000 + ROUNDS * 300_000
 
 let machines: DeployedMachines
 beforeAll(async () => {
   machines = await deployedMachines(AbortSignal.timeout(900_000))
 }, 900_000)
 
-test('the published stack moves between machines of two sites and back, loses no acknowledged write, and never has two writers', async () => {
-  const { lab, stack, credentials } = machines
-  const folder = await mkdtemp(join(tmpdir(), 'standby-moves-'))
-  const file = join(folder, 'ledger.jsonl')
-  const ledger = await startLedgerProcess({ addresses: stack.addresses, credentials, intervalMs: 50, file })
-  const caches = lab.sites.flatMap((site) => site.machines.filter(({ role }) => role === 'app'))
-  const redis = startRedisLedger(
-    caches.map(({ address }) => address),
-    { password: SECRETS.REDIS_PASSWORD, intervalMs: 50 },
-  )
-  const move = async (to: string): Promise<void> => {
-    const { executed } = await reviewedMove(stack, { to, mode: 'switchover' }, { githubUrl: lab.githubUrl ?? '' })
-    expect({ to, verdict: executed.verdict, failure: executed.failure }).toEqual({
-      to,
-      verdict: 'moved',
-      failure: null,
-    })
-    expect(executed.epoch.after).toBe(executed.epoch.before + 1)
-    await untilGreen(stack)
-  }
-  for (let round = 0; round < ROUNDS; round++) {
-    await move('dc-b')
-    await move('dc-a')
-  }
-  await ledger.stop()
-  const verdict = judgeLedger(await ledger.entries(), await readAllIds(stack.addresses[0] ?? '', credentials))
-  expect(verdict).toMatchObject({ lostAcknowledged: [], unexpected: [], ghosts: [] })
-  expect(verdict.acknowledged).toBeGreaterThan(0)
-  const ofRedis = await redis.stop()
-  expect(ofRedis.lost).toEqual([])
-  expect(ofRedis.acknowledged).toBeGreaterThan(0)
-  const spans = await spansOnMachines(lab)
-  expect(twoWriters(spans, Date.now())).toBe(0)
-  expect(spans.filter(({ to }) => to === null).map(({ site }) => site)).toEqual(['dc-a'])
-})
+test(
+  'the published stack moves between machines of two sites and back, loses no acknowledged write, and never has two writers',
+  async () => {
+    const { lab, stack, credentials } = machines
+    const folder = await mkdtemp(join(tmpdir(), 'standby-moves-'))
+    const file = join(folder, 'ledger.jsonl')
+    const ledger = await startLedgerProcess({ addresses: stack.addresses, credentials, intervalMs: 50, file })
+    const caches = lab.sites.flatMap((site) => site.machines.filter(({ role }) => role === 'app'))
+    const redis = startRedisLedger(
+      caches.map(({ address }) => address),
+      { password: SECRETS.REDIS_PASSWORD, intervalMs: 50 },
+    )
+    const move = async (to: string): Promise<void> => {
+      const { executed } = await reviewedMove(stack, { to, mode: 'switchover' }, { githubUrl: lab.githubUrl ?? '' })
+      expect({ to, verdict: executed.verdict, failure: executed.failure }).toEqual({
+        to,
+        verdict: 'moved',
+        failure: null,
+      })
+      expect(executed.epoch.after).toBe(executed.epoch.before + 1)
+      await untilGreen(stack)
+    }
+    for (let round = 0; round < ROUNDS; round++) {
+      await move('dc-b')
+      await move('dc-a')
+    }
+    await ledger.stop()
+    const verdict = judgeLedger(await ledger.entries(), await readAllIds(stack.addresses[0] ?? '', credentials))
+    expect(verdict).toMatchObject({ lostAcknowledged: [], unexpected: [], ghosts: [] })
+    expect(verdict.acknowledged).toBeGreaterThan(0)
+    const ofRedis = await redis.stop()
+    expect(ofRedis.lost).toEqual([])
+    expect(ofRedis.acknowledged).toBeGreaterThan(0)
+    const spans = await spansOnMachines(lab)
+    expect(twoWriters(spans, Date.now())).toBe(0)
+    expect(spans.filter(({ to }) => to === null).map(({ site }) => site)).toEqual(['dc-a'])
+  },
+  LONGEST,
+)
 
 test('a deploy after the moves changes nothing', async () => {
   const { result } = await runStandby<DeployReport>(machines.stack, 'deployer', ['deploy', '--dry-run'], {
