@@ -13,14 +13,16 @@ import {
 } from './new-driver/driver-files.ts'
 
 /**
- * Writes a driver that passes types, lint and the conformance suite at once, to be made real step by step:
- * `npm run new-driver -- <kind> <stack|site> [moves]`. docs/adding-a-driver.md walks through one. Refuses before it
- * writes anything.
+ * Writes a driver that passes types, lint and the conformance suite at once, to be made real step by step: `npm run
+ * new-driver -- <kind> <stack|site> [capability…]`. docs/adding-a-driver.md walks through one. Refuses before it writes
+ * anything.
  */
 const root = process.cwd()
 const REGISTRY = 'src/drivers/registry.ts'
 const FIXTURES = 'test/conformance/fixtures.ts'
-const USAGE = `npm run new-driver -- <kind> <${SCOPES.join('|')}> [${CAPABILITIES.join('] [')}]`
+const USAGE = SCOPES.map((scope) => `npm run new-driver -- <kind> ${scope} [${CAPABILITIES[scope].join('] [')}]`).join(
+  '\n       ',
+)
 
 const asked = judge(process.argv.slice(2))
 if (typeof asked === 'string') {
@@ -59,8 +61,11 @@ function judge([kind, scope, ...capabilities]: readonly string[]): NewDriver | s
   if (!/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(kind)) return `${kind} is no kind: lower case, digits and hyphens`
   const known = SCOPES.find((one) => one === scope)
   if (known === undefined) return `${scope ?? 'nothing'} is no scope: once for the stack, or once per site`
-  const unknown = capabilities.filter((one) => !CAPABILITIES.some((name) => name === one))
+  const offered: readonly string[] = CAPABILITIES[known]
+  const unknown = capabilities.filter((one) => !offered.includes(one))
   if (unknown.length > 0)
-    return `${unknown.join(', ')} is written by hand: src/driver/capabilities.ts says what it promises`
+    return `${unknown.join(', ')} is not written for the scope ${known}: src/driver/capabilities.ts says what it promises`
+  if (capabilities.includes('fences') && !capabilities.includes('moves'))
+    return 'fences needs moves: what a fence shuts, a move opens again'
   return { kind, scope: known, capabilities: capabilities as Capability[] }
 }

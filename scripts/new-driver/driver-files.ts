@@ -12,15 +12,31 @@ export interface NewDriver {
 export const SCOPES = ['stack', 'site'] as const
 export type Scope = (typeof SCOPES)[number]
 /** What it can do beside declaring itself, being observed and being assessed. */
-export const CAPABILITIES = ['moves'] as const
-export type Capability = (typeof CAPABILITIES)[number]
+export const CAPABILITIES = {
+  stack: ['moves', 'fences', 'deploys', 'liveness'],
+  site: ['moves', 'fences', 'deploys', 'losses', 'backups', 'liveness'],
+} as const
+export type Capability = (typeof CAPABILITIES)[Scope][number]
+
+/** Files that only drivers with one capability have, by the first part of their name. */
+const FILES_OF: Readonly<Record<string, Capability>> = {
+  actions: 'moves',
+  backup: 'backups',
+  close: 'fences',
+  deploy: 'deploys',
+  'liveness-signals': 'liveness',
+  loss: 'losses',
+}
 
 const templates = join(import.meta.dirname)
 
 /** Path below the repository → content of each file of a new driver. */
 export async function filesOf(driver: NewDriver): Promise<ReadonlyMap<string, string>> {
   const folder = join(templates, driver.scope)
-  const names = (await readdir(folder)).filter((name) => driver.capabilities.includes('moves') || !isOfMoves(name))
+  const names = (await readdir(folder)).filter((name) => {
+    const needed = FILES_OF[name.split('.')[0] ?? '']
+    return needed === undefined || driver.capabilities.includes(needed)
+  })
   const files = await Promise.all(
     names.map(async (name): Promise<[string, string]> => {
       const template = await readFile(join(folder, name), 'utf8')
@@ -30,26 +46,29 @@ export async function filesOf(driver: NewDriver): Promise<ReadonlyMap<string, st
   return new Map(files)
 }
 
-const isOfMoves = (name: string): boolean => name.startsWith('actions.')
-
 function pathOf(file: string, kind: string): string {
   if (file === 'fixture.ts') return `test/conformance/fixtures/${kind}.ts`
   if (file === 'test.ts') return `test/unit/drivers/${kind}/driver.test.ts`
+  if (file.endsWith('.test.ts')) return `test/unit/drivers/${kind}/${file}`
   if (file === 'page.md') return `docs/drivers/${kind}.md`
   return `src/drivers/${kind}/${file}`
 }
 
 /**
  * The text of a template. A line that ends with `//? moves` is for drivers with that capability alone, one that ends
- * with `//! moves` for all others.
+ * with `//! moves` for all others. `//? moves&!fences|deploys`: with moves and without fences, or with deploys.
  */
 function filled(template: string, { kind, capabilities }: NewDriver): string {
   const has = (name: string): boolean => capabilities.some((one) => one === name)
+  const holds = (condition: string): boolean =>
+    condition
+      .split('|')
+      .some((all) => all.split('&').every((one) => (one.startsWith('!') ? !has(one.slice(1)) : has(one))))
   return template
     .split('\n')
     .flatMap((line) => {
-      const [, text = line, sign, name = ''] = /^(.*?) ?\/\/([?!]) (\w+)$/.exec(line) ?? []
-      return sign === undefined || has(name) === (sign === '?') ? [text] : []
+      const [, text = line, sign, condition = ''] = /^(.*?) ?\/\/([?!]) ([\w|&!]+)$/.exec(line) ?? []
+      return sign === undefined || holds(condition) === (sign === '?') ? [text] : []
     })
     .join('\n')
     .replaceAll('__kind__', kind)

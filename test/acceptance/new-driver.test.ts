@@ -74,20 +74,31 @@ describe('a driver that is written as the page says', () => {
     }
   })
 
-  test('passes types, lint and conformance at once, and so do drivers of every other kind', () => {
-    for (const [kind, ...more] of [
-      ['job-queue', 'site', 'moves'],
-      ['seen-only', 'site'],
-      ['seen-once', 'stack'],
-    ]) {
-      expect(run(`npm run new-driver -- ${[kind, ...more].join(' ')}`, copy)).toMatchObject({ status: 0 })
+  test('passes types, lint and conformance at once, and so do drivers of either scope with each capability', () => {
+    const others = [
+      'seen-site site',
+      'seen-stack stack',
+      'seen-site-moves site moves',
+      'seen-site-fences site moves fences',
+      'seen-site-deploys site deploys',
+      'seen-site-data site losses backups',
+      'seen-site-liveness site moves backups liveness',
+      'seen-site-all site moves fences deploys losses backups liveness',
+      'seen-stack-fences stack moves fences',
+      'seen-stack-deploys stack deploys',
+      'seen-stack-liveness stack liveness',
+      'seen-stack-all stack moves fences deploys liveness',
+    ]
+    for (const other of others) {
+      const { status, output } = run(`npm run new-driver -- ${other}`, copy)
+      expect({ other, status, output: status === 0 ? '' : output }).toEqual({ other, status: 0, output: '' })
     }
     expect(checks.length).toBe(3)
     const everyKind = checks.map((line) =>
       line
-        .replace('-t consul', "-t 'consul|job-queue|seen-|every driver'")
+        .replace('-t consul', "-t 'consul|seen-|every driver'")
         .replace(/ test\/unit\/drivers\/consul-key$/, (path) =>
-          line.includes('jest') ? " 'test/unit/drivers/(consul-key|job-queue|seen-)'" : path,
+          line.includes('jest') ? " 'test/unit/drivers/(consul-key|seen-)'" : path,
         ),
     )
     for (const line of everyKind) expectSuccess(line, copy)
@@ -107,7 +118,8 @@ describe('a driver that is written as the page says', () => {
       [writes, 'exists already'],
       ['npm run new-driver -- Consul stack', 'Consul is no kind'],
       ['npm run new-driver -- other', 'is no scope'],
-      ['npm run new-driver -- other stack backups', 'backups is written by hand'],
+      ['npm run new-driver -- other stack backups', 'backups is not written for the scope stack'],
+      ['npm run new-driver -- other site fences', 'fences needs moves'],
       ['npm run new-driver -- ', 'the kind of the driver is missing'],
     ]
     for (const [line, why] of refused)
