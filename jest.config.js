@@ -14,8 +14,11 @@ const project = (name, more = {}) => ({
   ...more,
 })
 
-/** What shares the lab, or needs most of the machine: one file at a time, after all others. */
+/** What shares the lab, or asserts how long a process takes: one file at a time, after all others. */
 const serially = { runner: '<rootDir>/test/support/serial-runner.js' }
+
+/** Acceptance tests that assert how long a process takes. */
+const TIMED = ['guard-process', 'silent-sites']
 
 // biome-ignore lint/style/noDefaultExport: Jest reads its configuration from the default export
 export default {
@@ -30,7 +33,8 @@ export default {
     project('model'),
     project('conformance'),
     project('contract'),
-    project('acceptance', serially),
+    project('acceptance', { testPathIgnorePatterns: TIMED }),
+    project('acceptance', { ...serially, testMatch: TIMED.map((name) => `<rootDir>/test/acceptance/${name}.test.ts`) }),
     project('workflows'),
     project('lab', {
       ...serially,

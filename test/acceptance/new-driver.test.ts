@@ -46,7 +46,7 @@ function programOf(name: string, copy: string): string[] {
   const modules = join(root, 'node_modules')
   if (name === 'tsc') return [join(modules, 'typescript/bin/tsc')]
   if (name === 'biome') return [join(modules, '@biomejs/biome/bin/biome')]
-  return ['--experimental-vm-modules', join(modules, 'jest/bin/jest.js'), '--rootDir', copy]
+  return ['--experimental-vm-modules', join(modules, 'jest/bin/jest.js'), '--maxWorkers=2', '--rootDir', copy]
 }
 
 /** Shows the end of its output where it fails. */

@@ -24,8 +24,8 @@ describe('in every world within its bounds there is one writer, no acknowledged 
     expect(states).toBeGreaterThan(1_000_000)
   })
 
-  test('all of them are explored within two minutes', () => {
+  test('all of them are explored within two minutes of processor time', () => {
     expect(explored).toHaveLength(SCENARIOS.length)
-    expect(explored.reduce((total, one) => total + one.milliseconds, 0)).toBeLessThan(2 * MINUTES)
+    expect(explored.reduce((total, one) => total + one.processorTime, 0)).toBeLessThan(2 * MINUTES)
   })
 })

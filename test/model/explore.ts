@@ -14,6 +14,8 @@ export interface Exploration {
   /** Whether all worlds within the bounds were reached. */
   readonly complete: boolean
   readonly milliseconds: number
+  /** Milliseconds of processor time, which other work on the machine hardly changes. */
+  readonly processorTime: number
   readonly broken: { readonly what: string; readonly trace: readonly string[] } | null
 }
 
@@ -22,11 +24,17 @@ export interface Limits {
   readonly milliseconds?: number
 }
 
+function processorTimeSince(begin: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(begin)
+  return (user + system) / 1_000
+}
+
 /** Breadth first, so that a counterexample is as short as any. Stops at the first broken promise. */
 export function explore(scenario: Scenario, limits: Limits = {}): Exploration {
   const model = modelOf(scenario)
   const store = new StateStore()
   const begun = performance.now()
+  const processorAtBegin = process.cpuUsage()
   let transitions = 0
   let complete = true
   let broken: Exploration['broken'] = null
@@ -36,6 +44,7 @@ export function explore(scenario: Scenario, limits: Limits = {}): Exploration {
     transitions,
     complete,
     milliseconds: performance.now() - begun,
+    processorTime: processorTimeSince(processorAtBegin),
     broken,
   })
   store.add(model.initial, -1)
