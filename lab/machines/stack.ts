@@ -47,7 +47,12 @@ export async function prepareMachinesStack(lab: MachinesEnvironment, signal: Abo
 async function quicken(configuration: string, bin: string): Promise<void> {
   const [strategies] = globSync(join(bin, '..', 'lib', 'python3*', 'site-packages', 'ansible_mitogen/plugins/strategy'))
   if (strategies === undefined) throw new Error(`lab-ansible-failed: ${bin} has no Mitogen beside it; remove it`)
-  const quick = [`strategy_plugins = ${strategies}`, 'strategy = mitogen_linear', 'deprecation_warnings = False']
+  const quick = [
+    `strategy_plugins = ${strategies}`,
+    'strategy = mitogen_linear',
+    'deprecation_warnings = False',
+    'timeout = 60',
+  ]
   const text = await readFile(configuration, 'utf8')
   await writeFile(configuration, text.replace('[defaults]', ['[defaults]', ...quick].join('\n')))
 }
