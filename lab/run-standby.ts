@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
 import type { Identity } from '../src/domain/identities.ts'
 import type { PreparedStack } from './prepared-stack.ts'
 
@@ -16,6 +17,8 @@ export interface CommandOptions {
   /** Path of helm, for a stack that has Helm releases. */
   readonly helm?: string | undefined
   readonly quiet?: boolean
+  /** Hears each line of what it logs, which is then not shown. */
+  readonly onLine?: ((line: string) => void) | undefined
   readonly env?: Readonly<Record<string, string>>
 }
 
@@ -33,10 +36,12 @@ export async function runStandby<Result>(
   const env = { ...process.env, ...(await stack.environmentOf(identity)), ...helmFor(options), ...options.env }
   const child = spawn(process.execPath, [program, '--stack', stack.path, '--json', ...args], {
     env,
-    stdio: ['ignore', 'pipe', options.quiet === true ? 'ignore' : 'inherit'],
+    stdio: ['ignore', 'pipe', loggedTo(options)],
   })
+  const { onLine } = options
+  if (child.stderr !== null && onLine !== undefined) createInterface({ input: child.stderr }).on('line', onLine)
   const stdout: Buffer[] = []
-  child.stdout.on('data', (part: Buffer) => stdout.push(part))
+  child.stdout?.on('data', (part: Buffer) => stdout.push(part))
   const code = await new Promise<number>((done, failed) => {
     child.once('error', failed)
     child.once('close', (exit) => done(exit ?? 1))
@@ -44,6 +49,11 @@ export async function runStandby<Result>(
   const text = Buffer.concat(stdout).toString('utf8')
   if (text.trim() === '') throw new Error(`standby ${args.join(' ')} ended with ${code} and without a result`)
   return { code, result: JSON.parse(text) as Result, durationMs: performance.now() - begun }
+}
+
+const loggedTo = ({ quiet, onLine }: CommandOptions): 'pipe' | 'ignore' | 'inherit' => {
+  if (onLine !== undefined) return 'pipe'
+  return quiet === true ? 'ignore' : 'inherit'
 }
 
 /** How an operation is given its helm; nothing where the stack has no Helm release. */

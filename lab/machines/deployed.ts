@@ -16,14 +16,17 @@ export interface DeployedMachines {
 }
 
 /** Finds a stack that is deployed already as it is: then the deploy changes nothing. */
-export async function deployedMachines(signal: AbortSignal): Promise<DeployedMachines> {
+export async function deployedMachines(
+  signal: AbortSignal,
+  onLine?: (line: string) => void,
+): Promise<DeployedMachines> {
   const lab = await readMachinesEnvironment()
   const stack = await prepareMachinesStack(lab, signal)
   const { code, result } = await runStandby<DeployReport & { error?: { what: string } }>(
     stack,
     'deployer',
     ['deploy'],
-    { quiet: true },
+    { quiet: true, onLine },
   )
   if (code !== 0)
     throw new Error(`the stack could not be deployed: ${result.failure?.what ?? result.error?.what ?? `code ${code}`}`)

@@ -18,6 +18,8 @@ import { drillReport, drillTable, drillVerdict, type MachinesDrill, type Machine
 import { startRedisLedger } from './redis-ledger.ts'
 import { SECRETS } from './stack.ts'
 
+const DEPLOY = 'deployed and green'
+
 /**
  * The quick drill: the stack on machines, three sites, no Kubernetes. Lab up, deploy, write all the time to the
  * application and to Redis, move away and back, count, deploy once more. Ends with a table and report.html; returns exit
@@ -30,8 +32,9 @@ export async function drillOnMachines(): Promise<number> {
   process.once('SIGINT', () => stopping.abort())
   const progress = startProgress('drill on machines')
   try {
-    const { lab, stack, credentials, deploy } = await progress.step('deployed and green', () =>
-      deployedMachines(stopping.signal),
+    const onLine = (line: string): void => progress.detail(DEPLOY, line)
+    const { lab, stack, credentials, deploy } = await progress.step(DEPLOY, () =>
+      deployedMachines(stopping.signal, onLine),
     )
     const { githubUrl } = lab
     if (githubUrl === undefined) throw new Error("the lab has no fake of GitHub's API")
