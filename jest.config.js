@@ -6,7 +6,7 @@ const moduleNameMapper = await joinedPackages()
 /** One configuration, one project per kind of test: `npm test` runs all, `npm run test:unit` and so on run one. */
 const project = (name, more = {}) => ({
   displayName: name,
-  testEnvironment: '<rootDir>/test/support/skip-without-servers.js',
+  testEnvironment: '<rootDir>/test/support/no-shorter-limits.js',
   testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper,
@@ -24,7 +24,7 @@ const TIMED = ['guard-process', 'silent-sites']
 export default {
   reporters: ['default', 'summary', '<rootDir>/test/support/closing-line.js'],
   // A test that hangs, not one that is slow on a machine with other work: what may take no longer is asserted.
-  testTimeout: 60_000,
+  testTimeout: 180_000,
   // Half of the time of a test file is waiting: for a server, a deadline, a process. Jest takes '200%' for 200 workers.
   maxWorkers: 2 * availableParallelism(),
   testSequencer: '<rootDir>/test/support/lab/last.js',
