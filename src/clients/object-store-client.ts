@@ -63,6 +63,11 @@ export interface ObjectStoreClient {
   remove(key: string, options?: StoreCallOptions): Promise<void>
   /** A URL that reads one object for a while without further credentials: for a pod that needs just this object. */
   presignedGet(key: string, lifetime: Milliseconds): Promise<string>
+  /**
+   * A URL that writes one object for a while, with one content: for a host that has just this object. The request must
+   * carry the header `Content-MD5` with `md5` (base64).
+   */
+  presignedPut(key: string, md5: string, lifetime: Milliseconds): Promise<string>
   /** The bucket's access policy; null when it has none. */
   policy(options?: StoreCallOptions): Promise<string | null>
   /** Replaces the bucket's access policy, or removes it. S3 knows no precondition for it: read it back. */

@@ -209,6 +209,22 @@ export function openObjectStore(
     return version
   }
 
+  /** The address of one request that another program makes, with the same headers. */
+  const presigned = async (request: StoreRequest, lifetime: Milliseconds): Promise<string> => {
+    const at = url(request)
+    at.searchParams.set('X-Amz-Expires', String(Math.ceil(lifetime / 1_000)))
+    const signed = await new AwsV4Signer({
+      method: request.method,
+      url: at.href,
+      ...(request.headers === undefined ? {} : { headers: request.headers }),
+      signQuery: true,
+      service: 's3',
+      region: access.region,
+      ...(await keys()),
+    }).sign()
+    return signed.url.href
+  }
+
   return {
     way,
 
@@ -283,19 +299,9 @@ export function openObjectStore(
       if (textOf(answer.text, 'Code') === 'NoSuchBucket') throw objectStoreRefusal(attempt(request), answer)
     },
 
-    async presignedGet(key, lifetime) {
-      const at = url({ method: 'GET', key, action: 's3:GetObject' })
-      at.searchParams.set('X-Amz-Expires', String(Math.ceil(lifetime / 1_000)))
-      const signed = await new AwsV4Signer({
-        method: 'GET',
-        url: at.href,
-        signQuery: true,
-        service: 's3',
-        region: access.region,
-        ...(await keys()),
-      }).sign()
-      return signed.url.href
-    },
+    presignedGet: (key, lifetime) => presigned({ method: 'GET', key, action: 's3:GetObject' }, lifetime),
+    presignedPut: (key, md5, lifetime) =>
+      presigned({ method: 'PUT', key, action: 's3:PutObject', headers: { 'content-md5': md5 } }, lifetime),
 
     async policy(options) {
       const request: StoreRequest = { method: 'GET', key: null, action: 's3:GetBucketPolicy', query: { policy: '' } }

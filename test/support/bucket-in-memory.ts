@@ -68,6 +68,7 @@ export function bucketInMemory(bucket: string): BucketInMemory {
         objects.delete(key)
       },
       presignedGet: async (key) => `https://${bucket}.example.com/${key}?signature=s`,
+      presignedPut: async (key) => `https://${bucket}.example.com/${key}?signature=p`,
       policy: async () => made.policy,
       async putPolicy(policy) {
         made.policy = policy

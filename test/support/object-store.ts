@@ -32,10 +32,13 @@ export async function startObjectStore({
   accounts = [],
   secret = 'root-secret',
   tls = false,
+  alsoAt = [],
 }: {
   readonly accounts?: readonly string[]
   readonly secret?: string
   readonly tls?: boolean
+  /** Further addresses for which its certificate holds. */
+  readonly alsoAt?: readonly string[]
 } = {}): Promise<ObjectStoreServer> {
   const home = mkdtempSync(join(tmpdir(), 'standby-s3-'))
   const folder = (name: string): string => {
@@ -45,7 +48,7 @@ export async function startObjectStore({
   folder('data/bucket')
   const [port = 0] = await freePorts(1)
   const endpoint = `${tls ? 'https' : 'http'}://127.0.0.1:${port}`
-  const certificate = tls ? selfSigned() : null
+  const certificate = tls ? selfSigned(...alsoAt) : null
   const file = (name: string, text: string): string => {
     writeFileSync(join(home, name), text)
     return join(home, name)

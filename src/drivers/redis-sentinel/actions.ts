@@ -1,4 +1,5 @@
 import type { AnyAction } from '../../driver/action.ts'
+import { dump } from './backup/dump.ts'
 import { aim } from './move/aim.ts'
 import { catchUp } from './move/catch-up.ts'
 import { close, fence, shut } from './move/close.ts'
@@ -20,4 +21,5 @@ export const actions: readonly AnyAction<RedisSentinelSpec>[] = [
   fence,
   shut,
   start,
+  dump,
 ]

@@ -1,7 +1,9 @@
 import { declareCodes } from '../../driver/codes.ts'
+import { REDIS_CODES } from '../../systems/redis/codes.ts'
 
 /** The reason codes that this driver alone uses. */
 export const codes = declareCodes('Redis by Sentinel', {
+  ...REDIS_CODES,
   'sentinel-redis-silent': 'No Redis of a site answers.',
   'sentinel-redis-member-silent': 'One Redis of a site does not answer.',
   'sentinel-silent': 'No Sentinel answers that could carry out a move.',

@@ -2,6 +2,8 @@ import type { SiteDriver } from '../../driver/capabilities.ts'
 import { HOSTS } from '../../platform/hosts/client.ts'
 import { actions } from './actions.ts'
 import { assessment } from './assess/assess.ts'
+import { dumpSteps } from './backup/dump.ts'
+import { testRestore } from './backup/restore-test.ts'
 import { codes } from './codes.ts'
 import { guardedUnits } from './guarded-units.ts'
 import { livenessSignalsOf } from './liveness-signals.ts'
@@ -37,5 +39,11 @@ export const redisSentinel: SiteDriver<RedisSentinelSpec, GroupState> = {
   guardedUnits,
   liveness: { signals: livenessSignalsOf },
   losses: { loss: lossOf, ahead: anotherAhead },
+  backups: {
+    // Without dumps its replicas are all that there is.
+    restoresIn: ({ spec: { dumps } }) => (dumps === undefined ? 'nowhere' : { platform: HOSTS.platform }),
+    backup: (component, _states, site) => dumpSteps(component, site, 'PROTECT'),
+    restoreTest: testRestore,
+  },
   actions,
 }

@@ -3,8 +3,18 @@ import type { Observed, Summary } from '../../domain/observed.ts'
 import type { SiteName } from '../../domain/stack.ts'
 import type { DriverContext } from '../../driver/context.ts'
 import { asStandbyError } from '../../errors/standby-error.ts'
+import { type NewestDump, newestInStore } from '../../systems/redis/newest-dump.ts'
 import { type Milliseconds, seconds } from '../../values/duration.ts'
-import { type Group, groupNamed, nameOfAddress, redisAt, redisNamesOf, redisOf, sentinelNamesOf } from './spec.ts'
+import {
+  dumpFolder,
+  type Group,
+  groupNamed,
+  nameOfAddress,
+  redisAt,
+  redisNamesOf,
+  redisOf,
+  sentinelNamesOf,
+} from './spec.ts'
 import {
   REDIS_COMMANDS,
   type RedisServer,
@@ -22,6 +32,8 @@ export interface GroupState {
   readonly group: string
   readonly redis: Readonly<Record<string, RedisView>>
   readonly sentinels: Readonly<Record<string, SentinelView>>
+  /** The newest dump in the store of the site; absent where no dumps are declared. */
+  readonly dump?: NewestDump
 }
 
 /** One server that hangs must not make its site look silent. */
@@ -34,14 +46,26 @@ export async function observeGroup(
   context: DriverContext,
 ): Promise<Observed<GroupState>> {
   const asking = { context, signal: context.signal, deadline: LOOK }
-  const [redis, sentinels] = await Promise.all([
+  const [redis, sentinels, dump] = await Promise.all([
     askAllRedis(component, site, asking),
     askAllSentinels(component, site, asking),
+    newestDumpOf(component, site, context),
   ])
   const views = [...Object.values(redis), ...Object.values(sentinels)]
   if (views.every(({ is }) => is === 'silent'))
     return { kind: 'silent', why: views.flatMap((one) => (one.is === 'silent' ? [one.why] : [])).join('; ') }
-  return summarized(component, site, { group: groupNamed(component, site), redis, sentinels })
+  return summarized(component, site, { group: groupNamed(component, site), redis, sentinels, ...dump })
+}
+
+async function newestDumpOf(
+  component: Group,
+  site: SiteName,
+  context: DriverContext,
+): Promise<Pick<GroupState, 'dump'>> {
+  const { dumps } = component.spec
+  return dumps === undefined
+    ? {}
+    : { dump: await newestInStore({ component, store: dumps.store, folder: dumpFolder(component), site }, context) }
 }
 
 /** Every declared Redis of a site; one that does not answer is a value. */
@@ -124,6 +148,7 @@ export function summarized(
     role,
     health: healthOf(state),
     text: `${call}, ${counts}`,
+    ...(state.dump == null || state.dump === 'unreadable' ? {} : { lastBackup: state.dump.takenAt }),
     facts: factsOf(component, site, state),
   }
 }

@@ -2,10 +2,13 @@ import type { Claim, SpecProblem } from '../../domain/declaration.ts'
 import type { CredentialUse } from '../../domain/identities.ts'
 import { OPERATING } from '../../domain/identities.ts'
 import type { Component, CredentialReference, SiteName, Stack } from '../../domain/stack.ts'
+import type { LocationOf } from '../../driver/assessment.ts'
 import { declaredHosts } from '../../platform/hosts/declared-hosts.ts'
 import { fieldsOf } from '../../schema/fields.ts'
 import {
   credentialReference,
+  duration,
+  folder,
   HOST_PATH,
   HOST_WITH_PORT,
   PLAIN_WORD,
@@ -13,6 +16,8 @@ import {
   text,
   UNIT_NAME,
 } from '../../schema/parts.ts'
+import { outOfBounds } from '../../stack/check-values.ts'
+import { hours, type Milliseconds, parseDuration } from '../../values/duration.ts'
 import type { JsonObject } from '../../values/json.ts'
 
 /** One replication group of Redis over all sites, with Sentinels at every site. */
@@ -24,7 +29,16 @@ export interface RedisSentinelSpec {
   readonly tls?: TlsSpec
   readonly move?: 'carry' | 'disposable'
   readonly control?: string
+  readonly dumps?: DeclaredDumps
   readonly sites: Readonly<Record<string, GroupSite>>
+}
+/** Dumps in an object store, which `standby backup` takes. */
+export interface DeclaredDumps {
+  readonly store: string
+  readonly folder?: string
+  readonly retention?: string
+  readonly as?: { readonly user: string; readonly password: CredentialReference }
+  readonly directory?: string
 }
 export interface LoginSpec {
   readonly user?: string
@@ -99,6 +113,32 @@ export const redisSentinelSchema: JsonObject = fieldsOf<RedisSentinelSpec>()({
       enum: ['carry', 'disposable'],
     },
     control: text('The program that starts units, as root. Default systemctl.', { pattern: HOST_PATH }),
+    dumps: fieldsOf<DeclaredDumps>()({
+      description:
+        'Dumps of the active site in an object store: standby backup takes one, and a restore test loads the newest one.',
+      type: 'object',
+      required: ['store'],
+      additionalProperties: false,
+      properties: {
+        store: text('The object-store component of this stack.'),
+        folder: folder(
+          "Where they lie, below the prefix of the store. Default: the component's name.",
+          'without-slash',
+        ),
+        retention: duration('How long dumps are kept; each dump removes older ones. Default 7d.'),
+        as: fieldsOf<NonNullable<DeclaredDumps['as']>>()({
+          description: 'The ACL user that dumps, with +sync and +replconf. Default: the login of redis.',
+          type: 'object',
+          required: ['user', 'password'],
+          additionalProperties: false,
+          properties: {
+            user: text('Its name.', { pattern: PLAIN_WORD }),
+            password: { ...credentialReference, description: 'Its password.' },
+          },
+        }),
+        directory: text('Where a dump lies on a host until it is stored. Default /var/tmp.', { pattern: HOST_PATH }),
+      },
+    }),
     sites: siteMap(
       'The servers of each site.',
       fieldsOf<GroupSite>()({
@@ -211,7 +251,7 @@ export const sitesOf = (stack: Stack, ...but: readonly string[]): SiteName[] =>
   stack.sites.map(({ name }) => name).filter((name) => !but.includes(name))
 
 /** What the schema cannot say. */
-export function groupProblems(component: Group, stack: Stack): SpecProblem[] {
+export function groupProblems(component: Group, stack: Stack, objectStore: LocationOf): SpecProblem[] {
   const { sites } = component.spec
   const all = Object.entries(sites).flatMap(([site, { redis, sentinels }]) => [
     ...Object.entries(redis).map(([name, one]) => ({ site, list: 'redis', name, ...one })),
@@ -240,25 +280,70 @@ export function groupProblems(component: Group, stack: Stack): SpecProblem[] {
   const count = Object.values(sites).reduce((sum, { sentinels }) => sum + Object.keys(sentinels).length, 0)
   return [
     ...problems,
+    ...dumpProblems(component, stack, objectStore),
     ...(count === 0 ? [{ path: ['sites'], what: 'no site has a Sentinel: nothing could promote a Redis' }] : []),
   ]
 }
 
-export const claimsOf = ({ spec }: Group): Claim[] =>
-  Object.entries(spec.sites).flatMap(([site, { redis }]) =>
-    Object.entries(redis).map(([name, { address }]) => ({
-      key: `redis ${address}`,
-      path: ['sites', site, 'redis', name],
-    })),
-  )
+/** A store that is none, dumps that are kept for too short a time, and a site without a sandbox. */
+function dumpProblems({ spec: { dumps } }: Group, { sites }: Stack, objectStore: LocationOf): SpecProblem[] {
+  if (dumps === undefined) return []
+  const retention = { least: hours(1), most: 10 * 366 * hours(24), why: 'each dump removes the ones that are older' }
+  return [
+    ...outOfBounds(dumps.retention, retention).map((what) => ({ path: ['dumps', 'retention'], what })),
+    ...sites.flatMap((site): SpecProblem[] => [
+      ...(objectStore(dumps.store, site.name) === null
+        ? [{ path: ['dumps', 'store'], what: `${dumps.store} is no object store of ${site.name}` }]
+        : []),
+      ...(declaredHosts(site)?.sandbox === undefined
+        ? [
+            {
+              path: ['dumps'],
+              what: `no dump can be restored on ${site.name}: it declares no sandbox on its hosts (sites.${site.name}.hosts.sandbox)`,
+              severity: 'warning' as const,
+            },
+          ]
+        : []),
+    ]),
+  ]
+}
 
-export const credentialUses = ({ spec: { redis, sentinel } }: Group): CredentialUse[] =>
-  [
+/** Of a component that declares them. */
+export const dumpsOf = ({ name, spec: { dumps } }: Group): DeclaredDumps => {
+  if (dumps === undefined) throw new Error(`${name} declares no dumps`)
+  return dumps
+}
+/** Where the dumps lie, below the prefix of the store. */
+export const dumpFolder = (component: Group): string => `${dumpsOf(component).folder ?? component.name}/`
+export const retentionOf = (component: Group): Milliseconds =>
+  parseDuration(dumpsOf(component).retention ?? '7d') ?? 7 * hours(24)
+
+export const claimsOf = (component: Group): Claim[] => {
+  const { sites, dumps } = component.spec
+  return [
+    ...Object.entries(sites).flatMap(([site, { redis }]) =>
+      Object.entries(redis).map(([name, { address }]) => ({
+        key: `redis ${address}`,
+        path: ['sites', site, 'redis', name],
+      })),
+    ),
+    ...(dumps === undefined
+      ? []
+      : [{ key: `archive ${dumps.store}/`, below: dumpFolder(component), path: ['dumps', 'folder'] }]),
+  ]
+}
+
+export const credentialUses = ({ spec: { redis, sentinel, dumps } }: Group): CredentialUse[] => [
+  ...(dumps?.as === undefined
+    ? []
+    : [{ reference: dumps.as.password, identities: ['mover'] as const, because: 'dumps the Redis servers' }]),
+  ...[
     { password: redis?.password, because: 'asks the Redis servers' },
     { password: sentinel?.password, because: 'asks the Sentinels' },
   ].flatMap(({ password, because }) =>
     password === undefined ? [] : [{ reference: password, identities: OPERATING, because }],
-  )
+  ),
+]
 
 const insteadOf = (machines: readonly string[]): string =>
   machines.length === 0 ? ', and no hosts at all' : `; there are ${machines.join(', ')}`

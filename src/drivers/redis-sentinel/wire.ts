@@ -148,9 +148,10 @@ function commandLine(component: Group, place: Place, loginSpec: LoginSpec | unde
   return hasPassword ? `IFS= read -r REDISCLI_AUTH && export REDISCLI_AUTH && exec ${client}` : `exec ${client}`
 }
 
-async function passwordOf(
+/** null: none is declared. Throws `sentinel-refused` for a password that is no line. */
+export async function passwordOf(
   loginSpec: LoginSpec | undefined,
-  { site }: Server,
+  { site }: Pick<Server, 'site'>,
   context: Asking['context'],
 ): Promise<string | null> {
   if (loginSpec?.password === undefined) return null

@@ -5,12 +5,13 @@ import type { Assesses } from '../../../driver/capabilities.ts'
 import { codes } from '../codes.ts'
 import { bestReplicaIn, masterIn, mastersIn, sentinelsIn } from '../observe.ts'
 import { type Group, groupNamed, groupSiteOf, type RedisSentinelSpec } from '../spec.ts'
+import { findingsOfDumps } from './findings-of-dumps.ts'
 import { findingsOfPair, findingsOfSite, type States, sayOf, stateAt } from './findings-of-site.ts'
 import type { Purpose } from './severities.ts'
 
 /** What is wrong with the group, and what stands against a move of it. Pure. */
 export const assessment: Assesses<RedisSentinelSpec, States> = {
-  status: (component, states, around) => ofSites(component, states, () => 'status', around),
+  status: (component, states, around) => ofSitesAndDumps(component, states, () => 'status', around),
   moves: { switchover: assessSwitchover, failover: assessFailover, rejoin: assessRejoin },
   gaps: (_component, states, activeSite) => gapsOf(states, activeSite),
 }
@@ -28,13 +29,21 @@ const ofSites = (
   ...twoSites(component, states, purposeOf, activeSite),
 ]
 
+/** Of a move as well: none is refused for it, because replicas carry the data. */
+const ofSitesAndDumps = (
+  component: Group,
+  states: States,
+  purposeOf: (site: string) => Purpose,
+  around: Assessment,
+): Finding[] => [...ofSites(component, states, purposeOf, around), ...findingsOfDumps(component, states, around)]
+
 function assessSwitchover(component: Group, states: States, { from, to }: Intent, around: Assessment): Finding[] {
   const purposes: ReadonlyMap<string, Purpose> = new Map([
     [from, 'source'],
     [to, 'target'],
   ])
   const purposeOf = (site: string): Purpose => purposes.get(site) ?? 'third'
-  return [...ofSites(component, states, purposeOf, around), ...promotable(component, states, to, 'target')]
+  return [...ofSitesAndDumps(component, states, purposeOf, around), ...promotable(component, states, to, 'target')]
 }
 
 /** Of the site that takes over alone: a minority of Sentinels carries out a failover that it is asked for. */

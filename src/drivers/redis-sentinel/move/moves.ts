@@ -2,6 +2,7 @@ import type { Intent } from '../../../domain/plan.ts'
 import type { DriverStep } from '../../../driver/action.ts'
 import type { Moves } from '../../../driver/capabilities.ts'
 import { type States, stateAt } from '../assess/findings-of-site.ts'
+import { dumpSteps } from '../backup/dump.ts'
 import { keptData } from '../loss.ts'
 import { answeringIn, mastersIn } from '../observe.ts'
 import { type Group, type RedisSentinelSpec, redisNamesOf, redisOf } from '../spec.ts'
@@ -24,6 +25,7 @@ export const moves: Moves<RedisSentinelSpec, States> = {
       promoteStep(component, intent, chosen),
       followStep(component, intent.from, intent.to, 'PROTECT'),
       settleStep(component, intent.to),
+      ...dumpSteps(component, intent.to, 'PROTECT'),
     ]
   },
   failover: failoverSteps,
@@ -45,6 +47,7 @@ function failoverSteps(component: Group, states: States, intent: Intent): Driver
     aimStep(component, intent, chosen, sites),
     promoteLostStep(component, intent, chosen, silentFor),
     settleStep(component, intent.to),
+    ...dumpSteps(component, intent.to, 'PROTECT'),
   ]
 }
 
