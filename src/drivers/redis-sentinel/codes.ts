@@ -28,6 +28,7 @@ export const codes = declareCodes('Redis by Sentinel', {
   'sentinel-versions-differ': 'The sites run different versions of Redis.',
   'sentinel-left-closed': 'A Redis refuses writes, because an earlier move left it closed.',
   'sentinel-cannot-close': 'A Redis accepts writes whatever a move sets: its min-replicas-max-lag is 0.',
+  'sentinel-few-replicas': 'Fewer replicas would be left than a new master demands for a write.',
   'sentinel-former-master': 'The former active site still has a master: a rejoin demotes it.',
   'sentinel-moved-by-itself': 'Sentinel promoted another Redis amid a move.',
   'sentinel-another-ahead': 'Another passive site holds more of the lost one than the site that takes over.',

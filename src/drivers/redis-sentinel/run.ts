@@ -1,9 +1,17 @@
 import type { SiteName } from '../../domain/stack.ts'
 import type { StepRun } from '../../driver/behaviour.ts'
-import { asStandbyError } from '../../errors/standby-error.ts'
+import { asStandbyError, type StandbyError } from '../../errors/standby-error.ts'
 import type { JsonObject } from '../../values/json.ts'
 import { codes } from './codes.ts'
-import { answeringIn, askAllRedis, askRedis, askSentinel, type GroupState } from './observe.ts'
+import {
+  answeringIn,
+  askAllRedis,
+  askAllSentinels,
+  askRedis,
+  askSentinel,
+  type GroupState,
+  sentinelsIn,
+} from './observe.ts'
 import { type Group, minReplicasOf, priorityIn, type RedisSentinelSpec, redisOf, sentinelNamesOf } from './spec.ts'
 import type { RedisServer, Sentinel } from './views.ts'
 import { type Asking, hostAndPort, tell } from './wire.ts'
@@ -48,13 +56,30 @@ export async function sentinelOfRun(run: GroupRun, site: string): Promise<readon
       silent.push(asStandbyError(error).message)
     }
   }
-  throw codes.error('sentinel-silent', `no Sentinel of ${site} answers: ${silent.join('; ') || 'none is declared'}`, {
+  throw noSentinel(site, silent)
+}
+
+/** Every Sentinel of a site that answers; at least one. Throws `sentinel-silent`. */
+export async function sentinelsOfRun(
+  run: GroupRun,
+  site: string,
+): Promise<readonly (readonly [name: string, sentinel: Sentinel])[]> {
+  const sentinels = await askAllSentinels(run.component, site, askingOf(run))
+  const answering = sentinelsIn({ sentinels })
+  if (answering.length > 0) return answering
+  throw noSentinel(
+    site,
+    Object.values(sentinels).flatMap((one) => (one.is === 'silent' ? [one.why] : [])),
+  )
+}
+
+const noSentinel = (site: string, silent: readonly string[]): StandbyError =>
+  codes.error('sentinel-silent', `no Sentinel of ${site} answers: ${silent.join('; ') || 'none is declared'}`, {
     retry: 'transient',
     where: site,
     next: `Look at the Sentinels of ${site}.`,
     unanswered: true,
   })
-}
 
 /** Sets one setting of the running server; what its file says stays. */
 export async function setSetting(

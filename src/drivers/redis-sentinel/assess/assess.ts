@@ -3,8 +3,9 @@ import type { Finding, Intent } from '../../../domain/plan.ts'
 import type { Assessment } from '../../../driver/assessment.ts'
 import type { Assesses } from '../../../driver/capabilities.ts'
 import { codes } from '../codes.ts'
-import { bestReplicaIn, masterIn, mastersIn, sentinelsIn } from '../observe.ts'
-import { type Group, groupNamed, groupSiteOf, type RedisSentinelSpec } from '../spec.ts'
+import { chosenAt } from '../move/moves.ts'
+import { answeringIn, bestReplicaIn, masterIn, mastersIn, sentinelsIn } from '../observe.ts'
+import { type Group, groupNamed, groupSiteOf, minReplicasOf, type RedisSentinelSpec } from '../spec.ts'
 import { findingsOfDumps } from './findings-of-dumps.ts'
 import { findingsOfPair, findingsOfSite, type States, sayOf, stateAt } from './findings-of-site.ts'
 import type { Purpose } from './severities.ts'
@@ -47,13 +48,14 @@ function assessSwitchover(component: Group, states: States, { from, to }: Intent
 }
 
 /** Of the site that takes over alone: a minority of Sentinels carries out a failover that it is asked for. */
-function assessFailover(component: Group, states: States, { to }: Intent, { activeSite }: Assessment): Finding[] {
+function assessFailover(component: Group, states: States, { from, to }: Intent, { activeSite }: Assessment): Finding[] {
   return [
     ...findingsOfSite(component, to, states, 'taking-over', activeSite).filter(
       // Its own master is the lost one.
       ({ code }) => code !== codes.code['sentinel-link-down'],
     ),
     ...promotable(component, states, to, 'taking-over'),
+    ...fewReplicas(component, states, from, to),
   ]
 }
 
@@ -147,6 +149,28 @@ function promotable(component: Group, states: States, to: string, purpose: Purpo
         ]
       : []),
   ]
+}
+
+/** A new master that demands more replicas than are left would refuse every write. */
+function fewReplicas(component: Group, states: States, from: string, to: string): Finding[] {
+  const chosen = chosenAt(component, states, to)
+  const demanded = minReplicasOf(component, to, chosen)
+  const left = Object.entries(states)
+    .filter(([site]) => site !== from)
+    .flatMap(([site, seen]) =>
+      seen.kind === 'answering'
+        ? answeringIn(seen.state).flatMap(([name]) => (site === to && name === chosen ? [] : [name]))
+        : [],
+    )
+  return left.length >= demanded
+    ? []
+    : [
+        sayOf(component, to, 'taking-over')(
+          'sentinel-few-replicas',
+          `${chosen} demands ${demanded} replicas for a write (minReplicasToWrite), and ${left.length} would be left: it would refuse every write`,
+          `After the move, on its host: redis-cli CONFIG SET min-replicas-to-write ${left.length}; or declare fewer.`,
+        ),
+      ]
 }
 
 /** How far each passive site is behind: bytes of the replication stream. Pure. */

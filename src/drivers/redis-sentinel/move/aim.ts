@@ -5,9 +5,10 @@ import { listOf, parametersOf, TEXT } from '../../../driver/parameters.ts'
 import type { Proof } from '../../../driver/proofs.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
 import { answeringIn } from '../observe.ts'
-import { type GroupRun, redisAtSite, sentinelOfRun, setSetting, siteOf } from '../run.ts'
+import { type GroupRun, redisAtSite, sentinelsOfRun, setSetting, siteOf } from '../run.ts'
 import { atServer } from '../runbook.ts'
 import { type Group, priorityIn, type RedisSentinelSpec, redisOf } from '../spec.ts'
+import { FIRST, wouldChoose } from './ready-sentinel.ts'
 
 /**
  * `SENTINEL FAILOVER` takes no target: Sentinel chooses by replica-priority, of which it knows what INFO said up to
@@ -39,9 +40,6 @@ interface Aim extends Proof {
 }
 type Run = GroupRun<Aimed>
 
-/** It wins over each declared priority, which is 2 or more. */
-const FIRST = 1
-
 export const aim: Action<RedisSentinelSpec, Aimed, Aim> = {
   name: 'aim',
   parameters: parametersOf<Aimed>({ chosen: TEXT, sites: listOf(TEXT), before: TEXT }),
@@ -53,17 +51,15 @@ export const aim: Action<RedisSentinelSpec, Aimed, Aim> = {
       const wrong = (await serversOf(run)).filter(({ wanted, priority }) => wanted !== priority)
       if (wrong.length > 0)
         return { is: 'pending', waitingFor: `the priority of ${wrong.map(({ name }) => name).join(', ')}` }
-      const [name, sentinel] = await sentinelOfRun(run, site)
+      const sentinels = await sentinelsOfRun(run, site)
       const { address } = redisOf(run.component, site, chosen)
-      if (sentinel.master === address) return { is: 'done', proof: { sentinel: name } }
-      const known = sentinel.replicas.find((replica) => replica.address === address)
-      const others = sentinel.replicas.filter(
-        (replica) => replica.address !== address && !replica.flags.includes('s_down'),
-      )
-      // What Sentinel remembers of the others may be older: the lowest that is not 0 wins.
-      if (known?.priority === FIRST && others.every(({ priority }) => priority === 0 || priority > FIRST))
-        return { is: 'done', proof: { sentinel: name } }
-      return { is: 'pending', waitingFor: `${name} to learn the priority of ${chosen}: it asks every 10 s` }
+      const [ready] =
+        sentinels.find(
+          ([, sentinel]) => sentinel.master === address || wouldChoose(run.component, site, chosen, sentinel),
+        ) ?? []
+      if (ready !== undefined) return { is: 'done', proof: { sentinel: ready } }
+      const names = sentinels.map(([name]) => name).join(' or ')
+      return { is: 'pending', waitingFor: `${names} to learn the priority of ${chosen}: it asks every 10 s` }
     },
     apply: (run: Run) => setPriorities(run),
     // A Redis that did not answer, or was restarted, amid the step.

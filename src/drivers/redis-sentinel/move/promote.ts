@@ -6,22 +6,13 @@ import type { MeasuredLoss, Proof } from '../../../driver/proofs.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
 import { codes } from '../codes.ts'
 import { answeringIn, mastersIn } from '../observe.ts'
-import {
-  askingOf,
-  CLOSED,
-  type GroupRun,
-  isClosed,
-  redisAtSite,
-  redisOfRun,
-  sentinelOfRun,
-  setSetting,
-  siteOf,
-} from '../run.ts'
+import { askingOf, CLOSED, type GroupRun, isClosed, redisAtSite, redisOfRun, setSetting, siteOf } from '../run.ts'
 import { atEachSentinel, atServer } from '../runbook.ts'
 import { type Group, minReplicasOf, type RedisSentinelSpec } from '../spec.ts'
-import { isMoving, type RedisServer } from '../views.ts'
+import type { RedisServer } from '../views.ts'
 import { tell } from '../wire.ts'
 import { type ClosedSite, fence } from './close.ts'
+import { sentinelFor } from './ready-sentinel.ts'
 
 /** Sentinel promotes the chosen Redis, and leads all others to it. */
 export const promoteStep = (component: Group, { from, to }: Intent, chosen: string): DriverStep<OfPromotion> =>
@@ -166,8 +157,8 @@ async function askForFailover(run: GroupRun<OfPromotion> | GroupRun<OfLostPromot
     await setSetting(run, site, chosen, 'min-replicas-to-write', minReplicasOf(run.component, site, chosen))
   // Asked once more, Sentinel would move the master away again.
   if (server.role === 'master') return
-  const [name, sentinel] = await sentinelOfRun(run, site)
-  if (isMoving(sentinel)) return
+  const name = await sentinelFor(run, site, chosen)
+  if (name === null) return
   await tell(
     run.component,
     { kind: 'sentinel', site, name },

@@ -1,13 +1,16 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
+import type { Assessment } from '../../../../src/driver/assessment.ts'
 import type { StepRun } from '../../../../src/driver/behaviour.ts'
 import type { Proof } from '../../../../src/driver/proofs.ts'
+import { assessment } from '../../../../src/drivers/redis-sentinel/assess/assess.ts'
 import { findingsOfSite } from '../../../../src/drivers/redis-sentinel/assess/findings-of-site.ts'
 import { close, fence, fenceSteps } from '../../../../src/drivers/redis-sentinel/move/close.ts'
 import { promoteLost } from '../../../../src/drivers/redis-sentinel/move/promote.ts'
+import { wouldChoose } from '../../../../src/drivers/redis-sentinel/move/ready-sentinel.ts'
 import { type GroupState, summarized } from '../../../../src/drivers/redis-sentinel/observe.ts'
-import type { RedisSentinelSpec } from '../../../../src/drivers/redis-sentinel/spec.ts'
+import type { Group, RedisSentinelSpec } from '../../../../src/drivers/redis-sentinel/spec.ts'
 import {
   REDIS_COMMANDS,
   type RedisServer,
@@ -16,7 +19,7 @@ import {
 } from '../../../../src/drivers/redis-sentinel/views.ts'
 import { siteError } from '../../../../src/errors/standby-error.ts'
 import type { JsonObject } from '../../../../src/values/json.ts'
-import { group, server, stateOf } from '../../../conformance/fixtures/redis-sentinel.ts'
+import { group, sentinel, server, stateOf } from '../../../conformance/fixtures/redis-sentinel.ts'
 
 const [A, B] = ['dc-a' as SiteName, 'dc-b' as SiteName]
 const FAILOVER: Intent = { mode: 'failover', from: A, to: B }
@@ -160,5 +163,58 @@ describe('a Redis group whose state is not what it seems', () => {
     expect(await lossOf({})).toMatchObject({ bytes: [100, 100], seconds: [0, 3] })
     // It went on from another history than that of the closed master.
     expect(await lossOf({ historyBefore: 'another' })).toMatchObject({ bytes: [0, null] })
+  })
+
+  test('asks no Sentinel whose memory of the priorities would have it promote another Redis', () => {
+    const known = (priorities: Readonly<Record<string, number>>, down: readonly string[] = []) =>
+      sentinel(A1, {
+        replicas: Object.entries(priorities).map(([address, priority]) => ({
+          address,
+          priority,
+          flags: down.includes(address) ? ['slave', 's_down'] : ['slave'],
+          linked: true,
+        })),
+      })
+    const would = (one: ReturnType<typeof sentinel>) => wouldChoose(group, B, 'cache-b1', one)
+    const A2 = '10.1.0.12:6379'
+    expect(would(known({ [B1]: 1, [A2]: 0 }))).toBe(true)
+    expect(would(known({ [B1]: 1, [A2]: 20 }))).toBe(true)
+    // Of before the step `aim`, up to 10 s ago.
+    expect(would(known({ [B1]: 0, [A2]: 20 }))).toBe(false)
+    expect(would(known({ [B1]: 1, [A2]: 1 }))).toBe(false)
+    expect(would(known({ [B1]: 1, [A2]: 1 }, [A2]))).toBe(true)
+    expect(would(known({ [A2]: 0 }))).toBe(false)
+  })
+
+  test('warns of a failover to a Redis that demands more replicas than would be left', () => {
+    const { 'dc-b': declared, ...others } = group.spec.sites
+    const demanding = (minReplicasToWrite: number): Group => ({
+      ...group,
+      spec: {
+        ...group.spec,
+        sites: {
+          ...others,
+          'dc-b': {
+            ...declared,
+            redis: { ...declared?.redis, 'cache-b1': { host: 'db-1', address: B1, minReplicasToWrite } },
+            sentinels: declared?.sentinels ?? {},
+          },
+        },
+      },
+    })
+    const codesOf = (component: Group) =>
+      assessment.moves
+        ?.failover?.(
+          component,
+          {
+            [A]: summarized(component, A, stateOf('dc-a', 'dc-a')),
+            [B]: summarized(component, B, stateOf('dc-b', 'dc-a')),
+          },
+          FAILOVER,
+          { activeSite: A, stack: { sites: [{ name: A }, { name: B }] } } as unknown as Assessment,
+        )
+        .map(({ code }) => code)
+    expect(codesOf(demanding(1))).not.toContain('sentinel-few-replicas')
+    expect(codesOf(demanding(2))).toContain('sentinel-few-replicas')
   })
 })
