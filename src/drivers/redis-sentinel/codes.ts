@@ -2,7 +2,7 @@ import { declareCodes } from '../../driver/codes.ts'
 import { REDIS_CODES } from '../../systems/redis/codes.ts'
 
 /** The reason codes that this driver alone uses. */
-export const codes = declareCodes('Redis by Sentinel', {
+export const codes = declareCodes('Cache', {
   ...REDIS_CODES,
   'sentinel-redis-silent': 'No Redis of a site answers.',
   'sentinel-redis-member-silent': 'One Redis of a site does not answer.',
