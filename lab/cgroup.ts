@@ -58,6 +58,21 @@ async function inheritCpus(base: string, group: Group): Promise<void> {
   }
 }
 
+/**
+ * Gives the lab as much processor time as this many processes of the machine: by itself all of it counts as one. At a
+ * load of 100 an ssh login on one of nine machines took 6.4 s, and 0.8 s with it. A group must exist.
+ */
+export async function weighAs(processes: number): Promise<void> {
+  for (const base of await hierarchies())
+    for (const [file, one] of [
+      ['cpu.weight', 100],
+      ['cpu.shares', 1_024],
+    ] as const) {
+      const path = join(base, top, file)
+      if (existsSync(path)) await writeFile(path, String(Math.min(one * processes, 100 * one)))
+    }
+}
+
 /** The groups that exist now, also those of a lab that crashed. */
 export async function existingGroups(): Promise<Group[]> {
   const entries = await readdir(join(mainHierarchy(), top), { withFileTypes: true }).catch(() => [])

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { ensureProgram } from '../binaries/build.ts'
+import { weighAs } from '../cgroup.ts'
 import { coveredByMachines, ensureCoveredDirectories } from '../covered-directories.ts'
 import { prepareKernelSettings } from '../kernel-settings.ts'
 import { markLabOfMachines } from '../lab-kind.ts'
@@ -51,6 +52,7 @@ export async function bringMachinesUp(progress: Progress, signal: AbortSignal): 
     progress.step('load balancers', startBalancers),
     progress.step('machines started', startAllMachines),
   ])
+  await weighAs(machineNames.length)
   await knowHosts([...machineNames, ...loadBalancerNames])
   await progress.step('machines booted', () =>
     Promise.all(machineNames.map((machine) => untilMachineWorks(machine, signal))),
