@@ -24,11 +24,11 @@ export function factsOf(observation: Observation, intent: Intent, liveness: Live
     value: liveness.is === 'up',
     binds: 'exactly',
   }
-  const restsOn = ({ only }: Fact): boolean => only === undefined || only === intent.mode
+  const isOfMode = ({ only }: Fact): boolean => only === undefined || only === intent.mode
   const ofComponents = Object.entries(observation.components).flatMap(([component, bySite]) =>
     Object.entries(bySite).flatMap(([site, seen]): NamedFact[] =>
       seen.kind === 'answering' && ends.includes(site) && site !== lost
-        ? seen.facts.filter(restsOn).map(({ only: _, ...fact }) => ({ ...fact, component, site }))
+        ? seen.facts.filter(isOfMode).map(({ only: _, ...fact }) => ({ ...fact, component, site }))
         : [],
     ),
   )

@@ -10,13 +10,13 @@ export async function applyAsSeen<Spec>(
 ): Promise<FlatProgress> {
   if (behaviour === undefined) throw new Error(`no behaviour for ${run.step.id}`)
   const seen = await behaviour.done(run)
-  if (seen.is === 'pending' && seen.restsOn !== undefined) await behaviour.apply?.({ ...run, restsOn: seen.restsOn })
+  if (seen.is === 'pending' && seen.due !== undefined) await behaviour.apply?.({ ...run, precondition: seen.due })
   return seen
 }
 
 /** The same for taking back. */
 export async function undoAsSeen<Spec>(behaviour: Behaviour<Spec>, run: FlatRun<Spec>): Promise<FlatProgress> {
   const seen = (await behaviour.undone?.(run)) ?? { is: 'done', proof: {} }
-  if (seen.is === 'pending' && seen.restsOn !== undefined) await behaviour.undo?.({ ...run, restsOn: seen.restsOn })
+  if (seen.is === 'pending' && seen.due !== undefined) await behaviour.undo?.({ ...run, precondition: seen.due })
   return seen
 }

@@ -1,6 +1,6 @@
 import type { PlannedStep } from '../../src/domain/plan.ts'
 import type { Component } from '../../src/domain/stack.ts'
-import type { DriverStep } from '../../src/driver/action.ts'
+import { type DriverStep, idOfStep } from '../../src/driver/action.ts'
 import type { Behaviour } from './flat/behaviour.ts'
 import type { FlatDriver } from './flat/driver.ts'
 
@@ -15,14 +15,9 @@ export function behaviourOf<Spec>(
 }
 
 /** A step of a driver as the core puts it into a plan. */
-export const asPlanned = (
-  { name }: Pick<Component, 'name'>,
-  { needs, action, site, ...step }: DriverStep,
-): PlannedStep => ({
-  id: `${name}.${action}${site === null ? '' : `@${site}`}`,
-  component: name,
-  action,
-  site,
+export const asPlanned = (component: Pick<Component, 'name'>, { needs, about, ...step }: DriverStep): PlannedStep => ({
+  id: idOfStep(component, { ...step, about }),
+  component: component.name,
   ...step,
   needs: needs.map(({ id }) => id),
 })

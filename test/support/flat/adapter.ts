@@ -1,193 +1,82 @@
-/**
- * Today's `Driver` out of a driver of the kit: with it drivers are converted one by one while the core still reads the
- * old interface, and the core is converted afterwards in one place.
- */
+/** The flat face of a driver of the kit, as older tests ask it: each question goes the way of the core. */
 import type { Observed } from '../../../src/domain/observed.ts'
-import { EVERYWHERE } from '../../../src/domain/observed.ts'
-import type { Finding, Intent, PlannedStep } from '../../../src/domain/plan.ts'
-import type { Component, Stack } from '../../../src/domain/stack.ts'
-import { type AnyAction, type DriverStep, idOfStep } from '../../../src/driver/action.ts'
+import type { Intent, Mode } from '../../../src/domain/plan.ts'
+import type { Component } from '../../../src/domain/stack.ts'
+import type { AnyAction } from '../../../src/driver/action.ts'
+import {
+  addressesOf,
+  backupStepsOf,
+  byHandOf,
+  componentFindings,
+  componentLoss,
+  componentSelfFencing,
+  deployUnitsOf,
+  fenceStepsOf,
+  followersAhead,
+  followStepsOf,
+  livenessSignalsOf,
+  moveStepsOf,
+  observeComponent,
+  restoreTestOf,
+} from '../../../src/driver/ask.ts'
 import type { StepRun } from '../../../src/driver/behaviour.ts'
-import type { Declares, Plans, SiteDriver, StackDriver, StatesPerSite } from '../../../src/driver/capabilities.ts'
-import type { DriverContext } from '../../../src/driver/context.ts'
+import type { Driver, SiteDriver, StackDriver } from '../../../src/driver/capabilities.ts'
 import type { Varies } from '../../../src/driver/varying.ts'
 import type { Milliseconds } from '../../../src/values/duration.ts'
 import type { JsonObject } from '../../../src/values/json.ts'
+import { around } from './around.ts'
 import type { Behaviour, FlatRun } from './behaviour.ts'
-import type { FlatContext } from './context.ts'
 import type { FlatDriver } from './driver.ts'
 
-/** The kit's context around today's: made once per context (`WeakMap` goes with the adapter). */
-export type Around = (context: FlatContext) => DriverContext
-
-const NONE: Observed<never> = { kind: 'silent', why: 'not observed' }
-
-export function adaptedStackDriver<Spec, State>(
-  driver: StackDriver<Spec, State>,
-  around: Around,
+export function flatFaceOf<Spec, State>(
+  kit: SiteDriver<Spec, State> | StackDriver<Spec, State>,
 ): FlatDriver<Spec, State> {
-  const one = (states: StatesPerSite<State>): Observed<State> => states[EVERYWHERE] ?? NONE
-  const { moves, liveness, levels, assess } = driver
-  const planned = stepsOf<Spec, State, Observed<State>>(one)
-  const adapted: FlatDriver<Spec, State> = {
-    ...declared(driver),
-    scope: 'stack',
-    ...(levels === undefined ? {} : { reaches: () => levels }),
-    ...(driver.addresses === undefined ? {} : { addresses: (component) => driver.addresses?.(component) ?? [] }),
-    observe: (component, _site, context) => driver.observe(component, around(context)),
-    assess(component, states, intent, at) {
-      // Nothing is said of a component that was not observed.
-      if (states[EVERYWHERE] === undefined) return []
-      const ofMode = intent === null ? undefined : assess.moves?.[intent.mode]?.(component, one(states), intent, at)
-      return (ofMode ?? assess.status(component, one(states), at)).map(asFinding)
-    },
-    ...(driver.deploys === undefined
-      ? {}
-      : {
-          deploy: async (component, _site, deployment, context) =>
-            (await driver.deploys?.deploy(component, null, deployment, around(context))) ?? [],
-        }),
-    move: (component, states, intent, stack) =>
-      planned(intent.mode === 'failover' ? moves?.failover : moves?.switchover, component, states, intent, stack),
-    rejoin: (component, states, intent, stack) => planned(moves?.rejoin, component, states, intent, stack),
-    reopen: (component, states, intent, stack) => planned(moves?.reopen, component, states, intent, stack),
-    sees: (component, states, site) => liveness?.signals(component, one(states), site) ?? [],
-    ...adaptedActions(driver.actions, around),
-  }
-  return adapted
-}
-
-export function adaptedSiteDriver<Spec, State>(
-  driver: SiteDriver<Spec, State>,
-  around: Around,
-): FlatDriver<Spec, State> {
-  const same = (states: StatesPerSite<State>): StatesPerSite<State> => states
-  const { moves, fences, liveness, losses, assess, deploys, selfFences, backups, database, store } = driver
-  const planned = stepsOf<Spec, State, StatesPerSite<State>>(same)
-  const adapted: FlatDriver<Spec, State> = {
-    ...declared(driver),
-    scope: 'site',
-    ...(driver.standsOn === null ? { outside: true as const } : { standsOn: driver.standsOn }),
-    ...(fences === undefined && selfFences === undefined
-      ? {}
-      : { reaches: (c, stack) => [...(fences?.levels(c, stack) ?? []), ...(selfFences?.levels(c, stack) ?? [])] }),
-    ...(fences === undefined
-      ? {}
-      : { fence: (c, states, intent, stack) => planned(fences.steps, c, states, intent, stack) }),
-    ...(driver.addresses === undefined
-      ? {}
-      : {
-          addresses: (component, site) => (site === null ? [] : (driver.addresses?.(component, site) ?? [])),
-        }),
-    async observe(component, site, context) {
-      return site === null ? NONE : driver.observe(component, site, around(context))
-    },
-    assess: (component, states, intent, at) =>
-      (intent === null
-        ? assess.status(component, states, at)
-        : (assess.moves?.[intent.mode]?.(component, states, intent, at) ?? assess.status(component, states, at))
-      ).map(asFinding),
-    move: (component, states, intent, stack) =>
-      planned(intent.mode === 'failover' ? moves?.failover : moves?.switchover, component, states, intent, stack),
-    rejoin: (component, states, intent, stack) => planned(moves?.rejoin, component, states, intent, stack),
-    reopen: (component, states, intent, stack) => planned(moves?.reopen, component, states, intent, stack),
-    sees: (component, states, site) => liveness?.signals(component, states, site) ?? [],
-    ...(losses === undefined ? {} : { loss: losses.loss }),
-    ...(losses?.ahead === undefined
-      ? {}
-      : { ahead: (c, states, intent) => (losses.ahead?.(c, states, intent) ?? []).map(asFinding) }),
-    ...(assess.gaps === undefined ? {} : { gaps: assess.gaps }),
-    ...(moves?.keeps === undefined ? {} : { keeps: moves.keeps }),
-    ...(moves?.follow === undefined
-      ? {}
-      : {
-          follow: (c, follower, intent, stack) =>
-            (moves.follow?.(c, follower, intent, stack) ?? []).map((step) => asPlanned(c, step)),
-        }),
-    ...(deploys === undefined
-      ? {}
-      : {
-          deploy: async (c, site, deployment, context) =>
-            site === null ? [] : deploys.deploy(c, site, deployment, around(context)),
-        }),
-    ...(selfFences === undefined
-      ? {}
-      : {
-          selfFencing(c, states, intent, stack) {
-            const answer = selfFences.selfFencing(c, states, intent, stack)
-            return answer.within === null ? answer : { within: answer.within, wait: asPlanned(c, answer.wait) }
-          },
-        }),
-    ...(backups === undefined
-      ? {}
-      : {
-          ...(backups.backup === undefined
-            ? {}
-            : {
-                backup: (c, states, site, stack) =>
-                  (backups.backup?.(c, states, site, stack) ?? []).map((step) => asPlanned(c, step)),
-              }),
-          async restoreTest(c, source, sandbox, context) {
-            return backups.restoreTest(c, source, sandbox, around(context))
-          },
-        }),
-    ...(database === undefined ? {} : { sql: (c, at, query, context) => database.sql(c, at, query, around(context)) }),
-    ...(store === undefined ? {} : { objectStore: store.objectStore }),
-    ...adaptedActions(driver.actions, around),
-  }
-  return adapted
-}
-
-const asFinding = ({ code, ...finding }: Finding): Finding => ({ code, ...finding })
-
-function declared<Spec>(
-  driver: Declares<Spec> & { readonly kind: string },
-): Pick<FlatDriver<Spec>, 'kind' | (keyof Declares<Spec> & keyof FlatDriver<Spec>)> {
-  const { kind, schema, codes, claims, access, files, fileProblems, validate, credentials, brings } = driver
+  // As the registry has it: its specification and its states are known to itself alone.
+  const driver = kit as unknown as Driver
+  const plain = (component: Component<Spec>): Component => component as unknown as Component
+  const planned =
+    (mode: (intent: Intent) => Mode): NonNullable<FlatDriver<Spec, State>['move']> =>
+    (component, states, intent, stack) =>
+      moveStepsOf(driver, plain(component), states, { ...intent, mode: mode(intent) }, stack)
+  const { kind, scope, schema, codes, claims, access, validate } = kit
   return {
-    kind,
-    schema,
-    codes,
-    claims,
-    access,
-    ...(files === undefined ? {} : { files }),
-    ...(fileProblems === undefined ? {} : { fileProblems }),
+    ...{ kind, scope, schema, codes, claims, access },
     ...(validate === undefined ? {} : { validate }),
-    ...(credentials === undefined ? {} : { credentials }),
-    ...(brings === undefined ? {} : { brings }),
+    observe: async (component, site, context) =>
+      (await observeComponent(driver, plain(component), site, around(context))) as Observed<State>,
+    addresses: (component, site) => addressesOf(driver, plain(component), site),
+    assess: (component, states, intent, at) => componentFindings(driver, plain(component), states, intent, at),
+    move: planned(({ mode }) => (mode === 'failover' ? mode : 'switchover')),
+    rejoin: planned(() => 'rejoin'),
+    reopen: planned(() => 'reopen'),
+    fence: (component, states, intent, stack) => fenceStepsOf(driver, plain(component), states, intent, stack),
+    follow: (component, follower, intent, stack) => followStepsOf(driver, plain(component), follower, intent, stack),
+    sees: (component, states, site) => livenessSignalsOf(driver, plain(component), states, site),
+    loss: (component, states, intent, now) => componentLoss(driver, plain(component), states, intent, now),
+    ahead: (component, states, intent) => followersAhead(driver, plain(component), states, intent),
+    selfFencing: (component, states, intent, stack) =>
+      componentSelfFencing(driver, plain(component), states, intent, stack) ?? missing(kind, 'self-fencing'),
+    deploy: (component, site, deployment, context) =>
+      deployUnitsOf(driver, plain(component), site, deployment, around(context)),
+    backup: (component, states, site, stack) => backupStepsOf(driver, plain(component), states, site, stack),
+    restoreTest: async (component, source, sandbox, context) =>
+      (await restoreTestOf(driver, plain(component), source, sandbox, around(context))) ??
+      missing(kind, 'restore test'),
+    manual: (component, step, surroundings) => byHandOf(driver, plain(component), step, surroundings),
+    ...('store' in kit && kit.store !== undefined ? { objectStore: kit.store.objectStore } : {}),
+    ...ofActions(kit.actions),
   }
 }
 
-/** What only the core sets is added here: id and component. */
-function stepsOf<Spec, State, States>(
-  view: (states: StatesPerSite<State>) => States,
-): (
-  plan: Plans<Spec, States> | undefined,
-  component: Component<Spec>,
-  states: StatesPerSite<State>,
-  intent: Intent,
-  stack: Stack,
-) => PlannedStep[] {
-  return (plan, component, states, intent, stack) =>
-    (plan?.(component, view(states), intent, stack) ?? []).map((step) => asPlanned(component, step))
-}
-/** Steps of a driver that is converted action by action: those of today's form stay as they are. */
-export const asPlannedSteps = (
-  component: Component<unknown>,
-  steps: readonly (PlannedStep | DriverStep)[],
-): PlannedStep[] => steps.map((step) => ('id' in step ? step : asPlanned(component, step)))
-
-function asPlanned<Spec>(component: Component<Spec>, { needs, about, ...step }: DriverStep): PlannedStep {
-  const id = idOfStep(component, { ...step, about })
-  return { id, component: component.name, ...step, needs: needs.map((reference) => reference.id) }
+const missing = (kind: string, what: string): never => {
+  throw new Error(`the driver ${kind} has no ${what}`)
 }
 
-/** What is said once per action, as the four tables of today's `Driver`. */
-export function adaptedActions<Spec>(
+/** What is said once per action, in tables by its name. */
+function ofActions<Spec>(
   actions: readonly AnyAction<Spec>[],
-  around: Around,
-): Pick<FlatDriver<Spec>, 'behaviours' | 'manual' | 'varying' | 'varyingTitles'> {
-  const pairs = <T>(of: (action: AnyAction<Spec>) => T | undefined): Record<string, T> =>
+): Pick<FlatDriver<Spec>, 'behaviours' | 'varying' | 'varyingTitles'> {
+  const byName = <T>(of: (action: AnyAction<Spec>) => T | undefined): Record<string, T> =>
     Object.fromEntries(
       actions.flatMap((action): [string, T][] => {
         const one = of(action)
@@ -195,23 +84,13 @@ export function adaptedActions<Spec>(
       }),
     )
   return {
-    behaviours: pairs((action) => asBehaviour(action, around)),
-    manual: manualOf(actions),
-    varying: pairs(({ varies }) => varies as Readonly<Record<string, Varies>> | undefined),
-    varyingTitles: pairs(({ titleOf }) => titleOf),
+    behaviours: byName(flatBehaviourOf),
+    varying: byName(({ varies }) => varies as Readonly<Record<string, Varies>> | undefined),
+    varyingTitles: byName(({ titleOf }) => titleOf),
   }
 }
 
-const manualOf =
-  <Spec>(actions: readonly AnyAction<Spec>[]): NonNullable<FlatDriver<Spec>['manual']> =>
-  (component, step, around) => {
-    const byHand = actions.find(({ name }) => name === step.action)?.byHand ?? 'none'
-    return byHand === 'none'
-      ? null
-      : byHand.say(component, { ...step, needs: step.needs.map((id) => ({ id })) }, around)
-  }
-
-function asBehaviour<Spec>({ behaviour }: AnyAction<Spec>, around: Around): Behaviour<Spec> {
+export function flatBehaviourOf<Spec>({ behaviour }: AnyAction<Spec>): Behaviour<Spec> {
   const memories = new WeakMap<AbortSignal, { value: unknown; set(value: unknown): void }>()
   const kit = (run: FlatRun<Spec>): StepRun<Spec, JsonObject, unknown> => {
     const memory = memories.get(run.signal) ?? {
@@ -237,65 +116,59 @@ function asBehaviour<Spec>({ behaviour }: AnyAction<Spec>, around: Around): Beha
       proofOf: <P>(reference: { readonly id: string }) => run.proofOf(reference.id) as P | null,
     }
   }
-  const { nudge } = behaviour
-  const reminder = (of: {
-    readonly every: Milliseconds
-    send(run: StepRun<Spec, JsonObject, unknown>): Promise<void>
-  }) => ({
-    every: of.every,
-    remind: (run: FlatRun<Spec>) => of.send(kit(run)),
+  type Nudge = { readonly every: Milliseconds; send(run: StepRun<Spec, JsonObject, unknown>): Promise<void> }
+  const flat = ({ every, send }: Nudge): NonNullable<Behaviour<Spec>['nudge']> => ({
+    every,
+    send: (run) => send(kit(run)),
   })
-  const changes = {
-    ...(behaviour.changes === undefined
-      ? {}
-      : { changes: (run: FlatRun<Spec>) => behaviour.changes?.(kit(run)) ?? never() }),
-    ...(nudge === undefined ? {} : { reminder: reminder(nudge) }),
-    ...('back' in behaviour && 'undo' in behaviour.back && behaviour.back.nudge !== undefined
-      ? { reminderBack: reminder(behaviour.back.nudge) }
-      : {}),
+  const { nudge, changes } = behaviour
+  const common: Behaviour<Spec> = {
+    done: async (run) => asProgress(await behaviour.done(kit(run))),
+    ...(changes === undefined ? {} : { changes: (run) => changes(kit(run)) }),
+    ...(nudge === undefined ? {} : { nudge: flat(nudge) }),
   }
-  if (behaviour.is === 'check') return { ...changes, done: async (run) => asProgress(await behaviour.done(kit(run))) }
+  if (behaviour.is === 'check') return common
+  const { back } = behaviour
+  const nudgeBack = 'undo' in back && back.nudge !== undefined ? { nudgeBack: flat(back.nudge) } : {}
   if (behaviour.is === 'plain')
     return {
-      ...changes,
-      done: async (run) => asProgress(await behaviour.done(kit(run))),
+      ...common,
+      ...nudgeBack,
       apply: (run) => behaviour.apply(kit(run)),
       ...('undo' in behaviour.back ? plainBack(behaviour.back, kit) : {}),
     }
-  const { back } = behaviour
   return {
-    ...changes,
-    done: async (run) => asProgress(await behaviour.done(kit(run))),
-    apply: (run) => behaviour.apply(kit(run), run.restsOn ?? {}),
-    touch: (run) => behaviour.invalidate(kit(run)),
-    ...('undo' in back
-      ? {
-          undo: (run: FlatRun<Spec>) => back.undo(kit(run), run.restsOn ?? {}),
-          undone: async (run: FlatRun<Spec>) => asProgress(await back.undone(kit(run))),
-        }
-      : {}),
+    ...common,
+    ...nudgeBack,
+    apply: (run) => behaviour.apply(kit(run), run.precondition ?? {}),
+    invalidate: (run) => behaviour.invalidate(kit(run)),
+    ...('undo' in behaviour.back ? versionedBack(behaviour.back, kit) : {}),
   }
 }
+
+type SeenAny = Awaited<ReturnType<AnyAction<unknown>['behaviour']['done']>>
+/** A proof is data, as the journal has it. */
+const asProgress = (seen: SeenAny): Awaited<ReturnType<Behaviour['done']>> =>
+  seen as unknown as Awaited<ReturnType<Behaviour['done']>>
+
+type Kit<Spec> = (run: FlatRun<Spec>) => StepRun<Spec, JsonObject, unknown>
 const plainBack = <Spec>(
   back: {
     undo(run: StepRun<Spec, JsonObject, unknown>): Promise<void>
     undone(run: StepRun<Spec, JsonObject, unknown>): Promise<SeenAny>
   },
-  kit: (run: FlatRun<Spec>) => StepRun<Spec, JsonObject, unknown>,
+  kit: Kit<Spec>,
 ): Pick<Behaviour<Spec>, 'undo' | 'undone'> => ({
   undo: (run) => back.undo(kit(run)),
   undone: async (run) => asProgress(await back.undone(kit(run))),
 })
-type SeenAny = Awaited<ReturnType<AnyAction<unknown>['behaviour']['done']>>
-async function* never(): AsyncIterable<unknown> {}
-
-function asProgress(seen: SeenAny): Awaited<ReturnType<Behaviour['done']>> {
-  if (seen.is === 'done') return { is: 'done', proof: seen.proof as unknown as JsonObject }
-  if (seen.is !== 'pending') return seen
-  const { due, revertedBy, ...rest } = seen
-  return {
-    ...rest,
-    ...(due === undefined ? {} : { restsOn: due }),
-    ...(revertedBy === undefined ? {} : { takenBackBy: revertedBy }),
-  }
-}
+const versionedBack = <Spec>(
+  back: {
+    undo(run: StepRun<Spec, JsonObject, unknown>, precondition: JsonObject): Promise<void>
+    undone(run: StepRun<Spec, JsonObject, unknown>): Promise<SeenAny>
+  },
+  kit: Kit<Spec>,
+): Pick<Behaviour<Spec>, 'undo' | 'undone'> => ({
+  undo: (run) => back.undo(kit(run), run.precondition ?? {}),
+  undone: async (run) => asProgress(await back.undone(kit(run))),
+})

@@ -5,22 +5,19 @@ import type { Milliseconds } from '../../../src/values/duration.ts'
 import type { JsonObject } from '../../../src/values/json.ts'
 import type { FlatContext } from './context.ts'
 
-/**
- * What a flat behaviour says of a step: `restsOn` is the precondition of a due effect, `takenBackBy` who reverted it.
- */
+/** What a flat behaviour says of a step: `due` is the precondition of a due effect, `revertedBy` who reverted it. */
 export type FlatProgress =
   | Exclude<Progress, { readonly is: 'pending' }>
   | {
       readonly is: 'pending'
       readonly waitingFor: string
-      readonly restsOn?: JsonObject
-      readonly takenBackBy?: string
+      readonly due?: JsonObject
+      readonly revertedBy?: string
     }
 
 /**
- * What a step does. Each method may run twice, and after a crash of another process. Where there is a `touch`, every
- * effect is a compare-and-set on what `done` or `undone` saw before the last look at the lock: nothing that a process
- * does late finds what it saw.
+ * What a step does. Each method may run twice, and after a crash of another process. With `invalidate`, every effect is
+ * a compare-and-set on what `done` or `undone` saw before the lock was last asserted.
  */
 export interface Behaviour<Spec = JsonObject> {
   /** Observes whether the post-condition holds; read-only. */
@@ -32,22 +29,20 @@ export interface Behaviour<Spec = JsonObject> {
    */
   changes?(run: FlatRun<Spec>): AsyncIterable<unknown>
   /**
-   * A word to whoever does the rest by itself, such as an operator, when it is not done after `every`, and again as
-   * often: harmless where it is under way. The lock is looked at before each. `reminderBack`: while its effect is taken
-   * back.
+   * Nudges the operator if the step is still pending after `every`, then every `every`. Must be harmless while the
+   * operator works. `nudgeBack`: while the effect is undone.
    */
-  readonly reminder?: { readonly every: Milliseconds; remind(run: FlatRun<Spec>): Promise<void> }
-  readonly reminderBack?: Behaviour<Spec>['reminder']
+  readonly nudge?: { readonly every: Milliseconds; send(run: FlatRun<Spec>): Promise<void> }
+  readonly nudgeBack?: Behaviour<Spec>['nudge']
   /** Takes the effect back, before the point of no return: idempotent, and harmless where the effect never happened. */
   undo?(run: FlatRun<Spec>): Promise<void>
   /** Observes whether it is taken back, and what was before is true again. */
   undone?(run: FlatRun<Spec>): Promise<FlatProgress>
   /**
-   * Makes too late what others have sent, or were about to send: the object gets another version, and is otherwise left
-   * as it is. May be repeated. Where there is one, `apply` and `undo` are called only while `restsOn` says that they
-   * are due, and `undone` is not optional.
+   * Bumps the object's version so that in-flight writes of an earlier process fail their precondition. With it, `apply`
+   * and `undo` are called only while `due` says so, and `undone` is mandatory.
    */
-  touch?(run: FlatRun<Spec>): Promise<void>
+  invalidate?(run: FlatRun<Spec>): Promise<void>
 }
 
 export interface FlatRun<Spec = JsonObject> {
@@ -66,12 +61,11 @@ export interface FlatRun<Spec = JsonObject> {
    */
   readonly applied: boolean
   /**
-   * Whether the point of no return is behind: an effect that somebody takes back is done again and again, for nothing
-   * goes back any more.
+   * Whether the point of no return is passed: an effect that another manager reverts is then done again each time.
    */
   readonly pastReturn?: boolean
   /** For `apply` and `undo`: what `done` or `undone` saw, and what the effect must hold on to. */
-  readonly restsOn?: JsonObject
+  readonly precondition?: JsonObject
   /** What an earlier step of this run proved. */
   proofOf(step: StepId): JsonObject | null
 }

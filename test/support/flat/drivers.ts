@@ -1,4 +1,4 @@
-/** The flat faces of the drivers: one object with all questions, over states by site. Older tests ask through them. */
+/** The flat faces of the drivers, through which older tests ask: one object with all questions, over states by site. */
 import { cloudNativePg as cloudNativePgDriver } from '../../../src/drivers/cloudnative-pg/driver.ts'
 import { command as commandDriver } from '../../../src/drivers/command/driver.ts'
 import { guard as guardDriver } from '../../../src/drivers/guard/driver.ts'
@@ -8,15 +8,14 @@ import { nginx as nginxDriver } from '../../../src/drivers/nginx/driver.ts'
 import { redis as redisDriver } from '../../../src/drivers/redis/driver.ts'
 import { s3 as s3Driver } from '../../../src/drivers/s3/driver.ts'
 import { webhook as webhookDriver } from '../../../src/drivers/webhook/driver.ts'
-import { adaptedSiteDriver, adaptedStackDriver } from './adapter.ts'
-import { around } from './around.ts'
+import { flatFaceOf } from './adapter.ts'
 
-export const cloudNativePg = adaptedSiteDriver(cloudNativePgDriver, around)
-export const command = adaptedStackDriver(commandDriver, around)
-export const guard = adaptedSiteDriver(guardDriver, around)
-export const haproxy = adaptedStackDriver(haproxyDriver, around)
-export const helmRelease = adaptedSiteDriver(helmReleaseDriver, around)
-export const nginx = adaptedStackDriver(nginxDriver, around)
-export const redis = adaptedSiteDriver(redisDriver, around)
-export const s3 = adaptedSiteDriver(s3Driver, around)
-export const webhook = adaptedStackDriver(webhookDriver, around)
+export const cloudNativePg = flatFaceOf(cloudNativePgDriver)
+export const command = flatFaceOf(commandDriver)
+export const guard = flatFaceOf(guardDriver)
+export const haproxy = flatFaceOf(haproxyDriver)
+export const helmRelease = flatFaceOf(helmReleaseDriver)
+export const nginx = flatFaceOf(nginxDriver)
+export const redis = flatFaceOf(redisDriver)
+export const s3 = flatFaceOf(s3Driver)
+export const webhook = flatFaceOf(webhookDriver)

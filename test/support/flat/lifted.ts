@@ -181,9 +181,9 @@ export function liftedBehaviour(old: Behaviour): EngineBehaviour {
     ...(old.changes === undefined
       ? {}
       : { changes: (run: EngineRun) => old.changes?.(loweredRun(run)) ?? noChanges() }),
-    ...(old.reminder === undefined ? {} : { nudge: nudgeOf(old.reminder) }),
+    ...(old.nudge === undefined ? {} : { nudge: nudgeOf(old.nudge) }),
   }
-  const { apply, undo, undone, touch, reminderBack } = old
+  const { apply, undo, undone, invalidate, nudgeBack } = old
   // What is due never reaches the engine of a behaviour without versions: it asks for it nowhere.
   if (apply === undefined) return { is: 'check', ...common } as EngineBehaviour
   const back =
@@ -192,46 +192,39 @@ export function liftedBehaviour(old: Behaviour): EngineBehaviour {
       : {
           undo: (run: EngineRun, precondition?: JsonObject) => undo(loweredRun(run, precondition)),
           undone: async (run: EngineRun) => asSeen((await undone?.(loweredRun(run))) ?? { is: 'done', proof: {} }),
-          ...(reminderBack === undefined ? {} : { nudge: nudgeOf(reminderBack) }),
+          ...(nudgeBack === undefined ? {} : { nudge: nudgeOf(nudgeBack) }),
         }
-  if (touch === undefined)
+  if (invalidate === undefined)
     return { is: 'plain', ...common, apply: (run: EngineRun) => apply(loweredRun(run)), back } as EngineBehaviour
   return {
     is: 'versioned',
     ...common,
     apply: (run, precondition) => apply(loweredRun(run, precondition)),
-    invalidate: (run) => touch(loweredRun(run)),
+    invalidate: (run) => invalidate(loweredRun(run)),
     back,
   }
 }
 
-const nudgeOf = ({ every, remind }: NonNullable<Behaviour['reminder']>) => ({
+const nudgeOf = ({ every, send }: NonNullable<Behaviour['nudge']>) => ({
   every,
-  send: (run: EngineRun) => remind(loweredRun(run)),
+  send: (run: EngineRun) => send(loweredRun(run)),
 })
 
 async function* noChanges(): AsyncIterable<unknown> {}
 
-function loweredRun({ step, context, proofOf, memory: _, site: __, ...run }: EngineRun, restsOn?: JsonObject): FlatRun {
+function loweredRun(
+  { step, context, proofOf, memory: _, site: __, ...run }: EngineRun,
+  precondition?: JsonObject,
+): FlatRun {
   return {
     ...run,
     // The engine passes whole steps.
     step: step as unknown as PlannedStep,
     context: context,
     proofOf: (id) => proofOf({ id }) as JsonObject | null,
-    ...(restsOn === undefined ? {} : { restsOn }),
+    ...(precondition === undefined ? {} : { precondition }),
   }
 }
 
-function asSeen(progress: FlatProgress): SeenByEngine {
-  if (progress.is === 'done') return { is: 'done', proof: progress.proof as object }
-  if (progress.is === 'failed') return progress as Extract<SeenByEngine, { readonly is: 'failed' }>
-  if (progress.is === 'unknown') return progress
-  const { restsOn: due, takenBackBy: revertedBy, waitingFor } = progress
-  return {
-    is: 'pending',
-    waitingFor,
-    ...(due === undefined ? {} : { due }),
-    ...(revertedBy === undefined ? {} : { revertedBy }),
-  }
-}
+/** The two say the same; the type of a proof is erased. */
+const asSeen = (progress: FlatProgress): SeenByEngine => progress as SeenByEngine

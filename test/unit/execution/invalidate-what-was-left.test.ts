@@ -39,17 +39,17 @@ function stopping(
   const seen = (wanted: boolean) => async () =>
     object.stopped === wanted
       ? { is: 'done' as const, proof: {} }
-      : { is: 'pending' as const, waitingFor: 'it', restsOn: { version: object.version } }
+      : { is: 'pending' as const, waitingFor: 'it', due: { version: object.version } }
   const act = (what: 'stop' | 'start') => async (run: FlatRun) => {
     await before(what)
-    change(run.restsOn?.version, what, what === 'stop')
+    change(run.precondition?.version, what, what === 'stop')
   }
   return {
     done: seen(true),
     apply: act('stop'),
     undo: act('start'),
     undone: seen(false),
-    touch: async () => {
+    invalidate: async () => {
       object.touches += 1
       object.version += 1
     },
@@ -177,10 +177,10 @@ describe('a process that takes a run over', () => {
     const stop = stopping(at.site)
     const outcome = await at.process('resume', {
       ...stop,
-      touch: async (run) => {
+      invalidate: async (run) => {
         holder = (await readLock(at.store))?.record.holder
         expect(at.site.object.effects).toEqual([])
-        await stop.touch?.(run)
+        await stop.invalidate?.(run)
       },
     })
     expect(holder).toBe('r#2')
@@ -191,7 +191,7 @@ describe('a process that takes a run over', () => {
   test('does nothing at all where it cannot invalidate, says why, and leaves the direction to the next one, which can', async () => {
     const at = await left()
     const refused = siteError('kubernetes-forbidden', 'a right is lacking')
-    const outcome = await at.process('resume', { ...stopping(at.site), touch: () => Promise.reject(refused) })
+    const outcome = await at.process('resume', { ...stopping(at.site), invalidate: () => Promise.reject(refused) })
     expect(outcome).toMatchObject({ verdict: 'stopped', failure: { code: 'kubernetes-forbidden' } })
     expect(at.site.object).toMatchObject({ effects: [], stopped: false })
     at.clock.pass(180_000)
@@ -233,9 +233,12 @@ test('a silent third site does not delay a process that takes a run over; one th
   const steps = [toyStep('application.stop@dc-c', 'PROTECT'), toyStep('application.stop@dc-b', 'PROTECT')] as const
   const taken = (step: (typeof steps)[number], fails: Error): Promise<void> => {
     const toy = toyDriver({ writer: null, effects: [] })
-    const touch = (): Promise<void> => Promise.reject(fails)
+    const invalidate = (): Promise<void> => Promise.reject(fails)
     const drivers = {
-      toy: liftedDriver({ ...toy, behaviours: { ...toy.behaviours, stop: { ...stopping(versionedObject()), touch } } }),
+      toy: liftedDriver({
+        ...toy,
+        behaviours: { ...toy.behaviours, stop: { ...stopping(versionedObject()), invalidate } },
+      }),
     }
     const { context, signal } = toyWorld({ writer: null, effects: [] }, store, { clock })
     const left = [{ kind: 'intent', step: step.id, at: '2026-11-20T12:00:00Z' }] as never

@@ -21,10 +21,10 @@ const crashLoop = async (): Promise<FlatProgress> => ({
 function versioned(at: Move, { due }: { readonly due: boolean }): void {
   const seen = { object: 'Deployment/app', version: '7' } as never
   bent(at, {
-    touch: async () => undefined,
-    done: async () => ({ is: 'pending', waitingFor: 'its pods to end', ...(due ? { restsOn: seen } : {}) }),
+    invalidate: async () => undefined,
+    done: async () => ({ is: 'pending', waitingFor: 'its pods to end', ...(due ? { due: seen } : {}) }),
     undone: async () =>
-      at.effects.includes('unfence') ? { is: 'done', proof: {} } : { is: 'pending', waitingFor: 'it', restsOn: seen },
+      at.effects.includes('unfence') ? { is: 'done', proof: {} } : { is: 'pending', waitingFor: 'it', due: seen },
   })
 }
 

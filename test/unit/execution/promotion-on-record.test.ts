@@ -43,7 +43,7 @@ describe('a promotion on record is a claim: this process looks again before anyt
     Object.assign(promote, {
       done: async (): Promise<Progress> =>
         ++looks > 2 ? { is: 'done', proof: {} } : { is: 'pending', waitingFor: 'the new primary to restart' },
-      touch: async () => undefined,
+      invalidate: async () => undefined,
     })
     at.sites.fenced = false
     expect(await at.perform('resume')).toMatchObject({ verdict: 'moved', failure: null })

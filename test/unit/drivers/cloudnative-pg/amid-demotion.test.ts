@@ -103,7 +103,7 @@ const LEFT = { state: 'shut down', linkAt: '2026-11-26T02:58:00Z' }
 
 test('the link of an instance manager that died while it shipped the last segment is removed, and the operator looks again', async () => {
   const { run, patches, linkIsThere } = around(LEFT)
-  await demote.reminder?.remind(run)
+  await demote.nudge?.send(run)
   expect(linkIsThere()).toBe(false)
   expect(patches).toHaveLength(1)
 })
@@ -118,7 +118,7 @@ test.each<[string, Around]>([
   ['the demotion has hardly begun', { ...LEFT, after: seconds(9) }],
 ])('the link stays where a process may still use it: %s', async (_, circumstances) => {
   const { run, linkIsThere } = around(circumstances)
-  await demote.reminder?.remind(run)
+  await demote.nudge?.send(run)
   await undoAsSeen(demote, run)
   expect(linkIsThere()).toBe(true)
 })

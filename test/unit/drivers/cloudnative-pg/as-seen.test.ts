@@ -107,8 +107,8 @@ describe('an effect on a cluster', () => {
     '%s on %s that was left by an earlier process comes too late: its object gets another version, and stays',
     async (action, site, live) => {
       const { run, patches } = around(stepOf(action, site), live)
-      await behaviourOf(action).touch?.(run)
-      await behaviourOf(action).touch?.(run)
+      await behaviourOf(action).invalidate?.(run)
+      await behaviourOf(action).invalidate?.(run)
       const marks = patches.map(
         ({ patch }) => (patch as { metadata: { annotations: Record<string, string> } }).metadata.annotations[TOUCHED],
       )
@@ -120,7 +120,7 @@ describe('an effect on a cluster', () => {
 
 test('an operator that forgot a demotion is made to look again, and its object stays as it is', async () => {
   const { run, patches } = around(stepOf('demote', 'dc-a'), cluster('pg-dc-a'))
-  await behaviourOf('demote').reminder?.remind(run)
+  await behaviourOf('demote').nudge?.send(run)
   expect(patches).toMatchObject([{ patch: { metadata: { annotations: { [TOUCHED]: expect.any(String) } } } }])
   expect(patches[0]?.patch).not.toHaveProperty('spec')
 })
@@ -189,6 +189,6 @@ describe('taking back', () => {
 
 test('whatever can be taken back on an object with versions says what it saw', () => {
   for (const [action, behaviour] of Object.entries(cloudNativePg.behaviours))
-    if (behaviour.touch !== undefined && behaviour.undo !== undefined)
+    if (behaviour.invalidate !== undefined && behaviour.undo !== undefined)
       expect([action, behaviour.undone]).toEqual([action, expect.any(Function)])
 })

@@ -121,7 +121,7 @@ describe('the fence of a database whose node is dead', () => {
   test('is not reported as open while the instance does not answer: only an annotation that is gone, or a server that runs, says that', async () => {
     expect(await fence.done(around({ ready: true, says: null, after: seconds(1), fenced: false }))).toMatchObject({
       is: 'pending',
-      restsOn: expect.anything(),
+      due: expect.anything(),
     })
     expect(
       await fence.done(around({ ready: true, says: { isPrimary: true, currentLsn: '0/1' }, after: seconds(1) })),
@@ -143,7 +143,7 @@ describe('a PostgreSQL that started in the moment in which its fence was heard',
   const stops = async (says: Partial<InstanceStatus> | null, fenced = true): Promise<string[][]> => {
     const commands: string[][] = []
     const deletions: object[] = []
-    await fence.reminder?.remind(around({ ready: true, says, after: seconds(11), fenced, commands, deletions }))
+    await fence.nudge?.send(around({ ready: true, says, after: seconds(11), fenced, commands, deletions }))
     expect(deletions).toEqual([])
     return commands
   }
@@ -158,7 +158,7 @@ describe('a PostgreSQL that started in the moment in which its fence was heard',
   })
   test('is ended with its pod by the guard, which may run nothing: the next one reads of its fence before it starts', async () => {
     const deletions: object[] = []
-    await fence.reminder?.remind(around({ ready: true, says: forgotten, after: seconds(11), deletions }))
+    await fence.nudge?.send(around({ ready: true, says: forgotten, after: seconds(11), deletions }))
     expect(deletions).toEqual([{ name: 'pg-dc-a-1', uid: 'uid-of-the-pod', gracePeriod: seconds(10) }])
   })
   test('is the only one that is stopped: an instance that has not heard of its fence, is shutting down, is silent, or has no fence is left alone', async () => {

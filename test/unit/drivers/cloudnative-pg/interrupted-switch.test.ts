@@ -100,12 +100,12 @@ describe('a demotion whose direction another controller writes back', () => {
   })
 
   test('is due as ever before any process has tried it', async () => {
-    expect(await demote.done(around(reverted).run)).toMatchObject({ is: 'pending', restsOn: { resourceVersion: '41' } })
+    expect(await demote.done(around(reverted).run)).toMatchObject({ is: 'pending', due: { resourceVersion: '41' } })
   })
 
   test('is not begun where another one writes it between the first look and the effect', async () => {
     const { run } = around(cluster('pg-dc-a'))
-    expect(await demote.done(run)).toMatchObject({ is: 'pending', restsOn: expect.anything() })
+    expect(await demote.done(run)).toMatchObject({ is: 'pending', due: expect.anything() })
     const kubernetes = {
       ...run.context.kubernetes?.('dc-a' as SiteName),
       get: async () => reverted as unknown as KubernetesObject,

@@ -5,7 +5,7 @@ import type { SiteName } from '../../../../src/domain/stack.ts'
 import { keepEvidenceStep } from '../../../../src/drivers/cloudnative-pg/rejoin/keep-evidence.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import { WHOLE } from '../../../../src/systems/postgres/decode-divergence.ts'
-import { asPlannedSteps } from '../../../support/flat/adapter.ts'
+import { asPlanned } from '../../../support/behaviour-of.ts'
 import type { FlatRun } from '../../../support/flat/behaviour.ts'
 import { cloudNativePg } from '../../../support/flat/drivers.ts'
 import { cluster } from './cluster-states.ts'
@@ -74,7 +74,7 @@ function around(of: Around) {
     put: async (key: string, body: string) => void bucket.set(key, body),
   }
   const run = {
-    step: asPlannedSteps(database, [keepEvidenceStep(database, rejoin, 'pg-dc-a-g1', uid)])[0],
+    step: asPlanned(database, keepEvidenceStep(database, rejoin, 'pg-dc-a-g1', uid)),
     component: database,
     intent: rejoin,
     context: {

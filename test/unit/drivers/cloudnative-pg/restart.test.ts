@@ -94,7 +94,7 @@ test.each<[string, Promoted]>([
   ['it is just restarting', { archiveMode: null }],
   ['it has not left recovery', { archiveMode: 'on', says: { isPrimary: false } }],
 ])('clients wait as long as %s', async (_, state) => {
-  const due = state.says?.pendingRestart === true ? { restsOn: { resourceVersion: '1' } } : {}
+  const due = state.says?.pendingRestart === true ? { due: { resourceVersion: '1' } } : {}
   const waiting = { is: 'pending', waitingFor: 'pg-dc-b to restart with archive_mode on' }
   expect(await restart.done(promoted(state).run)).toEqual({ ...waiting, ...due })
 })
@@ -112,7 +112,7 @@ describe('the restart is asked for', () => {
     ['it is at it', { ...due, phase: RESTARTING_IN_PLACE }],
     ['it has not left recovery', { archiveMode: 'always', says: { pendingRestart: true, isPrimary: false } }],
   ])('not when %s', async (_, state) => {
-    expect(await restart.done(promoted(state).run)).not.toHaveProperty('restsOn')
+    expect(await restart.done(promoted(state).run)).not.toHaveProperty('due')
   })
   test('after a restart ahead that was being taken back when its site was lost: that is shipped and forgotten first', async () => {
     const { run, sent } = promoted({ archiveMode: 'always', ahead: true })
@@ -130,16 +130,16 @@ describe('the restart is asked for', () => {
 
 test('an operator that forgot the restart is nudged: PostgreSQL reads its settings, and the operator looks again', async () => {
   const { run, sent } = promoted({ archiveMode: 'always' })
-  await restart.reminder?.remind(run)
+  await restart.nudge?.send(run)
   expect(sent).toEqual(['reload', `touch ${TOUCHED}`])
 })
 
 test('an operator that restarts it by itself has time for that, and gets no nudge: one amid a restart costs a second', () => {
-  expect(restart.reminder?.every).toBeGreaterThan(5_000)
+  expect(restart.nudge?.every).toBeGreaterThan(5_000)
 })
 
 test('a PostgreSQL that does not answer is restarting already, and needs no reload', async () => {
   const { run, sent } = promoted({ archiveMode: null })
-  await restart.reminder?.remind(run)
+  await restart.nudge?.send(run)
   expect(sent).toEqual([`touch ${TOUCHED}`])
 })

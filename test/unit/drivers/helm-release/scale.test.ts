@@ -174,12 +174,14 @@ describe('a stopped application', () => {
     const { world, kubernetes } = cluster(2)
     const { run } = runOf(stopStep(component, A, { phase: 'DRAIN', before: 2 }), kubernetes)
     const seen = await stop.done(run)
-    if (seen.is !== 'pending' || seen.restsOn === undefined) throw new Error('nothing is due')
-    expect(seen.restsOn).toEqual({ resourceVersion: '1' })
-    await stop.touch?.(run)
+    if (seen.is !== 'pending' || seen.due === undefined) throw new Error('nothing is due')
+    expect(seen.due).toEqual({ resourceVersion: '1' })
+    await stop.invalidate?.(run)
     expect(world.touched).toBe(1)
-    await expect(stop.apply?.({ ...run, restsOn: seen.restsOn })).rejects.toMatchObject({ code: 'kubernetes-conflict' })
-    await expect(stop.undo?.({ ...run, restsOn: seen.restsOn })).rejects.toMatchObject({ code: 'kubernetes-conflict' })
+    await expect(stop.apply?.({ ...run, precondition: seen.due })).rejects.toMatchObject({
+      code: 'kubernetes-conflict',
+    })
+    await expect(stop.undo?.({ ...run, precondition: seen.due })).rejects.toMatchObject({ code: 'kubernetes-conflict' })
     expect(world.scaled).toEqual([])
   })
 
@@ -266,13 +268,13 @@ describe('a size that another controller keeps', () => {
     const starting = runOf(startStep(component, { mode: 'switchover', from: A, to: B }, 2), fought(kubernetes)).run
     expect(await start.done({ ...starting, applied: true })).toMatchObject({
       is: 'pending',
-      takenBackBy: 'argocd-controller',
+      revertedBy: 'argocd-controller',
     })
     world.replicas = 2
     const stopping = runOf(stopStep(component, A, { phase: 'FENCE', before: 2 }), fought(kubernetes), 'failover').run
     expect(await stop.done({ ...stopping, applied: true })).toMatchObject({
       is: 'pending',
-      takenBackBy: 'argocd-controller',
+      revertedBy: 'argocd-controller',
     })
   })
 
@@ -290,7 +292,7 @@ describe('a size that another controller keeps', () => {
     world.replicas = 0
     expect(await start.done({ ...run, applied: true })).toMatchObject({
       is: 'pending',
-      takenBackBy: 'kube-controller-manager',
+      revertedBy: 'kube-controller-manager',
     })
   })
 
@@ -321,7 +323,7 @@ describe('pods that crashed while their database was away', () => {
 
   test('make way for new ones, which are ready in seconds', async () => {
     const { removed, run } = crashed('2026-11-29T11:59:00Z')
-    expect(await undoAsSeen(stop, run)).toMatchObject({ is: 'pending', restsOn: { due: 'crashed' } })
+    expect(await undoAsSeen(stop, run)).toMatchObject({ is: 'pending', due: { due: 'crashed' } })
     expect(removed).toEqual(['uid-0'])
     expect(await stop.undone?.(run)).toMatchObject({ is: 'pending', waitingFor: 'app: 0 of 2 ready' })
   })

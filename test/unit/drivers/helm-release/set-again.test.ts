@@ -59,7 +59,7 @@ function site(role: Role, of: { readonly values: number | null; readonly now: nu
     context,
     signal,
   } as unknown as FlatRun<HelmReleaseSpec>
-  return { world, warnings, run, remind: () => reconcile.reminder?.remind(run) }
+  return { world, warnings, run, send: () => reconcile.nudge?.send(run) }
 }
 
 describe('reconciling a passive site whose application runs, set by no other controller,', () => {
@@ -84,26 +84,26 @@ describe('reconciling a passive site whose application runs, set by no other con
 
 describe('past the point of no return, where another controller scales the application', () => {
   test('of the new site to nothing, it is started again, and who fights is named', async () => {
-    const { world, warnings, remind } = site('active', { values: 2, now: 0, by: 'argocd-controller' })
-    await remind()
+    const { world, warnings, send } = site('active', { values: 2, now: 0, by: 'argocd-controller' })
+    await send()
     expect(world.scaled).toEqual([2])
     expect(warnings).toEqual([
       expect.stringMatching(
         /argocd-controller has scaled Deployment\/app on dc-a to 0; it is set to 2 again\. argocd app set/,
       ),
     ])
-    await remind()
+    await send()
     expect(world.scaled).toEqual([2])
     expect(world.through).toEqual(['scale'])
   })
 
   test('of the old site to something, it is stopped again, and its pods are not waited for', async () => {
-    const { world, run, remind } = site('passive', { values: 0, now: 1, by: 'argocd-controller' })
+    const { world, run, send } = site('passive', { values: 0, now: 1, by: 'argocd-controller' })
     expect(await reconcile.done(run)).toMatchObject({
       is: 'pending',
       waitingFor: expect.stringContaining('values of the passive role'),
     })
-    await remind()
+    await send()
     expect(world.scaled).toEqual([0])
     expect(world.through).toEqual(['scale'])
     expect(await reconcile.done(run)).toMatchObject({ is: 'done' })
@@ -113,8 +113,8 @@ describe('past the point of no return, where another controller scales the appli
     ['to another number that serves', 'active' as const, { values: 2, now: 5, by: 'argocd-controller' }],
     ['by no other controller: a guard has stopped it', 'active' as const, { values: 2, now: 0, by: null }],
   ])('%s, that stays', async (_, role, of) => {
-    const { world, remind } = site(role, of)
-    await remind()
+    const { world, send } = site(role, of)
+    await send()
     expect(world.scaled).toEqual([])
   })
 })

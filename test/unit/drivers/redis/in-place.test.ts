@@ -62,12 +62,12 @@ function site(answers: readonly Answer[], around: { readonly containers?: object
   return { calls, run, verbs: () => calls.map(({ verb, of }) => `${verb} ${of}`) }
 }
 const proof = { name: 'redis/20261124T060001Z', keys: 3, expired: 0, sha256: 'abc', takenAt: '' }
-const restoring = ({ run }: ReturnType<typeof site>, restsOn?: object): FlatRun<RedisSpec> =>
+const restoring = ({ run }: ReturnType<typeof site>, precondition?: object): FlatRun<RedisSpec> =>
   ({
     ...run,
     step: { id: 'cache.restore@dc-b', site: dcB, parameters: { source: 'dc-a', dump: 'cache.dump@dc-a' } },
     proofOf: () => proof,
-    ...(restsOn === undefined ? {} : { restsOn }),
+    ...(precondition === undefined ? {} : { precondition }),
   }) as unknown as FlatRun<RedisSpec>
 const dumping = ({ run }: ReturnType<typeof site>): FlatRun<RedisSpec> =>
   ({
@@ -109,11 +109,11 @@ describe('a dump is loaded in the running pod', () => {
 
   test('where it was deployed with what that needs; another one is started anew', async () => {
     const facts = 'redis_version:7.4.6\nrestored:an older dump'
-    expect(await restore.done(restoring(site([], { facts })))).toMatchObject({ restsOn: { loaded: 'an older dump' } })
+    expect(await restore.done(restoring(site([], { facts })))).toMatchObject({ due: { loaded: 'an older dump' } })
     const older = site([], { facts, containers: { containers: [{ name: 'redis' }] } })
     const answer = await restore.done(restoring(older))
-    expect(answer).toMatchObject({ restsOn: { loaded: null } })
-    await restore.apply?.(restoring(older, (answer as { restsOn: object }).restsOn))
+    expect(answer).toMatchObject({ due: { loaded: null } })
+    await restore.apply?.(restoring(older, (answer as { due: object }).due))
     expect(older.verbs()).toEqual(['patch Secret', 'remove Pod'])
   })
 

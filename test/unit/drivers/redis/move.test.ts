@@ -249,7 +249,7 @@ describe('a request for a dump', () => {
   }
   test('replaces the one that was seen and no later one, and restarts the pod that was seen and no later one', async () => {
     const { calls, run } = serving('an older one')
-    await restore.apply?.({ ...run, restsOn: { resourceVersion: '7', pod: 'pod-1', asked: false } })
+    await restore.apply?.({ ...run, precondition: { resourceVersion: '7', pod: 'pod-1', asked: false } })
     expect(calls).toMatchObject([
       ['patch', 'Secret', { options: { resourceVersion: '7' } }],
       ['remove', 'Pod', { uid: 'pod-1' }],
@@ -257,12 +257,12 @@ describe('a request for a dump', () => {
   })
   test('that lies there already is not written again: only the pod is restarted', async () => {
     const { calls, run } = serving('fresh-now')
-    await restore.apply?.({ ...run, restsOn: { resourceVersion: '7', pod: 'pod-1', asked: true } })
+    await restore.apply?.({ ...run, precondition: { resourceVersion: '7', pod: 'pod-1', asked: true } })
     expect(calls).toMatchObject([['remove', 'Pod', { uid: 'pod-1' }]])
   })
   test('that was left by an earlier process gets another version, and keeps what it says', async () => {
     const { calls, run } = serving('an older one')
-    await restore.touch?.(run)
+    await restore.invalidate?.(run)
     expect(calls).toMatchObject([
       ['patch', 'Secret', { patch: { metadata: { annotations: { 'standby.dev/touched': expect.any(String) } } } }],
     ])
