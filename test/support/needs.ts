@@ -20,6 +20,7 @@ export type Server =
   | 'ansible'
   | 'machine'
   | 'sha256sum'
+  | 'linux'
 
 /**
  * Says which servers a test file needs: called when it, or what it imports, is loaded. Where one is missing and `npm
@@ -46,6 +47,8 @@ const IS_HERE: Readonly<Record<Server, () => boolean>> = {
   patroni: () => process.getuid?.() === 0 && existsSync('/usr/bin/python3') && existsSync('/usr/sbin/runuser'),
   // Of GNU coreutils: that of macOS has other options.
   sha256sum: () => process.platform === 'linux' && isOnPath('sha256sum'),
+  // What reads processes in /proc: the lab, and programs whose processes a test counts there.
+  linux: () => process.platform === 'linux',
   'kube-apiserver': () => isOfLab('kube-apiserver'),
   versitygw: () => isOfLab('versitygw'),
   helm: () => isOfLab('helm'),

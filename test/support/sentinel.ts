@@ -8,7 +8,7 @@ import type { RedisSentinelSpec } from '../../src/drivers/redis-sentinel/spec.ts
 import { needs } from './needs.ts'
 import { freePorts } from './server-process.ts'
 
-needs('redis-server', 'redis-cli')
+needs('linux', 'redis-server', 'redis-cli')
 
 const run = promisify(execFile)
 

@@ -5,6 +5,9 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from '@jest/globals'
 import { withProcessLock } from '../../../lab/process-lock.ts'
+import { needs } from '../../support/needs.ts'
+
+needs('linux')
 
 const lockFile = async (): Promise<string> => join(await mkdtemp(join(tmpdir(), 'standby-lock-')), 'lock')
 

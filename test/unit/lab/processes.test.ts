@@ -4,6 +4,9 @@ import { CommandFailed, execute, succeeds } from '../../../lab/execute.ts'
 import { usual } from '../../../lab/progress.ts'
 import { startTimeOf } from '../../../lab/state.ts'
 import { until } from '../../../lab/until.ts'
+import { needs } from '../../support/needs.ts'
+
+needs('linux')
 
 describe('commands', () => {
   test('a failed command tells its exit code and its last words', async () => {
