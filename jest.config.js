@@ -17,6 +17,12 @@ const project = (name, more = {}) => ({
 /** What shares the lab, or asserts how long a process takes: one file at a time, after all others. */
 const serially = { runner: '<rootDir>/test/support/serial-runner.js' }
 
+/**
+ * Half of the time of a test file is waiting: for a server, a deadline, a process. Where no file is skipped, real
+ * servers work beside the tests. Jest takes '200%' for 200 workers.
+ */
+const filesPerProcessor = process.env.STANDBY_SKIP_WITHOUT_SERVERS === '1' ? 2 : 1.5
+
 /** Acceptance tests that assert how long a process takes. */
 const TIMED = ['guard-process', 'silent-sites']
 
@@ -25,8 +31,7 @@ export default {
   reporters: ['default', 'summary', '<rootDir>/test/support/closing-line.js'],
   // A test that hangs, not one that is slow on a machine with other work: what may take no longer is asserted.
   testTimeout: 180_000,
-  // Half of the time of a test file is waiting: for a server, a deadline, a process. Jest takes '200%' for 200 workers.
-  maxWorkers: 2 * availableParallelism(),
+  maxWorkers: Math.ceil(filesPerProcessor * availableParallelism()),
   testSequencer: '<rootDir>/test/support/lab/last.js',
   projects: [
     project('unit'),
