@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** A certificate for 127.0.0.1, and for more addresses, that signs itself. */
+/** A certificate for 127.0.0.1, and for more addresses and names, that signs itself. */
 export function selfSigned(...more: readonly string[]): { readonly key: string; readonly cert: string } {
   const home = mkdtempSync(join(tmpdir(), 'standby-tls-'))
   const [key, cert] = [join(home, 'key.pem'), join(home, 'cert.pem')]
@@ -12,7 +13,7 @@ export function selfSigned(...more: readonly string[]): { readonly key: string; 
     '-subj',
     '/CN=127.0.0.1',
     '-addext',
-    `subjectAltName=${['127.0.0.1', ...more].map((address) => `IP:${address}`).join(',')}`,
+    `subjectAltName=${['127.0.0.1', ...more].map((at) => `${isIP(at) === 0 ? 'DNS' : 'IP'}:${at}`).join(',')}`,
     '-days',
     '2',
     '-out',

@@ -33,12 +33,15 @@ export async function startObjectStore({
   secret = 'root-secret',
   tls = false,
   alsoAt = [],
+  address = '127.0.0.1',
 }: {
   readonly accounts?: readonly string[]
   readonly secret?: string
   readonly tls?: boolean
-  /** Further addresses for which its certificate holds. */
+  /** Further addresses and names for which its certificate holds. */
   readonly alsoAt?: readonly string[]
+  /** Where it listens. */
+  readonly address?: string
 } = {}): Promise<ObjectStoreServer> {
   const home = mkdtempSync(join(tmpdir(), 'standby-s3-'))
   const folder = (name: string): string => {
@@ -47,7 +50,7 @@ export async function startObjectStore({
   }
   folder('data/bucket')
   const [port = 0] = await freePorts(1)
-  const endpoint = `${tls ? 'https' : 'http'}://127.0.0.1:${port}`
+  const endpoint = `${tls ? 'https' : 'http'}://${address}:${port}`
   const certificate = tls ? selfSigned(...alsoAt) : null
   const file = (name: string, text: string): string => {
     writeFileSync(join(home, name), text)
@@ -68,7 +71,7 @@ export async function startObjectStore({
     [
       ...[
         '--port',
-        `127.0.0.1:${port}`,
+        `${address}:${port}`,
         '--access',
         root.accessKeyId,
         '--secret',
