@@ -2,11 +2,12 @@ import type { Finding } from '../../domain/plan.ts'
 import type { Component, SiteName } from '../../domain/stack.ts'
 import { declareCodes } from '../../driver/codes.ts'
 import type { AnyReasonCode } from '../../errors/reason-codes.ts'
-import { POSTGRES_CODES } from '../../systems/postgres/codes.ts'
+import { BACKUP_CODES, POSTGRES_CODES } from '../../systems/postgres/codes.ts'
 
 /** The reason codes that this driver alone uses. */
 export const codes = declareCodes('Database', {
   ...POSTGRES_CODES,
+  ...BACKUP_CODES,
   'active-database-missing':
     'The active site has no database, and there was one: no deploy makes an empty one in its place. A failover, or a restore from the archive, brings it back.',
   'archive-not-empty': 'A database would begin empty, and its archive holds an earlier one of that name.',
@@ -49,7 +50,6 @@ export const codes = declareCodes('Database', {
   'timelines-differ': 'Primary and replica are on different timelines.',
   'not-a-primary': 'The database that should be opened again is a replica, or amid a change of its role.',
   'former-primary': 'The former active site still has a primary: a rejoin fences it and clones it anew.',
-  'archive-forked': 'A failover cut this history off: its newest state holds data that no user was ever served.',
   'archive-silent': 'The archive of the lost site does not answer: what it still holds is lost.',
   'drain-stuck':
     'The replica does not fetch what the archive of the lost site holds, and the accepted loss does not cover what would be missing.',
@@ -58,9 +58,6 @@ export const codes = declareCodes('Database', {
   'archive-not-closable': 'No credentials are declared that may close the archive of a lost site.',
   'evidence-unreadable': 'What only the former active site has cannot be read.',
   'backup-running': 'A backup is not finished.',
-  'backup-failed': 'A backup failed.',
-  'backup-old': 'The last backup is older than the objective.',
-  'no-backup': 'There is no completed backup.',
 })
 
 type OwnCode = keyof typeof codes.table

@@ -1,4 +1,6 @@
 import type { AnyAction } from '../../driver/action.ts'
+import { backup } from './backup/base-backup.ts'
+import { manifest } from './backup/manifest.ts'
 import { fence } from './failover/fence.ts'
 import { promoteLost } from './failover/promote-lost.ts'
 import { catchUp } from './move/catch-up.ts'
@@ -11,6 +13,7 @@ import { enroll } from './rejoin/enroll.ts'
 import { keepEvidence } from './rejoin/keep-evidence.ts'
 import { start } from './rejoin/start.ts'
 import { wipe } from './rejoin/wipe.ts'
+import { unfence } from './reopen.ts'
 import type { PatroniSpec } from './spec.ts'
 
 /** Each kind of step of this driver. */
@@ -27,4 +30,7 @@ export const actions: readonly AnyAction<PatroniSpec>[] = [
   enroll,
   wipe,
   start,
+  unfence,
+  backup,
+  manifest,
 ]

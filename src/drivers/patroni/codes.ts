@@ -1,7 +1,10 @@
 import { declareCodes } from '../../driver/codes.ts'
+import { BACKUP_CODES, POSTGRES_CODES } from '../../systems/postgres/codes.ts'
 
 /** The reason codes that this driver alone uses. */
 export const codes = declareCodes('Database by Patroni', {
+  ...BACKUP_CODES,
+  'sql-failed': POSTGRES_CODES['sql-failed'],
   'patroni-silent': 'No member of the Patroni cluster of a site answers.',
   'patroni-member-silent': 'One member of a Patroni cluster does not answer.',
   'patroni-another-member': 'A REST API answers for another member, or another scope, than the declared one.',
@@ -37,5 +40,8 @@ export const codes = declareCodes('Database by Patroni', {
   'patroni-command-failed': 'A command on a host of the Patroni cluster failed.',
   'patroni-evidence-unreadable': 'What only the former active site has cannot be read.',
   'patroni-not-stopped': 'PostgreSQL or Patroni runs where its data would be removed.',
+  'patroni-archive-silent': 'pgBackRest on a site does not say how its archive is.',
+  'patroni-stanza-missing':
+    'The stanza of a site does not exist, or is of another database: as the active one the site could not archive.',
   'patroni-former-primary': 'The former active site is still a primary, or would become one: a rejoin stops it first.',
 })

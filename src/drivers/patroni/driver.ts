@@ -5,6 +5,8 @@ import type { DriverContext, SqlRows } from '../../driver/context.ts'
 import { HOSTS } from '../../platform/hosts/client.ts'
 import { actions } from './actions.ts'
 import { assessFailover, assessRejoin, assessStatus, assessSwitchover, gapsOf } from './assess/assess.ts'
+import { backupSteps } from './backup/backup.ts'
+import { askRestored, testRestore } from './backup/restore-test.ts'
 import { codes } from './codes.ts'
 import { fenceSteps } from './failover/fence.ts'
 import { anotherAhead, predictedLoss } from './failover/loss.ts'
@@ -16,6 +18,7 @@ import { followerSteps } from './move/redirect.ts'
 import { keptData, switchoverSteps } from './move/switchover.ts'
 import { askMembers, observePatroni, type PatroniState, writerIn } from './observe.ts'
 import { rejoinSteps } from './rejoin/rejoin.ts'
+import { assessReopen, reopenSteps } from './reopen.ts'
 import {
   addressesOf,
   claimsOf,
@@ -42,13 +45,20 @@ export const patroni: SiteDriver<PatroniSpec, PatroniState> = {
   observe: observePatroni,
   assess: {
     status: assessStatus,
-    moves: { switchover: assessSwitchover, failover: assessFailover, rejoin: assessRejoin },
+    moves: { switchover: assessSwitchover, failover: assessFailover, rejoin: assessRejoin, reopen: assessReopen },
     gaps: (_component, states, activeSite, now) => gapsOf(states, activeSite, now),
   },
   moves: {
-    switchover: switchoverSteps,
-    failover: failoverSteps,
+    switchover: (component, states, intent) => [
+      ...switchoverSteps(component, states, intent),
+      ...backupSteps(component, intent.to),
+    ],
+    failover: (component, states, intent) => [
+      ...failoverSteps(component, states, intent),
+      ...backupSteps(component, intent.to),
+    ],
     rejoin: rejoinSteps,
+    reopen: (component, _states, intent) => reopenSteps(component, intent),
     follow: followerSteps,
     keeps: keptData,
   },
@@ -57,17 +67,26 @@ export const patroni: SiteDriver<PatroniSpec, PatroniState> = {
   liveness: { signals: livenessSignalsOf },
   losses: { loss: predictedLoss, ahead: anotherAhead },
   database: { sql },
+  backups: {
+    // Without them it is for those who run it to prove that it can be restored.
+    restoresIn: ({ spec: { backups } }) => (backups === undefined ? 'nowhere' : { platform: HOSTS.platform }),
+    backup: (component, _states, site) => backupSteps(component, site),
+    restoreTest: testRestore,
+  },
   actions,
 }
 
-/** Rows of a read-only query on the primary of a site. Throws `patroni-unlocked` where it has none. */
+/**
+ * Rows of a read-only query on the primary of a site, or on its restored copy. Throws `patroni-unlocked` where the site
+ * has none, and `sql-failed` where the copy refuses it.
+ */
 async function sql(
   component: Database,
   at: SiteName | Sandbox,
   query: string,
   context: DriverContext,
 ): Promise<SqlRows> {
-  if (typeof at !== 'string') throw new Error('this driver has no restore tests: nothing of it runs in a sandbox')
+  if (typeof at !== 'string') return askRestored(component, at, query, context)
   const site = at
   const members = await askMembers(component, site, context, { signal: context.signal })
   const writer = writerIn({ members })

@@ -6,6 +6,7 @@ import type { Reach } from '../../driver/reach.ts'
 import { asStandbyError } from '../../errors/standby-error.ts'
 import { type Milliseconds, seconds } from '../../values/duration.ts'
 import { isObject, type JsonObject } from '../../values/json.ts'
+import { type ArchiveView, observeArchive } from './backup/observe-archive.ts'
 import { historyIn } from './dcs/etcd.ts'
 import { storeOf } from './dcs/open-store.ts'
 import type { StoreView } from './dcs/store.ts'
@@ -37,6 +38,8 @@ export interface PatroniState {
    * cluster.
    */
   readonly follows: string | null
+  /** Absent: no backups are declared. */
+  readonly archive?: ArchiveView
 }
 export interface StoppedServer {
   readonly state: string
@@ -70,14 +73,16 @@ export async function observePatroni(
     return { kind: 'silent', why: `no member answers (${whyOf(members)}), and neither does the store: ${store.why}` }
   const [first] = answering
   const asked = { reach: { site }, signal, deadline: seconds(1) }
-  const [stored, lines, stopped] = await Promise.all([
+  const spent = performance.now() - begun
+  const [stored, lines, stopped, archive] = await Promise.all([
     store.is === 'answering' || first === undefined
       ? null
       : askStored(component, site, first[0], 'config', context, asked),
     store.is === 'answering' || first === undefined
       ? null
       : askStored(component, site, first[0], 'history', context, asked),
-    performance.now() - begun > KNOWN_WITHIN ? {} : readStopped(component, site, members, context),
+    spent > KNOWN_WITHIN ? {} : readStopped(component, site, members, context),
+    component.spec.backups === undefined ? null : observeArchive(component, site, context, { members, spent }),
   ])
   const config = store.is === 'answering' ? store.config?.value : stored
   return summarized({
@@ -88,6 +93,7 @@ export async function observePatroni(
     config: isObject(config) ? config : null,
     history: store.is === 'answering' ? store.history : historyIn(lines),
     follows: followedIn(component, isObject(config) ? config : null),
+    ...(archive === null ? {} : { archive }),
   })
 }
 

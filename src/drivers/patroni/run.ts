@@ -10,9 +10,9 @@ import { storeOf } from './dcs/open-store.ts'
 import type { PatroniStore, StoreView } from './dcs/store.ts'
 import { forksOf } from './history.ts'
 import { historyOnHost, hostOf } from './host.ts'
-import { askMembers, followedIn, type PatroniState, reachInto } from './observe.ts'
+import { askMembers, followedIn, type PatroniState, reachInto, writerIn } from './observe.ts'
 import { wakeMember } from './rest-api.ts'
-import { type Database, membersOf, type PatroniSpec, standbyClusterOf } from './spec.ts'
+import { clusterNamed, type Database, membersOf, type PatroniSpec, standbyClusterOf } from './spec.ts'
 
 /** A running step of this driver. */
 export type DatabaseRun<Parameters extends JsonObject = JsonObject, Memory = unknown> = StepRun<
@@ -58,6 +58,17 @@ export async function readStoreOf(run: DatabaseRun, site: string): Promise<Confi
 
 export const membersAt = (run: DatabaseRun, site: string): Promise<PatroniState['members']> =>
   askMembers(run.component, site, run.context, { signal: run.signal })
+
+/** The name of the member of a site that accepts writes. Throws `patroni-unlocked`. */
+export async function primaryOf(run: DatabaseRun, site: string): Promise<string> {
+  const primary = writerIn({ members: await membersAt(run, site) })
+  if (primary !== null) return primary.name
+  throw codes.error('patroni-unlocked', `no member of ${clusterNamed(run.component, site)} accepts writes`, {
+    retry: 'transient',
+    where: site,
+    unanswered: true,
+  })
+}
 
 /** The site that the cluster of a site follows, by the configuration in its store. */
 export const followedBy = ({ component }: DatabaseRun, { config }: Configured): string | null =>

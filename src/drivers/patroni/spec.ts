@@ -2,6 +2,7 @@ import type { Claim, SpecProblem } from '../../domain/declaration.ts'
 import type { CredentialUse } from '../../domain/identities.ts'
 import { OPERATING } from '../../domain/identities.ts'
 import type { Component, CredentialReference, SiteName, Stack } from '../../domain/stack.ts'
+import type { LocationOf } from '../../driver/assessment.ts'
 import { declaredHosts } from '../../platform/hosts/declared-hosts.ts'
 import { fieldsOf } from '../../schema/fields.ts'
 import {
@@ -15,6 +16,7 @@ import {
   UNIT_NAME,
 } from '../../schema/parts.ts'
 import type { JsonObject } from '../../values/json.ts'
+import { backupCredentials, backupProblems, backupsSchema, type DeclaredBackups } from './backup/declared.ts'
 
 /** One Patroni cluster for each site; those of passive sites are standby clusters of the active one. */
 export interface PatroniSpec {
@@ -24,6 +26,7 @@ export interface PatroniSpec {
   readonly restApi?: RestApiSpec
   readonly server: ServerSpec
   readonly service?: { readonly unit?: string; readonly control?: string }
+  readonly backups?: DeclaredBackups
   readonly sites: Readonly<Record<string, PatroniSite>>
 }
 export interface StoreSpec {
@@ -127,6 +130,7 @@ export const patroniSchema: JsonObject = fieldsOf<PatroniSpec>()({
         control: text('The program that starts and stops it, as root. Default systemctl.', { pattern: HOST_PATH }),
       },
     }),
+    backups: backupsSchema,
     sites: siteMap(
       'The Patroni cluster of each site.',
       fieldsOf<PatroniSite>()({
@@ -240,7 +244,12 @@ function placeOf(address: string): { readonly host: string; readonly port: strin
 }
 
 /** What the schema cannot say. */
-export function patroniProblems(component: Database, stack: Stack): SpecProblem[] {
+export const patroniProblems = (component: Database, stack: Stack, objectStore: LocationOf): SpecProblem[] => [
+  ...memberProblems(component, stack),
+  ...backupProblems(component, stack, objectStore),
+]
+
+function memberProblems(component: Database, stack: Stack): SpecProblem[] {
   const { spec } = component
   const all = Object.entries(spec.sites).flatMap(([site, { members }]) =>
     Object.entries(members).map(([name, member]) => ({ site, name, ...member })),
@@ -284,16 +293,27 @@ export function patroniProblems(component: Database, stack: Stack): SpecProblem[
   })
 }
 
-export const claimsOf = ({ spec }: Database): Claim[] =>
-  Object.entries(spec.sites).flatMap(([site, { members }]) =>
+export const claimsOf = ({ spec }: Database): Claim[] => [
+  ...(spec.backups === undefined
+    ? []
+    : [
+        {
+          key: `archive ${spec.backups.store}/`,
+          below: `${spec.backups.folder}/`,
+          path: ['backups', 'folder'],
+        },
+      ]),
+  ...Object.entries(spec.sites).flatMap(([site, { members }]) =>
     Object.entries(members).map(([name, { postgres }]) => ({
       key: `postgresql ${postgres}`,
       path: ['sites', site, 'members', name],
     })),
-  )
+  ),
+]
 
 /** Who looks at the stack reads the store with the login that a move writes with: etcd has no narrower one here. */
-export function credentialUses({ spec: { store, restApi } }: Database): CredentialUse[] {
+export function credentialUses(component: Database): CredentialUse[] {
+  const { store, restApi } = component.spec
   const use = (
     reference: CredentialReference | undefined,
     because: string,
@@ -306,6 +326,7 @@ export function credentialUses({ spec: { store, restApi } }: Database): Credenti
     ...use(restApi?.user, 'wakes Patroni when its configuration was changed', ['mover', 'deployer']),
     ...use(restApi?.password, 'wakes Patroni when its configuration was changed', ['mover', 'deployer']),
     ...use(restApi?.authority, 'knows the REST API of Patroni by it'),
+    ...backupCredentials(component),
   ]
 }
 

@@ -16,3 +16,12 @@ export const POSTGRES_CODES = {
   'not-a-replica': 'The side that should take over is a primary already, or follows no cluster.',
   'another-site-ahead': 'Another passive site holds more of the lost one than the one that takes over.',
 } as const
+
+/** Reason codes of every kind of PostgreSQL whose backups are base backups with all WAL after them. */
+export const BACKUP_CODES = {
+  'archiving-failing': POSTGRES_CODES['archiving-failing'],
+  'backup-failed': 'A backup failed.',
+  'backup-old': 'The last backup is older than the objective.',
+  'no-backup': 'There is no completed backup.',
+  'archive-forked': 'A failover cut this history off: its newest state holds data that no user was ever served.',
+} as const

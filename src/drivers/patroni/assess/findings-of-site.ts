@@ -1,7 +1,9 @@
 import type { Finding } from '../../../domain/plan.ts'
 import type { SiteName, Stack } from '../../../domain/stack.ts'
+import type { Assessment } from '../../../driver/assessment.ts'
 import type { StatesPerSite } from '../../../driver/capabilities.ts'
 import { isObject } from '../../../values/json.ts'
+import { findingsOfArchive } from '../backup/assess-archive.ts'
 import { codes } from '../codes.ts'
 import { answeringIn, headOf, type PatroniState, standbyLeaderIn, writerIn } from '../observe.ts'
 import { isAtLeast, isInRecovery, isWritable } from '../rest-api.ts'
@@ -14,8 +16,9 @@ export function findingsOfSite(
   site: string,
   states: StatesPerSite<PatroniState>,
   purpose: Purpose,
-  { stack, activeSite }: { readonly stack: Stack; readonly activeSite: string | null },
+  around: Assessment,
 ): Finding[] {
+  const { stack, activeSite } = around
   const seen = states[site]
   const cluster = clusterNamed(component, site)
   if (seen?.kind !== 'answering')
@@ -34,7 +37,16 @@ export function findingsOfSite(
     ...ofStore(component, site, state, purpose),
     ...ofRole(component, site, state, purpose, activeSite),
     ...ofConfiguration(component, site, state, purpose, stack),
+    ...findingsOfArchive(component, site, state, purpose, {
+      ...around,
+      timeline: timelineOfActive(states, activeSite),
+    }),
   ]
+}
+
+function timelineOfActive(states: StatesPerSite<PatroniState>, activeSite: string | null): number | null {
+  const active = activeSite === null ? null : stateAt(states, activeSite)
+  return active === null ? null : (writerIn(active)?.timeline ?? null)
 }
 
 function ofMembers(component: Database, site: string, state: PatroniState, purpose: Purpose): Finding[] {

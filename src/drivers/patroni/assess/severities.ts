@@ -31,6 +31,9 @@ const BLOCKING: Readonly<Record<Exclude<Purpose, 'status' | 'third'>, ReadonlySe
     'patroni-versions-differ',
     'patroni-history-forked',
     'patroni-too-far-behind',
+    'archiving-failing',
+    'archive-forked',
+    'patroni-stanza-missing',
   ]),
   target: new Set([
     'patroni-silent',

@@ -74,7 +74,7 @@ export async function startMachineWithArchive(): Promise<MachineWithArchive> {
   const machine = await startSystemdMachine()
   // The other end of its cable. A server of this process would be stopped while a command on the machine is waited for.
   const address = machine.address.replace(/\d+$/, (last) => String(Number(last) - 1))
-  const server = await startObjectStore({ tls: true, address, names: [`IP:${address}`, `DNS:${STORE}`] })
+  const server = await startObjectStore({ tls: true, address, alsoAt: [address, STORE] })
   const close: (() => Promise<unknown>)[] = [() => machine.stop(), () => server.stop()]
   machine.root('useradd --system --no-create-home --user-group standby-sandbox')
   const marked = `${SANDBOXES}/${sandboxName('shop')}`
