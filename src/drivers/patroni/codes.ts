@@ -1,10 +1,9 @@
 import { declareCodes } from '../../driver/codes.ts'
-import { BACKUP_CODES, POSTGRES_CODES } from '../../systems/postgres/codes.ts'
+import { BACKUP_CODES } from '../../systems/postgres/codes.ts'
 
 /** The reason codes that this driver alone uses. */
 export const codes = declareCodes('Database by Patroni', {
   ...BACKUP_CODES,
-  'sql-failed': POSTGRES_CODES['sql-failed'],
   'patroni-silent': 'No member of the Patroni cluster of a site answers.',
   'patroni-member-silent': 'One member of a Patroni cluster does not answer.',
   'patroni-another-member': 'A REST API answers for another member, or another scope, than the declared one.',

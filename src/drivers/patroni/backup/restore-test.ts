@@ -2,12 +2,12 @@ import type { Check, Sandbox } from '../../../domain/restore-test.ts'
 import type { SiteName } from '../../../domain/stack.ts'
 import type { DriverContext, SqlRows } from '../../../driver/context.ts'
 import type { RestoreTestReport } from '../../../driver/restore-test.ts'
+import { siteError } from '../../../errors/standby-error.ts'
 import { parseControlData } from '../../../systems/postgres/control-data.ts'
 import { judgeAge, judgeCatalogue, judgeDuration, judgeRestored } from '../../../systems/postgres/judge-restored.ts'
 import { newestManifest } from '../../../systems/postgres/restore-manifest.ts'
 import { parseSegment, type SegmentBytes } from '../../../systems/postgres/wal.ts'
 import { seconds } from '../../../values/duration.ts'
-import { codes } from '../codes.ts'
 import { historyIn } from '../dcs/etcd.ts'
 import { forksOf } from '../history.ts'
 import { askMembers, headOf, reachInto } from '../observe.ts'
@@ -221,7 +221,7 @@ export async function askRestored(
   const { database } = component.spec
   const answer = await ask(archive, { version }, { superuser: superuserOf(component), database, query })
   if (answer.is === 'rows') return answer.rows
-  throw codes.error('sql-failed', `the restored copy of ${component.name} refuses a query: ${answer.text}`, {
+  throw siteError('sql-failed', `the restored copy of ${component.name} refuses a query: ${answer.text}`, {
     retry: 'never',
     where: `${archive.box.machine} ${archive.directory}`,
   })

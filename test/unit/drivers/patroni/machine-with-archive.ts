@@ -228,11 +228,12 @@ export async function startMachineWithArchive(): Promise<MachineWithArchive> {
       }
       throw new Error(`${action.name} did not end`)
     },
-    archived: () =>
-      until('the WAL to be archived', { deadline: 30_000, every: 100 }, async () => {
+    async archived() {
+      await until('the WAL to be archived', { deadline: 30_000, every: 100 }, async () => {
         const waiting = asPostgres(`ls ${DATA}/pg_wal/archive_status | grep -c ready || true`)
         return waiting.trim() === '0'
-      }),
+      })
+    },
     assessment: () => ({ now: clock.now().toISOString(), objectives: stack.objectives, activeSite: DC_A, stack }),
     promoteCopy(stanza, statement) {
       const data = '/var/lib/postgresql/forked'
