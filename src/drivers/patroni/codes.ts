@@ -2,7 +2,7 @@ import { declareCodes } from '../../driver/codes.ts'
 import { BACKUP_CODES } from '../../systems/postgres/codes.ts'
 
 /** The reason codes that this driver alone uses. */
-export const codes = declareCodes('Database by Patroni', {
+export const codes = declareCodes('Database', {
   ...BACKUP_CODES,
   'patroni-silent': 'No member of the Patroni cluster of a site answers.',
   'patroni-member-silent': 'One member of a Patroni cluster does not answer.',

@@ -14,7 +14,7 @@ import { type DatabaseRun, primaryOf, siteOf } from '../run.ts'
 import { onPrimary } from '../runbook.ts'
 import { clusterNamed, type Database, memberOf, membersOf, type PatroniSpec } from '../spec.ts'
 import { backupsOf, stanzaOf } from './declared.ts'
-import { type Stanza, type StoredBackup, stanzaIn } from './repository.ts'
+import { INFO, type Stanza, type StoredBackup, stanzaIn } from './repository.ts'
 
 export type TakeBackup = { readonly stanza: string }
 /** A finished base backup, as pgBackRest names it. */
@@ -121,9 +121,6 @@ async function readStanza(run: Run): Promise<Stanza> {
     next: 'pgBackRest must be installed and configured on every host of the cluster.',
   })
 }
-/** With the name of a stanza as its first argument. */
-export const INFO = 'exec pgbackrest --stanza="$0" --output=json info'
-
 /** Forgets the units of backups that failed before, and starts this one. */
 function beginning(run: Run): string {
   const { component, step } = run

@@ -5,9 +5,8 @@ import { type Milliseconds, seconds } from '../../../values/duration.ts'
 import { hostOf } from '../host.ts'
 import { isWritable, type MemberView } from '../rest-api.ts'
 import type { Database } from '../spec.ts'
-import { INFO } from './base-backup.ts'
 import { stanzaOf } from './declared.ts'
-import { type Stanza, stanzaIn } from './repository.ts'
+import { INFO, type Stanza, stanzaIn } from './repository.ts'
 
 /** How the archive of a site is. */
 export type ArchiveView =

@@ -33,6 +33,9 @@ export interface StoredBackup {
   readonly annotations: Readonly<Record<string, string>>
 }
 
+/** Asks for a stanza, whose name is the first argument of the shell. */
+export const INFO = 'exec pgbackrest --stanza="$0" --output=json info'
+
 /** Its exit code is 0 whatever it found: only the answer says how a stanza is. Pure. */
 export function stanzaIn(output: string, name: string): Stanza {
   const none = { backups: [], systemId: null, newestWal: null }
