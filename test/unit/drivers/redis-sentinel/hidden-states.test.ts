@@ -196,7 +196,7 @@ describe('a Redis group whose state is not what it seems', () => {
           ...others,
           'dc-b': {
             ...declared,
-            redis: { ...declared?.redis, 'cache-b1': { host: 'db-1', address: B1, minReplicasToWrite } },
+            redis: { ...declared?.redis, 'cache-b1': { host: 'db-1', address: B1, priority: 10, minReplicasToWrite } },
             sentinels: declared?.sentinels ?? {},
           },
         },
