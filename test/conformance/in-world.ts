@@ -10,6 +10,7 @@ import { sequenceOf } from '../../src/planning/order-steps.ts'
 import type { JsonObject } from '../../src/values/json.ts'
 import { deadlineAfter } from '../../src/waiting/deadline.ts'
 import { type ApiCall, textOfCall } from '../support/cluster-in-memory.ts'
+import { inTurn } from '../support/rounds.ts'
 import { type Fault, notingRefusals, withFault } from './faults.ts'
 import type { Fixture, Situation } from './fixture.ts'
 import { declaredRights, mayAskAs } from './rights.ts'
@@ -47,6 +48,8 @@ export function conformsInWorld(driver: Driver, fixture: Fixture): void {
     return refused.filter(({ right }) => fixture.goesWithout?.[right] === undefined).map(({ call }) => textOfCall(call))
   }
   const lacked = new Set<string>()
+  const troubles = inTurn(['lost-question', 'lost-answer', 'conflict'] as const)
+  const deaths = inTurn(['death', 'death-after'] as const)
   const isDoneAnew = ({ step }: Planned): boolean => fixture.doneAnew?.[step.action] !== undefined
   /** What was asked for in the tests below, by the identity that asked. */
   const asked = new Map<Identity, ApiCall[]>()
@@ -167,8 +170,8 @@ export function conformsInWorld(driver: Driver, fixture: Fixture): void {
       'survives a lost question, a lost answer and a conflict at each call: %s',
       async (_name, one) => {
         const { after, calls } = await smoothly(one)
-        for (const is of ['lost-question', 'lost-answer', 'conflict'] as const)
-          for (let call = 1; call <= calls; call++)
+        for (let call = 1; call <= calls; call++)
+          for (const is of troubles())
             await around(one, async ({ world: at, process }) => {
               await process({ call, is }).perform()
               expect({ call, is, world: await at.read() }).toEqual({ call, is, world: after })
@@ -178,8 +181,8 @@ export function conformsInWorld(driver: Driver, fixture: Fixture): void {
 
     test.each(ofSteps)('is finished by a new process, wherever the first one ended: %s', async (_name, one) => {
       const { after, calls } = await smoothly(one)
-      for (const is of ['death', 'death-after'] as const)
-        for (let call = 1; call <= calls; call++)
+      for (let call = 1; call <= calls; call++)
+        for (const is of deaths())
           await around(one, async ({ world: at, process }) => {
             await dies(process({ call, is }), call)
             await process().perform(true)
@@ -258,15 +261,15 @@ export function conformsInWorld(driver: Driver, fixture: Fixture): void {
     test.each(ofWaysBack)('is taken back to what was before, wherever it ended: %s', async (_name, one) => {
       const { before, restored, calls, callsBack } = await smoothly(one)
       expect(restored).toEqual(before)
-      for (const is of ['death', 'death-after'] as const)
-        for (let call = 1; call <= calls; call++)
+      for (let call = 1; call <= calls; call++)
+        for (const is of deaths())
           await around(one, async ({ world: at, process }) => {
             await dies(process({ call, is }), call)
             await process().performer.takeBack()
             expect({ call, is, world: await at.read() }).toEqual({ call, is, world: before })
           })
-      for (const is of ['lost-question', 'lost-answer', 'conflict'] as const)
-        for (let call = 1; call <= callsBack; call++)
+      for (let call = 1; call <= callsBack; call++)
+        for (const is of troubles())
           await around(one, async ({ world: at, process }) => {
             await process().perform()
             await process({ call, is }).performer.takeBack()

@@ -18,3 +18,12 @@ export const INSTANTS_APART = ALL_ROUNDS ? 1 : 3
 export function* instantsOfDeath(): Generator<number, never> {
   for (let instant = Math.floor(Math.random() * INSTANTS_APART); ; instant += INSTANTS_APART) yield instant
 }
+
+/**
+ * All of these in CI. At a desk one of them, another one at each call: a loop that asks for them tries each in its turn,
+ * and begins with another one in each run.
+ */
+export function inTurn<T>(all: readonly [T, ...T[]]): () => readonly T[] {
+  let turn = Math.floor(Math.random() * all.length)
+  return () => (ALL_ROUNDS ? all : [all[turn++ % all.length] ?? all[0]])
+}
