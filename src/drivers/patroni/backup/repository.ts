@@ -40,6 +40,8 @@ export const INFO = 'exec pgbackrest --stanza="$0" --output=json info'
 export function stanzaIn(output: string, name: string): Stanza {
   const none = { backups: [], systemId: null, newestWal: null }
   const all = parsed(output)
+  // With a wrong pass phrase it puts what it could not decipher into its answer, as it is: that is no JSON.
+  if (all === null) return { is: 'unreadable', said: oneLine(messageIn(output)), ...none }
   const entry = Array.isArray(all) ? all.filter(isObject).find((one) => one.name === name) : undefined
   if (entry === undefined) return { is: 'missing', said: 'no such stanza', ...none }
   const repositories = listIn(entry.repo)
@@ -99,6 +101,7 @@ const parsed = (output: string): unknown => {
     return null
   }
 }
+const messageIn = (output: string): string => /"message":"([^\\"\n]+)/.exec(output)?.[1] ?? output
 const objectIn = (value: Json | undefined): JsonObject => (isObject(value) ? value : {})
 const listIn = (value: Json | undefined): JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : [])
 

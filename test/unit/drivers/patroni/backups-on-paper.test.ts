@@ -51,6 +51,11 @@ describe('what pgBackRest says of a stanza', () => {
     expect(stanzaIn(ailing(2, 'no valid backups'), 'dc-a-g1')).toMatchObject({ is: 'read', backups: [] })
     const refused = "[HostConnectError] unable to connect to 's3.standby.test:1': [111] Connection refused"
     expect(stanzaIn(ailing(99, refused), 'dc-a-g1').is).toBe('unreachable')
+    const undeciphered = `[{"name":"dc-a-g1","repo":[{"status":{"code":99,"message":"[FormatError] unable to load info file\\nFormatError: U\u0001\ufffd"}}]}]`
+    expect(stanzaIn(undeciphered, 'dc-a-g1')).toMatchObject({
+      is: 'unreadable',
+      said: '[FormatError] unable to load info file',
+    })
     const forbidden = '[ProtocolError] HTTP request failed with 403 (Forbidden):\n*** Request Headers ***:\nhost: s3'
     expect(stanzaIn(ailing(99, forbidden), 'dc-a-g1')).toMatchObject({
       is: 'unreadable',
