@@ -1,10 +1,12 @@
 import { execFile, spawn } from 'node:child_process'
+import { lookup } from 'node:dns/promises'
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { until } from '../../lab/until.ts'
 import type { RedisSentinelSpec } from '../../src/drivers/redis-sentinel/spec.ts'
+import { certifiedBy } from './authority.ts'
 import { needs } from './needs.ts'
 import { freePorts } from './server-process.ts'
 
@@ -18,6 +20,8 @@ export const REDIS_LOGIN = { user: 'standby', password: 'of redis, with "quotes"
 const RIGHTS = '+info +config|get +config|set +config|rewrite +replicaof +echo +role'
 /** Of the user that replicas, Sentinels and applications log in as. */
 export const SERVERS_LOGIN = { user: 'servers', password: 'of the servers' } as const
+/** Of the user that Standby logs in as where Sentinels have accounts, with the rights that the page names. */
+export const SENTINEL_LOGIN = { user: 'standby', rights: '+sentinel +ping' } as const
 export const SENTINEL_PASSWORD = 'of-the-sentinels'
 /** Sentinel takes a server for down after this: ms. */
 const DOWN_AFTER = 3_000
@@ -39,7 +43,9 @@ export interface SentinelNode {
   log(): string
 }
 export interface SentinelWorld {
-  readonly spec: Pick<RedisSentinelSpec, 'group' | 'control' | 'sites'>
+  readonly spec: Pick<RedisSentinelSpec, 'group' | 'control' | 'tls' | 'sites'>
+  /** The name or the address of every server. */
+  readonly host: string
   readonly redis: Readonly<Record<string, SentinelNode>>
   readonly sentinels: Readonly<Record<string, SentinelNode>>
   node(name: string): SentinelNode
@@ -52,12 +58,36 @@ export interface SentinelWorld {
   stop(): Promise<void>
 }
 
+export interface SentinelOptions {
+  /**
+   * TLS for clients, replication and Sentinels, by an authority of its own: each client shows a certificate. Sentinels
+   * then have accounts too.
+   */
+  readonly tls?: boolean
+  /** Servers announce and know each other by a name, and by no address. */
+  readonly hostnames?: boolean
+}
+
 /**
  * Starts one replication group over sites on loopback: so many Redis servers and one Sentinel for each. The first
  * Redis of the first site is the master. Returns when every Sentinel knows every replica, and reaches a quorum.
  */
-export async function startSentinels(wanted: Readonly<Record<string, number>>): Promise<SentinelWorld> {
+export async function startSentinels(
+  wanted: Readonly<Record<string, number>>,
+  { tls = false, hostnames = false }: SentinelOptions = {},
+): Promise<SentinelWorld> {
   const folder = mkdtempSync(join(tmpdir(), 'sen-'))
+  const certified = tls ? certifiedBy(join(folder, 'tls'), ['IP:127.0.0.1', 'DNS:localhost']) : null
+  const host = hostnames ? 'localhost' : '127.0.0.1'
+  // A name may lead to several addresses.
+  const bound = [...new Set((await lookup(host, { all: true })).map(({ address }) => address))].join(' ')
+  const listening = (port: number): string[] =>
+    certified === null
+      ? [`port ${port}`]
+      : [
+          ...['port 0', `tls-port ${port}`, 'tls-replication yes', `tls-ca-cert-file ${certified.authority}`],
+          ...[`tls-cert-file ${certified.certificate}`, `tls-key-file ${certified.key}`],
+        ]
   const total = Object.values(wanted).reduce((sum, count) => sum + count + 1, 0)
   const ports = await freePorts(total)
   const control = join(folder, 'control')
@@ -69,15 +99,19 @@ export async function startSentinels(wanted: Readonly<Record<string, number>>): 
     const home = join(folder, name)
     const configFile = join(home, `${kind}.conf`)
     mkdirSync(home)
-    const own = [`port ${port}`, 'bind 127.0.0.1', 'protected-mode no', `dir ${home}`, ...lines]
+    const own = [...listening(port), `bind ${bound}`, 'protected-mode no', `dir ${home}`, ...lines]
     writeFileSync(configFile, `${own.join('\n')}\n`)
     const login =
       kind === 'redis'
         ? { args: ['--user', SERVERS_LOGIN.user], password: SERVERS_LOGIN.password }
-        : { args: [], password: SENTINEL_PASSWORD }
+        : { args: tls ? ['--user', SENTINEL_LOGIN.user] : [], password: SENTINEL_PASSWORD }
     const command = async (...words: string[]): Promise<string> => {
       const env = { ...process.env, REDISCLI_AUTH: login.password }
-      const args = ['-h', '127.0.0.1', '-p', String(port), ...login.args, ...words]
+      const secured =
+        certified === null
+          ? []
+          : ['--tls', '--cacert', certified.authority, '--cert', certified.certificate, '--key', certified.key]
+      const args = ['-h', host, '-p', String(port), ...secured, ...login.args, ...words]
       return (await run('redis-cli', args, { timeout: 10_000, env })).stdout.trim()
     }
     const signal = (which: NodeJS.Signals): void => {
@@ -87,7 +121,7 @@ export async function startSentinels(wanted: Readonly<Record<string, number>>): 
     const node: SentinelNode = {
       name,
       port,
-      address: `127.0.0.1:${port}`,
+      address: `${host}:${port}`,
       configFile,
       start() {
         const log = openSync(join(home, 'log'), 'a')
@@ -120,23 +154,31 @@ export async function startSentinels(wanted: Readonly<Record<string, number>>): 
         'appendonly yes',
         'appendfsync no',
         'repl-diskless-sync-delay 0',
-        'replica-announce-ip 127.0.0.1',
+        `replica-announce-ip ${host}`,
         `replica-priority ${site === active ? index * 10 : 0}`,
         'user default off',
         `user ${REDIS_LOGIN.user} on ${word(`>${REDIS_LOGIN.password}`)} ${RIGHTS}`,
         `user ${SERVERS_LOGIN.user} on ${word(`>${SERVERS_LOGIN.password}`)} ~* &* +@all`,
         `masteruser ${SERVERS_LOGIN.user}`,
         `masterauth ${word(SERVERS_LOGIN.password)}`,
-        ...(master === null ? [] : [`replicaof 127.0.0.1 ${master.port}`]),
+        ...(master === null ? [] : [`replicaof ${host} ${master.port}`]),
       ])
       master ??= node
     }
   for (const site of names)
     nodeOf(site, 'sentinel', `sentinel-${site.at(-1)}`, [
-      `requirepass ${word(SENTINEL_PASSWORD)}`,
+      ...(tls
+        ? [
+            'user default off',
+            `user ${SENTINEL_LOGIN.user} on ${word(`>${SENTINEL_PASSWORD}`)} ${SENTINEL_LOGIN.rights}`,
+            `user sentinels on ${word(`>${SENTINEL_PASSWORD}`)} &* +@all`,
+            'sentinel sentinel-user sentinels',
+          ]
+        : [`requirepass ${word(SENTINEL_PASSWORD)}`]),
       `sentinel sentinel-pass ${word(SENTINEL_PASSWORD)}`,
-      'sentinel announce-ip 127.0.0.1',
-      `sentinel monitor ${GROUP} 127.0.0.1 ${master?.port} ${Math.floor(names.length / 2) + 1}`,
+      ...(hostnames ? ['sentinel resolve-hostnames yes', 'sentinel announce-hostnames yes'] : []),
+      `sentinel announce-ip ${host}`,
+      `sentinel monitor ${GROUP} ${host} ${master?.port} ${Math.floor(names.length / 2) + 1}`,
       `sentinel auth-user ${GROUP} ${SERVERS_LOGIN.user}`,
       `sentinel auth-pass ${GROUP} ${word(SERVERS_LOGIN.password)}`,
       `sentinel down-after-milliseconds ${GROUP} ${DOWN_AFTER}`,
@@ -154,6 +196,7 @@ export async function startSentinels(wanted: Readonly<Record<string, number>>): 
     spec: {
       group: GROUP,
       control,
+      ...(certified === null ? {} : { tls: { ...certified } }),
       sites: Object.fromEntries(
         names.map((site) => [
           site,
@@ -168,6 +211,7 @@ export async function startSentinels(wanted: Readonly<Record<string, number>>): 
         ]),
       ),
     },
+    host,
     redis: ofKind('redis'),
     sentinels: ofKind('sentinel'),
     node(name) {

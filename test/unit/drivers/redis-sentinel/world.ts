@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { Redis } from 'ioredis'
 import { systemClock } from '../../../../src/composition/connect.ts'
 import type { Observed } from '../../../../src/domain/observed.ts'
@@ -14,7 +15,13 @@ import { contextOfStep } from '../../../../src/execution/isolate-lost-site.ts'
 import { type StepPerformer, stepPerformer } from '../../../../src/execution/perform-step.ts'
 import type { JsonObject } from '../../../../src/values/json.ts'
 import { deadlineAfter } from '../../../../src/waiting/deadline.ts'
-import { REDIS_LOGIN, SENTINEL_PASSWORD, SERVERS_LOGIN, type SentinelWorld } from '../../../support/sentinel.ts'
+import {
+  REDIS_LOGIN,
+  SENTINEL_LOGIN,
+  SENTINEL_PASSWORD,
+  SERVERS_LOGIN,
+  type SentinelWorld,
+} from '../../../support/sentinel.ts'
 
 export const [A, B, C] = ['dc-a' as SiteName, 'dc-b' as SiteName, 'dc-c' as SiteName]
 
@@ -26,7 +33,10 @@ export const groupOf = (world: SentinelWorld): Group =>
     spec: {
       ...world.spec,
       redis: { user: REDIS_LOGIN.user, password: { env: 'REDIS_PASSWORD' } },
-      sentinel: { password: { env: 'SENTINEL_PASSWORD' } },
+      sentinel: {
+        ...(world.spec.tls === undefined ? {} : { user: SENTINEL_LOGIN.user }),
+        password: { env: 'SENTINEL_PASSWORD' },
+      },
     },
   }) as unknown as Group
 
@@ -139,11 +149,17 @@ export interface Writer {
 }
 /** `replicas`: how many must have a write before it counts (WAIT). */
 export function startLedger(world: SentinelWorld, replicas = 0): Writer {
+  const { authority = '', certificate = '', key = '' } = world.spec.tls ?? {}
+  const secured =
+    world.spec.tls === undefined
+      ? {}
+      : { tls: { ca: readFileSync(authority), cert: readFileSync(certificate), key: readFileSync(key) } }
   const clients = Object.values(world.redis).map(
     ({ port }) =>
       new Redis({
-        host: '127.0.0.1',
+        host: world.host,
         port,
+        ...secured,
         username: SERVERS_LOGIN.user,
         password: SERVERS_LOGIN.password,
         commandTimeout: 1_000,

@@ -1,0 +1,32 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** Files in PEM: what an authority of our own vouches for. */
+export interface Certified {
+  readonly authority: string
+  readonly certificate: string
+  readonly key: string
+}
+
+/**
+ * Makes an authority in a folder, and one certificate of it for a server that is a client too; each name is as in
+ * `IP:127.0.0.1` or `DNS:localhost`. About 50 ms.
+ */
+export function certifiedBy(folder: string, names: readonly string[]): Certified {
+  mkdirSync(folder, { recursive: true })
+  const at = (file: string): string => join(folder, file)
+  const openssl = (...args: readonly string[]): unknown => execFileSync('openssl', args, { stdio: 'ignore' })
+  const newKey = (file: string): string[] => [
+    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'],
+    ...['-keyout', at(`${file}.key`), '-out', at(`${file}.pem`)],
+  ]
+  openssl(...newKey('authority'), '-subj', '/CN=standby-test', '-addext', 'keyUsage=critical,keyCertSign')
+  openssl(
+    ...newKey('server'),
+    ...['-subj', '/CN=server', '-CA', at('authority.pem'), '-CAkey', at('authority.key')],
+    ...['-addext', 'basicConstraints=critical,CA:FALSE', '-addext', `subjectAltName=${names.join(',')}`],
+    ...['-addext', 'extendedKeyUsage=serverAuth,clientAuth'],
+  )
+  return { authority: at('authority.pem'), certificate: at('server.pem'), key: at('server.key') }
+}
