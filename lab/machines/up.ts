@@ -24,8 +24,11 @@ import { ensureMachineTree } from './tree.ts'
  * step finds out what is there already, so an interrupted `up` continues where it was.
  */
 export async function bringMachinesUp(progress: Progress, signal: AbortSignal): Promise<void> {
-  const tree = await ensureMachineTree(progress, signal)
-  const versitygw = await progress.step('S3 program', () => ensureProgram('versitygw', signal))
+  // The first one waits for a mirror of Debian most of the time, the second one for processors.
+  const [tree, versitygw] = await Promise.all([
+    ensureMachineTree(progress, signal),
+    progress.step('S3 program', () => ensureProgram('versitygw', signal)),
+  ])
   await mkdir(runDirectory, { recursive: true, mode: 0o700 })
   await markLabOfMachines()
   await prepareKernelSettings()
