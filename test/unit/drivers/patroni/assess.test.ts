@@ -194,7 +194,8 @@ describe('what the stack file declares for Patroni', () => {
       ...component.spec.sites,
       'dc-b': { members: { 'pg-a1': { host: 'db-9', restApi: 'http://10.2.0.11:8008', postgres: '10.2.0.11:5432' } } },
     }
-    const problems = patroniProblems({ ...component, spec: { ...component.spec, sites } }, stack, () => null)
+    const { backups: _, ...spec } = component.spec
+    const problems = patroniProblems({ ...component, spec: { ...spec, sites } }, stack, () => null)
     expect(problems.map(({ path, what }) => `${path.join('.')}: ${what}`)).toEqual([
       'sites.dc-b.members.pg-a1: dc-a has a member pg-a1 too: Patroni would count the wrong one as a synchronous standby',
       'sites.dc-b.members.pg-a1.host: dc-b declares no host db-9; there are db-1, db-2',

@@ -83,7 +83,7 @@ export async function startMachineWithArchive(): Promise<MachineWithArchive> {
   const store = await openObjectStore(place)
   const { port } = new URL(server.endpoint)
   configure(machine, { address, port, authority: place.authorities ?? '' })
-  await until('Patroni to have a primary', { deadline: 60_000, every: 200 }, () =>
+  await until('Patroni to have a primary', { deadline: 300_000, every: 200 }, () =>
     fetch(`http://${machine.address}:8008/primary`).then(
       ({ ok }) => ok,
       () => false,

@@ -21,7 +21,7 @@ beforeAll(async () => {
 CREATE TABLE orders (id int PRIMARY KEY, what citext); CREATE TABLE audit.logs (id int, said text);
 INSERT INTO orders SELECT n, 'Größe ' || n FROM generate_series(1, 1000) n;`)
 }, 900_000)
-afterAll(() => world.stop())
+afterAll(() => world?.stop())
 beforeEach(() => world.emptySandbox())
 afterEach(() => world.emptySandbox())
 
