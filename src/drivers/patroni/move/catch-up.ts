@@ -51,7 +51,12 @@ export const catchUp: Action<PatroniSpec, OfCatchUp, CaughtUp> = {
       const demotion: StepReference<Demoted> = { id: demoted }
       const proof = run.proofOf(demotion)
       if (proof === null) return { is: 'unknown', why: `${demoted} has left no position` }
-      return caughtUp(await membersAt(run, siteOf(run)), counted, proof.endedAt)
+      const members = await membersAt(run, siteOf(run))
+      // Of a process that goes on after the point of no return: the new site was seen at that end, and may write by
+      // now.
+      if (run.pastReturn && Object.values(members).some(isWritable))
+        return { is: 'done', proof: { at: proof.endedAt, members: counted } }
+      return caughtUp(members, counted, proof.endedAt)
     },
     changes: oftenAsked,
   },
