@@ -1,6 +1,6 @@
 import type { Intent } from '../../../domain/plan.ts'
 import { type Action, type DriverStep, planStep } from '../../../driver/action.ts'
-import type { Seen } from '../../../driver/behaviour.ts'
+import type { Seen, StepReference } from '../../../driver/behaviour.ts'
 import { listOf, parametersOf, TEXT } from '../../../driver/parameters.ts'
 import type { Proof } from '../../../driver/proofs.ts'
 import type { ShutDownPrimary } from '../../../systems/postgres/shutdown-end.ts'
@@ -132,6 +132,11 @@ export const demote: Action<PatroniSpec, OfDemotion, Demoted> = {
  */
 async function demotedIn(run: Run, members: PatroniState['members']): Promise<Seen<Demoted, AsLed>> {
   const { members: counted } = run.step.parameters
+  // After the point of no return the members follow what the new site writes, and stand at no position in common.
+  const itself: StepReference<Demoted> = { id: run.step.id }
+  const before = run.pastReturn ? run.proofOf(itself) : null
+  const isShut = writersIn(members).length === 0 && counted.every((name) => isInRecovery(members[name]))
+  if (before !== null && isShut) return { is: 'done', proof: before }
   const seen = demotionOf(members, counted)
   const name = seen.is === 'done' ? null : shuttingIn(members, counted)
   if (name === null) return seen
