@@ -99,7 +99,8 @@ describe('a base backup by pgBackRest', () => {
     expect(await findings('never-made')).toEqual(['patroni-stanza-missing'])
     world.machine.root('mv /etc/pgbackrest.conf /etc/pgbackrest.kept')
     try {
-      world.sql('SELECT pg_switch_wal()')
+      // Without anything written since the last one, no segment would end.
+      world.sql("SELECT pg_create_restore_point('more'); SELECT pg_switch_wal()")
       world.sql(`DO $$ BEGIN FOR i IN 1..100 LOOP
   PERFORM pg_sleep(0.1); PERFORM pg_stat_clear_snapshot();
   EXIT WHEN (SELECT failed_count > 0 FROM pg_stat_archiver);
