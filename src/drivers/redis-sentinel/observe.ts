@@ -173,13 +173,13 @@ function healthOf(state: GroupState): Summary['health'] {
 function factsOf(component: Group, site: string, state: GroupState): Fact[] {
   const master = masterIn(state)
   if (master !== null) return [{ name: 'master', value: master[0], binds: 'exactly' }]
-  const [, replica] = bestReplicaIn(state) ?? []
-  if (replica?.follows == null) return []
-  const followed = redisAt(component, replica.follows)
   // One that follows its neighbour follows the site of the neighbour's own master.
-  return followed === null || followed.site !== site
-    ? [{ name: 'follows', value: followed?.site ?? 'elsewhere', binds: 'exactly' }]
-    : []
+  const followed = new Set(
+    answeringIn(state)
+      .flatMap(([, { follows }]) => (follows === null ? [] : [redisAt(component, follows)?.site ?? 'elsewhere']))
+      .filter((one) => one !== site),
+  )
+  return followed.size === 0 ? [] : [{ name: 'follows', value: [...followed].sort().join(' and '), binds: 'exactly' }]
 }
 
 /** Which replicas of all sites are declared: their addresses. */

@@ -75,6 +75,7 @@ describe('a switchover between Patroni clusters', () => {
     const step = named(await stepsOf(TO_B), 'demote')
     const performer = stack.performer(step, TO_B)
     try {
+      await untilDue(step)
       await performer.look(false)
       await performer.apply()
       let calledStandby = 0
@@ -127,6 +128,7 @@ describe('a switchover between Patroni clusters', () => {
     const patroni = readFileSync(join(world.site(A).node(other).folder, 'pid'), 'utf8').trim()
     const held = [Number(checkpointer), Number(patroni)]
     try {
+      await untilDue(step)
       await performer.look(false)
       for (const pid of held) process.kill(pid, 'SIGSTOP')
       await performer.apply()
@@ -187,6 +189,13 @@ function goOn(pid: number): void {
 }
 
 /** What the members of the old site say once the primary is back as a standby. */
+/** The other member follows its primary again some time after a demotion was taken back: until then nothing is due. */
+const untilDue = (step: DriverStep) =>
+  until('the demotion to be due', { deadline: 60_000, every: 200 }, async () => {
+    const now = await stack.versioned(step, TO_B).done()
+    return now.is === 'pending' && now.due !== undefined
+  })
+
 const untilAllInRecovery = () =>
   until('all members to be in recovery', { deadline: 60_000, every: 200 }, async () => {
     const members = await askMembers(stack.component, A, stack.context, { signal: AbortSignal.timeout(10_000) })

@@ -103,6 +103,17 @@ describe('a Redis group whose state is not what it seems', () => {
     })
   })
 
+  test('follows the same site, whichever of its replicas has received the most', () => {
+    const state = stateOf('dc-a', 'dc-b')
+    const first = server(B1, { offset: 100 })
+    for (const offset of [99, 100, 101]) {
+      const redis = { 'cache-a2': server(A1, { offset }), 'cache-a1': first }
+      expect(summarized(group, A, { ...state, redis }).facts).toEqual([
+        { name: 'follows', value: 'dc-b', binds: 'exactly' },
+      ])
+    }
+  })
+
   test('takes no master for closed whose min-replicas-max-lag is 0: Redis then ignores min-replicas-to-write', async () => {
     const open = server(null, { ...CLOSED, minReplicasMaxLag: 0 })
     expect(await doneOf(close, A, { [A1]: open }, {})).toMatchObject({ is: 'failed', code: 'sentinel-cannot-close' })
