@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from '@jest/globals'
 import { failedOutcome, rendered, resultText } from '../../../src/actions/outcome.ts'
 import { StandbyError } from '../../../src/errors/standby-error.ts'
@@ -45,8 +44,10 @@ async function interrupted(run: string): Promise<{
   writeFileSync(output, '')
   const script = `import { finish } from '${join(import.meta.dirname, '../../../src/actions/outcome.ts')}'
     setInterval(() => undefined, 1_000)
-    console.log('ready')
-    await finish(${run})`
+    await finish((signal) => {
+      console.log('ready')
+      return (${run})(signal)
+    })`
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
     env: { PATH: process.env.PATH, GITHUB_OUTPUT: output },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -59,8 +60,8 @@ async function interrupted(run: string): Promise<{
     }),
   )
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
+  // It is asked for its outcome after it listens to signals.
   await ready
-  await pause(200)
   const began = performance.now()
   child.kill('SIGINT')
   // What a runner does when the job is cancelled.
