@@ -180,7 +180,7 @@ components:
     on: hosts
     witnessCredentials: { accessKeyId: { env: KEY }, secretAccessKey: { env: SECRET } }
     every: 1s
-    silence: 5s
+    silence: 12s
 `
 
 /** As the roles of the published stack set them up, on one machine. */

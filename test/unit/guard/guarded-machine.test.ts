@@ -4,7 +4,7 @@ import { type GuardReport, reportOf } from '../../../src/guard/report.ts'
 import { eventually } from '../../support/eventually.ts'
 import { type GuardedMachine, POSTGRES_LOG, startGuardedMachine } from '../../support/guarded-machine.ts'
 
-jest.setTimeout(240_000)
+jest.setTimeout(600_000)
 
 let world: GuardedMachine
 let unit: DeployUnit
@@ -35,15 +35,26 @@ const leads = (): void => {
 /** A machine that is booting does not answer yet. */
 const until = async (what: string, holds: () => boolean): Promise<void> => {
   try {
-    await eventually(what, async () => {
-      try {
-        return holds()
-      } catch {
-        return false
-      }
-    })
+    await eventually(
+      what,
+      async () => {
+        try {
+          return holds()
+        } catch {
+          return false
+        }
+      },
+      150_000,
+    )
   } catch (error) {
-    throw new Error(`${String(error)}\n${JSON.stringify(report())}\n${guardSays().slice(-2_000)}`)
+    throw new Error(`${String(error)}\n${said()}`)
+  }
+}
+const said = (): string => {
+  try {
+    return `${JSON.stringify(report())}\n${guardSays().slice(-2_000)}`
+  } catch (error) {
+    return `the machine does not answer: ${String(error)}`
   }
 }
 
