@@ -20,13 +20,15 @@ export interface Verdict {
  * witness has named another site it is refused. Pure.
  */
 export function verdictOf(decision: Decision, { start, why }: SeenUnit): Verdict {
-  if (decision.do === 'stand-by' && decision.because !== 'not-proven-yet')
-    return { is: 'open', why: 'the site is proven active' }
+  if (isProven(decision)) return PROVEN
   if (start === 'harmless') return { is: 'open', why }
   if (start === 'unknown') return { is: 'wait', why: `it is not known what its start would do: ${why}` }
   if (decision.because === 'not-active') return { is: 'shut', why: `another site is active, and ${why}` }
   return { is: 'wait', why: `the site is not proven active, and ${why}` }
 }
+
+const isProven = (decision: Decision): boolean => decision.do === 'stand-by' && decision.because !== 'not-proven-yet'
+const PROVEN: Verdict = { is: 'open', why: 'the site is proven active' }
 
 /** A start that waits: which service, and the mark that its answer repeats. */
 interface Waiting {
@@ -86,13 +88,23 @@ async function answer(
   const verdict =
     unit === undefined
       ? ({ is: 'open', why: 'the stack file does not declare it' } as const)
-      : await Promise.all([decide(), unit.look(signal)]).then(([decision, seen]) => verdictOf(decision, seen))
+      : await judge(unit, decide, signal)
   if (signal.aborted) return
   const why = verdict.why.replace(/\s+/g, ' ')
   replaceFile(join(folder, 'answers', service), `${mark} ${verdict.is} ${why}\n`)
   if (verdict.is === 'wait') return
   answered.set(service, mark)
   log.info(`${verdict.is === 'open' ? 'lets' : 'does not let'} ${service} start: ${why}`)
+}
+
+/** By the first of both answers that decides alone: a passive site does not wait for a silent witness. */
+function judge(unit: MachineUnit, decide: () => Promise<Decision>, signal: AbortSignal): Promise<Verdict> {
+  const [decided, seen] = [decide(), unit.look(signal)]
+  const both = Promise.all([decided, seen]).then(([decision, state]) => verdictOf(decision, state))
+  return Promise.race([
+    decided.then((decision) => (isProven(decision) ? PROVEN : both)),
+    seen.then(({ start, why }) => (start === 'harmless' ? { is: 'open' as const, why } : both)),
+  ])
 }
 
 function replaceFile(path: string, text: string): void {

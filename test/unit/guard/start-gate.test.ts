@@ -43,7 +43,7 @@ describe('a start that waits at a gate', () => {
 })
 
 describe('the gate of a machine', () => {
-  function served(decide: () => Decision, seen: () => SeenUnit) {
+  function served(decide: () => Decision | Promise<Decision>, seen: () => SeenUnit) {
     const folder = temporaryFolder()
     mkdirSync(join(folder, 'asks'))
     const ending = new AbortController()
@@ -92,6 +92,15 @@ describe('the gate of a machine', () => {
     gate.ask('first')
     await eventually('a word while it waits', async () => gate.answer().startsWith('first wait '))
     decision = ACTIVE
+    await eventually('the answer', async () => gate.answer().startsWith('first open '))
+    await gate.end()
+  })
+  test('lets a start that takes no write through while the witness does not answer', async () => {
+    const gate = served(
+      () => new Promise<Decision>(() => undefined),
+      () => unit('harmless'),
+    )
+    gate.ask('first')
     await eventually('the answer', async () => gate.answer().startsWith('first open '))
     await gate.end()
   })
