@@ -7,6 +7,7 @@ import { isObject } from '../../values/json.ts'
 import { parseStrictly } from '../../values/strict-json.ts'
 import { storeOf } from './dcs/open-store.ts'
 import { controlDataOf, hostOf, type MemberHost } from './host.ts'
+import { standbyClusterIn } from './observe.ts'
 import { clusterNamed, type Database, type PatroniSpec, siteSpecOf, unitOf } from './spec.ts'
 
 /** The unit of Patroni on each machine that has a member. */
@@ -97,7 +98,7 @@ async function directionInStore(
     const { config } = await storeOf(component, site, context, call).read()
     // A Patroni with data, and an empty store, begins as the leader of a new cluster.
     if (config === null) return { says: 'primary', why: 'its store holds no configuration' }
-    return isStandby(config.value)
+    return directionIn(config.value) === 'standby'
       ? { says: 'standby', why: 'its store says that the site follows another one' }
       : { says: 'primary', why: 'its store does not say that the site follows another one' }
   } catch (error) {
@@ -105,10 +106,9 @@ async function directionInStore(
   }
 }
 
-const isStandby = (config: unknown): boolean => isObject(config) && isObject(config.standby_cluster)
 function directionIn(config: unknown): Direction {
   if (!isObject(config)) return 'unread'
-  return isStandby(config) ? 'standby' : 'primary'
+  return standbyClusterIn(config) === null ? 'primary' : 'standby'
 }
 
 /** Patroni writes what it reads in the store into this file (`patroni.dynamic.json` in config.py). */

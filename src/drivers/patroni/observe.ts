@@ -159,10 +159,17 @@ async function readStopped(
 
 /** `elsewhere` for a `standby_cluster` that leads to no declared site. Pure. */
 export function followedIn(component: Database, config: JsonObject | null): string | null {
+  const standby = standbyClusterIn(config)
+  return standby === null ? null : (siteFollowed(component, standby) ?? 'elsewhere')
+}
+
+/**
+ * The `standby_cluster` of a configuration; null where Patroni does not count it, and would promote a member: one of
+ * these keys makes it valid (is_standby_cluster in global_config.py). Pure.
+ */
+export function standbyClusterIn(config: JsonObject | null): JsonObject | null {
   const { standby_cluster: standby = null } = config ?? {}
-  // As Patroni judges it (is_standby_cluster in global_config.py): one of these makes it valid.
-  if (!isObject(standby) || !['host', 'port', 'restore_command'].some((key) => standby[key])) return null
-  return siteFollowed(component, standby) ?? 'elsewhere'
+  return isObject(standby) && ['host', 'port', 'restore_command'].some((key) => standby[key]) ? standby : null
 }
 
 const whyOf = (members: PatroniState['members']): string =>

@@ -1,5 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
-import { judged } from '../../../../src/drivers/patroni/guarded-units.ts'
+import type { SiteName } from '../../../../src/domain/stack.ts'
+import type { DriverContext } from '../../../../src/driver/context.ts'
+import { guardedUnits, judged } from '../../../../src/drivers/patroni/guarded-units.ts'
+import type { Database } from '../../../../src/drivers/patroni/spec.ts'
+import type { JsonObject } from '../../../../src/values/json.ts'
+import { patroniFixture } from '../../../conformance/fixtures/patroni.ts'
 
 const MEMBER = {
   name: 'pg-a1',
@@ -43,5 +48,61 @@ describe('a running member of a site that is not active', () => {
   })
   test('is not touched blindly', () => {
     expect(judged({ ...running, ...stored('unread') }).is).toBe('unknown')
+  })
+})
+
+describe('a member as its machine sees it', () => {
+  const component = patroniFixture.component as unknown as Database
+  const [unit] = guardedUnits.units(component, 'dc-a' as SiteName, 'db-1')
+  if (unit === undefined) throw new Error('the machine has no unit')
+  const [control, hasData] = ['Database cluster state: in production', 'data']
+
+  /** `standby`: what the store says under `standby_cluster`. */
+  function contextOf({
+    standby,
+    data = hasData,
+    controldata = control,
+    postgres = 'stopped',
+    state = 'inactive',
+  }: Machine) {
+    const encoded = (text: string): string => Buffer.from(text).toString('base64')
+    const config = encoded(JSON.stringify({ ttl: 30, standby_cluster: standby }))
+    const kvs = [{ key: encoded('/service/app/config'), value: config, mod_revision: '7' }]
+    const answers: readonly (readonly [words: string, stdout: string])[] = [
+      ['is-active', state],
+      ['postmaster.pid', postgres],
+      ['PG_VERSION', data],
+      ['pg_controldata', controldata],
+    ]
+    return {
+      stack: { sites: [{ name: 'dc-a' }] },
+      signal: AbortSignal.timeout(10_000),
+      http: async () => ({ status: 200, body: JSON.stringify({ kvs }), headers: {} }),
+      platform: () => ({
+        async run(_machine: string, command: string) {
+          const stdout = answers.find(([words]) => command.includes(words))?.[1] ?? ''
+          return { code: 0, stdout, stderr: '' }
+        },
+      }),
+    } as unknown as DriverContext
+  }
+  interface Machine {
+    readonly standby: JsonObject | null
+    readonly data?: string
+    readonly controldata?: string
+    readonly postgres?: string
+    readonly state?: string
+  }
+
+  test('follows only where Patroni itself counts its standby_cluster', async () => {
+    expect(await unit.look(contextOf({ standby: { host: '192.0.2.2' } }))).toMatchObject({ start: 'harmless' })
+    // None of host, port and restore_command: Patroni takes it for the cluster of an active site (global_config.py).
+    for (const standby of [
+      null,
+      {},
+      { primary_slot_name: 'dc_a' },
+      { host: '', create_replica_methods: ['basebackup'] },
+    ])
+      expect(await unit.look(contextOf({ standby }))).toMatchObject({ is: 'shut', start: 'opens' })
   })
 })
