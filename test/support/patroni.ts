@@ -368,7 +368,7 @@ const isDead = (pid: number): boolean => ['Z', 'X'].includes(statOf(pid)[0] ?? '
 
 /** As little of systemctl as the driver uses. Which member it is about, the environment says. */
 const controlProgram = (folder: string, patroni: string): string => `#!/bin/bash
-# enable --now UNIT | disable --now UNIT | is-active UNIT
+# enable --now UNIT | disable --now UNIT | is-active UNIT | is-enabled UNIT
 home=${folder}/$MEMBER
 runs() { [ -s "$home/pid" ] && grep -qs "$home" "/proc/$(cat "$home/pid")/cmdline" && ! grep -q '^State:.Z' "/proc/$(cat "$home/pid")/status"; }
 case "$1" in
@@ -387,6 +387,9 @@ case "$1" in
     ;;
   is-active)
     if runs; then echo active; else echo inactive; exit 3; fi
+    ;;
+  is-enabled)
+    if [ -e "$home/enabled" ]; then echo enabled; else echo disabled; exit 1; fi
     ;;
 esac
 `

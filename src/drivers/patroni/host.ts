@@ -24,12 +24,17 @@ export interface MemberHost {
    * `patroni-command-failed`.
    */
   control(verb: 'start' | 'stop'): Promise<void>
-  /** Whether Patroni or PostgreSQL runs. */
+  /** Whether Patroni or PostgreSQL runs, or will by itself. */
   runs(): Promise<Running>
 }
 export interface Running {
   readonly patroni: boolean
   readonly postgres: boolean
+  /**
+   * A boot starts Patroni; also the boot that is under way: systemd calls a unit that has not had its turn `inactive`.
+   * False where the program that controls the unit does not say it.
+   */
+  readonly atBoot: boolean
 }
 
 /** What `control` may take: PostgreSQL writes its last checkpoint. */
@@ -105,17 +110,21 @@ export function hostOf(
     },
     async runs() {
       const [unit, postmaster] = await Promise.all([
-        run(`${controlOf(component)} is-active ${unitOf(component)}`, seconds(10)),
+        run(
+          ['is-active', 'is-enabled'].map((verb) => `${controlOf(component)} ${verb} ${unitOf(component)}`).join('; '),
+          seconds(10),
+        ),
         run(asOwner(['sh', '-c', POSTMASTER]), seconds(10)),
       ])
       // `is-active` ends with 3 for every unit that is not active, which it names.
       const states = ['active', 'activating', 'deactivating', 'reloading', 'inactive', 'failed', 'unknown']
-      const state = unit.stdout.trim()
+      const [state = '', file = ''] = unit.stdout.split('\n').map((line) => line.trim())
       if (!states.includes(state)) throw failed(`${controlOf(component)} is-active`, unit.stderr || unit.stdout)
       if (postmaster.code !== 0) throw failed('postmaster.pid', postmaster.stderr)
       return {
         patroni: !['inactive', 'failed', 'unknown'].includes(state),
         postgres: postmaster.stdout.trim() === 'runs',
+        atBoot: ['enabled', 'enabled-runtime'].includes(file),
       }
     },
   }

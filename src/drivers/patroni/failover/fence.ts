@@ -60,9 +60,10 @@ export const fence: Action<PatroniSpec, Nothing, Fenced> = {
       const open = (
         await Promise.all(
           [...hosts].map(async ([name, host]) => {
-            const { patroni, postgres } = await host.runs()
+            const { patroni, postgres, atBoot } = await host.runs()
             if (patroni) return [`${name} (Patroni)`]
-            return postgres ? [`${name} (PostgreSQL)`] : []
+            if (postgres) return [`${name} (PostgreSQL)`]
+            return atBoot ? [`${name} (Patroni, which a boot starts)`] : []
           }),
         )
       ).flat()

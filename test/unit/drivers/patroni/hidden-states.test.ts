@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
+import { fence } from '../../../../src/drivers/patroni/failover/fence.ts'
 import { promoteLost } from '../../../../src/drivers/patroni/failover/promote-lost.ts'
 import type { MemberHost } from '../../../../src/drivers/patroni/host.ts'
 import { demote } from '../../../../src/drivers/patroni/move/demote.ts'
@@ -93,6 +94,30 @@ describe('a Patroni cluster whose state is not what it seems', () => {
     if (behaviour.is !== 'plain') throw new Error('a wipe is plain')
     await expect(behaviour.apply(run)).rejects.toMatchObject({ code: 'patroni-not-stopped' })
     expect(deleted).toEqual([])
+  })
+
+  test('is not fenced while a boot starts it: a machine that boots calls a unit inactive until its turn', async () => {
+    const fenced = async (file: string) => {
+      const run = runOf(
+        A,
+        {},
+        {
+          keys: {},
+          host(machine, command) {
+            const asked = ['is-active', 'is-enabled'].filter((verb) => command.includes(verb))
+            const says = { 'is-active': 'inactive', 'is-enabled': machine === 'db-2' ? file : 'disabled' }
+            return {
+              code: 0,
+              stdout: asked.length === 0 ? 'stopped' : asked.map((verb) => says[verb as 'is-active']).join('\n'),
+            }
+          },
+        },
+      )
+      return fence.behaviour.done(run as never)
+    }
+    for (const file of ['enabled', 'enabled-runtime'])
+      expect(await fenced(file)).toMatchObject({ is: 'pending', waitingFor: expect.stringContaining('pg-a2') })
+    for (const file of ['disabled', 'masked', '']) expect(await fenced(file)).toMatchObject({ is: 'done' })
   })
 
   test('is promoted also where PostgreSQL left out a number of a timeline that its archive knew', async () => {
