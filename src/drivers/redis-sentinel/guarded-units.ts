@@ -70,11 +70,7 @@ async function unitAndFile(
   context: DriverContext,
 ): Promise<Pick<Judged, 'runs' | 'file'>> {
   const { host, configFile } = redisOf(component, site, name)
-  const readFile =
-    configFile === undefined
-      ? 'echo unread'
-      : `if [ ! -r '${configFile}' ]; then echo unread; elif grep -qiE '^[[:space:]]*(replicaof|slaveof)[[:space:]]' '${configFile}'; then echo replica; else echo master; fi`
-  const script = `${readFile}; ${controlOf(component)} is-active ${unitOf(component, site, name)} || :`
+  const script = `${configFile === undefined ? 'echo unread' : roleIn(configFile)}; ${controlOf(component)} is-active ${unitOf(component, site, name)} || :`
   const { stdout } = await context
     .platform(HOSTS, site)
     .run(host, script, { asRoot: true, deadline: seconds(5), signal: context.signal })
@@ -84,3 +80,13 @@ async function unitAndFile(
     file: file === 'replica' || file === 'master' ? file : 'unread',
   }
 }
+
+/**
+ * Prints the role that a configuration file gives a Redis which starts with it. The last line counts, and `replicaof no
+ * one` is a master (config.c of Redis).
+ */
+const roleIn = (file: string): string => `if [ ! -r '${file}' ]; then echo unread; else
+case "$(grep -iE '^[[:space:]]*(replicaof|slaveof)[[:space:]]' '${file}' | tail -n 1 | tr -d '"' | tr -d "'" | tr 'A-Z\t' 'a-z ' | tr -s ' ')" in
+  '' | *'of no one'*) echo master ;;
+  *) echo replica ;;
+esac; fi`
