@@ -60,9 +60,10 @@ export async function serveGate(
   const { folder, clock, log } = around
   const answered = new Map<string, string>()
   const asks = join(folder, 'asks')
-  const changes = watched(asks, signal)
+  let changes: Changes | null = null
   while (!signal.aborted) {
     try {
+      changes ??= watched(asks, signal)
       const waiting = waitingIn(asks).filter(({ service, mark }) => answered.get(service) !== mark)
       if (waiting.length === 0) await changes.next(clock)
       else {
@@ -132,16 +133,28 @@ function markIn(path: string): string | null {
   }
 }
 
-/** Wakes at a change in a folder, which is made where it is missing, or after a pause. */
-function watched(folder: string, signal: AbortSignal): { next(clock: Clock): Promise<void> } {
+/** Wakes at a change in a folder, or after a pause. */
+interface Changes {
+  next(clock: Clock): Promise<void>
+}
+
+/**
+ * The folder is made where it is missing. Without a watch the pause alone wakes: a machine may have no more of them
+ * (`fs.inotify.max_user_instances`), and its guard must still close it.
+ */
+function watched(folder: string, signal: AbortSignal): Changes {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   let changed = false
   let wake = (): void => undefined
-  const watcher = watch(folder, { signal }, () => {
-    changed = true
-    wake()
-  })
-  watcher.on('error', () => undefined)
+  try {
+    const watcher = watch(folder, { signal }, () => {
+      changed = true
+      wake()
+    })
+    watcher.on('error', () => undefined)
+  } catch {
+    // The next look comes after the pause.
+  }
   return {
     async next(clock) {
       if (!changed) {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import { systemClock } from '../../../src/composition/connect.ts'
@@ -42,10 +42,14 @@ describe('a start that waits at a gate', () => {
   })
 })
 
+function folderOfGate(): string {
+  const folder = temporaryFolder()
+  mkdirSync(join(folder, 'asks'))
+  return folder
+}
+
 describe('the gate of a machine', () => {
-  function served(decide: () => Decision | Promise<Decision>, seen: () => SeenUnit) {
-    const folder = temporaryFolder()
-    mkdirSync(join(folder, 'asks'))
+  function served(decide: () => Decision | Promise<Decision>, seen: () => SeenUnit, folder = folderOfGate()) {
     const ending = new AbortController()
     let decided = 0
     const log = { info: () => undefined, warning: () => undefined, debug: () => undefined }
@@ -100,6 +104,20 @@ describe('the gate of a machine', () => {
       () => new Promise<Decision>(() => undefined),
       () => unit('harmless'),
     )
+    gate.ask('first')
+    await eventually('the answer', async () => gate.answer().startsWith('first open '))
+    await gate.end()
+  })
+  test('does not end its guard while its folder cannot be read: it serves once it can', async () => {
+    const folder = join(temporaryFolder(), 'run')
+    writeFileSync(folder, 'a file')
+    const gate = served(
+      () => ACTIVE,
+      () => unit('opens'),
+      folder,
+    )
+    rmSync(folder)
+    mkdirSync(join(folder, 'asks'), { recursive: true })
     gate.ask('first')
     await eventually('the answer', async () => gate.answer().startsWith('first open '))
     await gate.end()
