@@ -49,8 +49,8 @@ async function lookAtMember(
   })
 }
 
-/** Which way the configuration of Patroni points; unread: it is not known. */
-type Direction = 'standby' | 'primary' | 'unread'
+/** Which way the configuration of Patroni points; none: there is no configuration; unread: it is not known. */
+type Direction = 'standby' | 'primary' | 'none' | 'unread'
 interface Judged {
   readonly name: string
   readonly cluster: string
@@ -67,7 +67,9 @@ interface Judged {
  * replica of a former active site look alike in their data directories. Roles never count. Pure.
  */
 export function judged({ name, cluster, runs, writes, hasData, stored, cached }: Judged): SeenUnit {
-  const opens = stored.says === 'primary' || (stored.says === 'unread' && cached === 'primary')
+  // A Patroni with data, and an empty store, begins as the leader of a new cluster.
+  const mayLead = stored.says === 'primary' || stored.says === 'none'
+  const opens = mayLead || (stored.says === 'unread' && cached === 'primary')
   if (writes) return { is: 'open', start: 'opens', why: `PostgreSQL of ${name} takes writes` }
   if (runs) {
     if (opens) return { is: 'open', start: 'opens', why: `Patroni may make ${name} a primary: ${stored.why}` }
@@ -77,9 +79,12 @@ export function judged({ name, cluster, runs, writes, hasData, stored, cached }:
       ? { is: 'passive', start: 'unknown', why: stored.why }
       : { is: 'unknown', start: 'unknown', why: stored.why }
   }
-  if (!hasData) return { is: 'passive', start: 'harmless', why: `${name} has no data` }
   if (stored.says === 'standby') return { is: 'passive', start: 'harmless', why: stored.why }
-  return stored.says === 'primary'
+  // Its disk may be mounted a moment later. Only a site that holds nothing at all begins anew.
+  if (!hasData && stored.says === 'none') return { is: 'passive', start: 'harmless', why: `${name} has no data` }
+  if (!hasData)
+    return { is: 'passive', start: mayLead ? 'opens' : 'unknown', why: `${name} shows no data, and ${stored.why}` }
+  return mayLead
     ? {
         is: 'shut',
         start: 'opens',
@@ -96,8 +101,7 @@ async function directionInStore(
   try {
     const call = { reach: { site }, deadline: STORE, signal: context.signal }
     const { config } = await storeOf(component, site, context, call).read()
-    // A Patroni with data, and an empty store, begins as the leader of a new cluster.
-    if (config === null) return { says: 'primary', why: 'its store holds no configuration' }
+    if (config === null) return { says: 'none', why: 'its store holds no configuration' }
     return directionIn(config.value) === 'standby'
       ? { says: 'standby', why: 'its store says that the site follows another one' }
       : { says: 'primary', why: 'its store does not say that the site follows another one' }

@@ -15,7 +15,7 @@ const MEMBER = {
   stored: { says: 'primary', why: 'its store does not say that the site follows another one' },
   cached: 'unread',
 } as const
-const stored = (says: 'standby' | 'primary' | 'unread') => ({ stored: { says, why: says } })
+const stored = (says: 'standby' | 'primary' | 'none' | 'unread') => ({ stored: { says, why: says } })
 
 describe('a stopped member of a site that is not active', () => {
   test('may start only where its store says that the site follows', () => {
@@ -27,8 +27,17 @@ describe('a stopped member of a site that is not active', () => {
     expect(judged({ ...MEMBER, ...stored('primary'), cached: 'standby' }).start).toBe('opens')
     expect(judged({ ...MEMBER, ...stored('unread'), cached: 'standby' }).start).toBe('unknown')
   })
-  test('may start where it has no data to diverge', () => {
-    expect(judged({ ...MEMBER, hasData: false })).toMatchObject({ is: 'passive', start: 'harmless' })
+  test('may start without data where its site begins anew, or follows', () => {
+    for (const says of ['none', 'standby'] as const)
+      expect(judged({ ...MEMBER, ...stored(says), hasData: false })).toMatchObject({ is: 'passive', start: 'harmless' })
+  })
+  test('may not start without data where it could become a primary: its disk may be mounted a moment later', () => {
+    expect(judged({ ...MEMBER, ...stored('primary'), hasData: false })).toMatchObject({ is: 'passive', start: 'opens' })
+    expect(judged({ ...MEMBER, ...stored('unread'), hasData: false }).start).toBe('unknown')
+  })
+  test('is taken for a primary where it has data, and its store holds nothing', () => {
+    expect(judged({ ...MEMBER, ...stored('none') })).toMatchObject({ is: 'shut', start: 'opens' })
+    expect(judged({ ...MEMBER, ...stored('none'), runs: true }).is).toBe('open')
   })
 })
 
