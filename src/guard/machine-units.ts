@@ -17,7 +17,10 @@ export interface MachineUnit {
   look(signal: AbortSignal): Promise<SeenUnit>
 }
 
-/** The units of all components on one machine, each once. Contacts nothing yet. */
+/**
+ * The units of all components on one machine, each once: one that several declare is as open as the one that is most.
+ * Contacts nothing yet.
+ */
 export function unitsOnMachine(
   stack: Stack,
   site: SiteName,
@@ -25,7 +28,7 @@ export function unitsOnMachine(
   drivers: Readonly<Record<string, Driver>>,
   context: DriverContext,
 ): MachineUnit[] {
-  const units = stack.components.flatMap((component) =>
+  const declared = stack.components.flatMap((component) =>
     guardedUnitsOf(drivers[component.driver], component, site, machine).map((one): MachineUnit => {
       const service = serviceNamed(one.unit)
       return {
@@ -35,7 +38,35 @@ export function unitsOnMachine(
       }
     }),
   )
-  return [...new Map(units.map((unit) => [unit.service, unit])).values()]
+  return [...Map.groupBy(declared, ({ service }) => service).values()].flatMap(asOne)
+}
+
+/** One unit of all that name the same service. */
+function asOne([first, ...others]: readonly MachineUnit[]): MachineUnit[] {
+  if (first === undefined) return []
+  if (others.length === 0) return [first]
+  return [
+    { ...first, look: async (signal) => worstOf(await Promise.all([first, ...others].map((one) => one.look(signal)))) },
+  ]
+}
+
+const [BY_STATE, BY_START] = [
+  ['open', 'unknown', 'shut', 'passive'],
+  ['opens', 'unknown', 'harmless'],
+] as const
+
+/** Pure. */
+function worstOf(seen: readonly SeenUnit[]): SeenUnit {
+  const is = BY_STATE.find((state) => seen.some((one) => one.is === state)) ?? 'unknown'
+  const start = BY_START.find((what) => seen.some((one) => one.start === what)) ?? 'unknown'
+  return {
+    is,
+    start,
+    why: seen
+      .filter((one) => one.is === is || one.start === start)
+      .map(({ why }) => why)
+      .join('; '),
+  }
 }
 
 async function lookAt(unit: GuardedUnit, context: DriverContext, ending: AbortSignal): Promise<SeenUnit> {
