@@ -17,14 +17,19 @@ const UNITS = '/etc/systemd/system'
 /**
  * Has each service require its gate, and removes the gates of services that are not guarded any more. Returns the
  * services that would start without the guard's leave, with the reason. Never throws.
+ *
+ * Only a service has a gate. A socket, a timer or a path writes nothing: it starts a service, which passes its own. And
+ * a boot starts them before it starts any service: with a gate before one, systemd finds a cycle, and leaves out a job
+ * of its choice (systemd.special(7), basic.target).
  */
 export async function keepGates(
   stack: string,
-  services: readonly string[],
+  guarded: readonly string[],
   manager: GateServices,
   units = UNITS,
 ): Promise<{ readonly what: string; readonly why: string }[]> {
-  const name = `${gateFile(stack)}`
+  const services = guarded.filter((unit) => unit.endsWith('.service'))
+  const name = gateFile(stack)
   const missing = new Map<string, string>()
   let changed = false
   for (const service of services)

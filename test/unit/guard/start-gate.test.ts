@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import { systemClock } from '../../../src/composition/connect.ts'
@@ -153,6 +153,11 @@ describe('the units of a machine', () => {
       expect(await keepGates('shop', ['patroni.service'], systemd, units)).toEqual([])
     expect(systemd.calls).toEqual(['reload'])
     expect(await systemd.requiredBy('patroni.service')).toEqual(['standby-gate-shop@patroni.service'])
+  })
+  test('have no gate where they start a service that has one: a socket, a timer, a path', async () => {
+    const units = temporaryFolder()
+    expect(await keepGates('shop', ['shop.socket', 'shop.service'], manager(units), units)).toEqual([])
+    expect(readdirSync(units)).toEqual(['shop.service.d'])
   })
   test('lose a gate that is not declared any more', async () => {
     const units = temporaryFolder()
