@@ -42,7 +42,7 @@ async function lookAtMember(
     cluster: clusterNamed(component, site),
     runs: patroni || postgres,
     // PostgreSQL writes this state before it takes its first write.
-    writes: postgres && control?.state === 'in production',
+    writes: postgres && (control === null ? null : control.state === 'in production'),
     hasData: data.exists,
     stored,
     cached: data.cached,
@@ -55,7 +55,8 @@ interface Judged {
   readonly name: string
   readonly cluster: string
   readonly runs: boolean
-  readonly writes: boolean
+  /** PostgreSQL runs, and is no standby; null: it runs, and its control file cannot be read. */
+  readonly writes: boolean | null
   readonly hasData: boolean
   readonly stored: { readonly says: Direction; readonly why: string }
   /** By the copy that a running Patroni keeps of it. */
@@ -73,6 +74,12 @@ export function judged({ name, cluster, runs, writes, hasData, stored, cached }:
   if (writes) return { is: 'open', start: 'opens', why: `PostgreSQL of ${name} takes writes` }
   if (runs) {
     if (opens) return { is: 'open', start: 'opens', why: `Patroni may make ${name} a primary: ${stored.why}` }
+    if (writes === null)
+      return {
+        is: 'unknown',
+        start: stored.says === 'standby' ? 'harmless' : 'unknown',
+        why: `PostgreSQL of ${name} runs, and pg_controldata does not say whether it takes writes (server.programs)`,
+      }
     if (stored.says === 'standby') return { is: 'passive', start: 'harmless', why: stored.why }
     // Patroni makes no primary without its store, and it last read there that it follows.
     return cached === 'standby'

@@ -60,17 +60,21 @@ describe('a running member of a site that is not active', () => {
   })
 })
 
+const CONTROL = `Database cluster state: in production
+Latest checkpoint location: 0/3000148
+Latest checkpoint's TimeLineID: 3
+Bytes per WAL segment: 16777216
+`
+
 describe('a member as its machine sees it', () => {
   const component = patroniFixture.component as unknown as Database
   const [unit] = guardedUnits.units(component, 'dc-a' as SiteName, 'db-1')
   if (unit === undefined) throw new Error('the machine has no unit')
-  const [control, hasData] = ['Database cluster state: in production', 'data']
-
   /** `standby`: what the store says under `standby_cluster`. */
   function contextOf({
     standby,
-    data = hasData,
-    controldata = control,
+    data = 'data',
+    controldata = CONTROL,
     postgres = 'stopped',
     state = 'inactive',
   }: Machine) {
@@ -113,5 +117,14 @@ describe('a member as its machine sees it', () => {
       { host: '', create_replica_methods: ['basebackup'] },
     ])
       expect(await unit.look(contextOf({ standby }))).toMatchObject({ is: 'shut', start: 'opens' })
+  })
+
+  test('is not called passive while no one can tell whether its PostgreSQL takes writes', async () => {
+    const running = { standby: { host: '192.0.2.2' }, postgres: 'runs', state: 'active' }
+    const seen = (controldata: string) => unit.look(contextOf({ ...running, controldata }))
+    expect(await seen(CONTROL.replace('in production', 'in archive recovery'))).toMatchObject({ is: 'passive' })
+    expect(await seen(CONTROL)).toMatchObject({ is: 'open' })
+    // pg_controldata is in no PATH of Debian.
+    expect(await seen('')).toMatchObject({ is: 'unknown', start: 'harmless' })
   })
 })
