@@ -63,9 +63,12 @@ export function guardSelfFencing(
  */
 function doubtOf(states: StatesPerSite<GuardState>, from: string, within: Milliseconds): string | null {
   const lost = states[from]
-  // A guard that is missing on one site may be missing on the silent one too.
-  const without = Object.entries(states).find(([, seen]) => seen.kind === 'absent')?.[0]
-  if (without !== undefined) return `no guard is deployed on ${without}`
+  // A guard that is missing on one site, or on one machine, may be missing on the silent one too.
+  const without = Object.entries(states).flatMap(([site, seen]) => {
+    if (seen.kind === 'absent') return [site]
+    return seen.kind === 'answering' ? unguarded(seen.state, site) : []
+  })
+  if (without.length > 0) return `no guard is deployed on ${without.join(', ')}`
   if (lost?.kind === 'answering' && lost.health !== 'healthy') return `the guard of ${from} is not well: ${lost.text}`
   // The deployed guards may be of an older stack file: those that answer state their own times.
   for (const [site, seen] of Object.entries(states)) {
@@ -76,6 +79,12 @@ function doubtOf(states: StatesPerSite<GuardState>, from: string, within: Millis
   }
   return null
 }
+
+/** The machines of a site that answer, and have no guard. */
+const unguarded = ({ machines = {} }: GuardState, site: string): string[] =>
+  Object.entries(machines).flatMap(([machine, { silent, installed }]) =>
+    silent === null && !installed ? [`${machine} of ${site}`] : [],
+  )
 
 function timesOf(within: Milliseconds | null | undefined): string {
   if (within === undefined) return 'in a time that it does not state'
