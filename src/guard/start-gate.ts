@@ -67,7 +67,13 @@ export async function serveGate(
       const waiting = waitingIn(asks).filter(({ service, mark }) => answered.get(service) !== mark)
       if (waiting.length === 0) await changes.next(clock)
       else {
-        await Promise.all(waiting.map((one) => answer(around, one, decide, answered, signal)))
+        // One reading for all that have asked: the guard's own ones, on which its closing rests, wait for it.
+        let reading: Promise<Decision> | null = null
+        const decideOnce = (): Promise<Decision> => {
+          reading ??= decide()
+          return reading
+        }
+        await Promise.all(waiting.map((one) => answer(around, one, decideOnce, answered, signal)))
         if (waiting.some(({ service, mark }) => answered.get(service) !== mark)) await clock.sleep(JUDGE_AGAIN, signal)
       }
     } catch (error) {

@@ -53,7 +53,11 @@ describe('the gate of a machine', () => {
     const ending = new AbortController()
     let decided = 0
     const log = { info: () => undefined, warning: () => undefined, debug: () => undefined }
-    const units = [{ id: 'database.patroni@dc-a/db-1', service: 'patroni.service', look: async () => seen() }]
+    const units = ['patroni.service', 'redis.service'].map((service) => ({
+      id: `${service}@dc-a/db-1`,
+      service,
+      look: async () => seen(),
+    }))
     const decideOnce = async (): Promise<Decision> => {
       decided += 1
       return decide()
@@ -85,6 +89,19 @@ describe('the gate of a machine', () => {
     gate.ask('second')
     await eventually('the second answer', async () => gate.answer().startsWith('second shut '))
     expect(gate.decisions()).toBe(2)
+    await gate.end()
+  })
+  test('reads the witness once for all starts that wait: the closing of the machine waits for each reading', async () => {
+    const folder = folderOfGate()
+    for (const service of ['patroni.service', 'redis.service']) writeFileSync(join(folder, 'asks', service), 'first')
+    const gate = served(
+      () => ACTIVE,
+      () => unit('opens'),
+      folder,
+    )
+    for (const service of ['patroni.service', 'redis.service'])
+      await eventually('the answer', async () => gate.answer(service).startsWith('first open '))
+    expect(gate.decisions()).toBe(1)
     await gate.end()
   })
   test('judges a start that waits again, until it is proven', async () => {
