@@ -58,7 +58,8 @@ interface Judged {
   /** PostgreSQL runs, and is no standby; null: it runs, and its control file cannot be read. */
   readonly writes: boolean | null
   readonly hasData: boolean
-  readonly stored: { readonly says: Direction; readonly why: string }
+  /** `lasting`: the guard lacks what it needs to ask, and a later look sees no more. */
+  readonly stored: { readonly says: Direction; readonly why: string; readonly lasting?: boolean }
   /** By the copy that a running Patroni keeps of it. */
   readonly cached: Direction
 }
@@ -82,7 +83,7 @@ export function judged({ name, cluster, runs, writes, hasData, stored, cached }:
       }
     if (stored.says === 'standby') return { is: 'passive', start: 'harmless', why: stored.why }
     // Patroni makes no primary without its store, and it last read there that it follows.
-    return cached === 'standby'
+    return cached === 'standby' && stored.lasting !== true
       ? { is: 'passive', start: 'unknown', why: stored.why }
       : { is: 'unknown', start: 'unknown', why: stored.why }
   }
@@ -112,8 +113,10 @@ async function directionInStore(
     return directionIn(config.value) === 'standby'
       ? { says: 'standby', why: 'its store says that the site follows another one' }
       : { says: 'primary', why: 'its store does not say that the site follows another one' }
-  } catch (error) {
-    return { says: 'unread', why: `its store cannot be read: ${asStandbyError(error).message}` }
+  } catch (thrown) {
+    const { code, message } = asStandbyError(thrown)
+    const lasting = ['credential-missing', 'credential-not-local'].includes(code)
+    return { says: 'unread', why: `its store cannot be read: ${message}`, lasting }
   }
 }
 

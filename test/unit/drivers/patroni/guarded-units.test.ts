@@ -3,6 +3,7 @@ import type { SiteName } from '../../../../src/domain/stack.ts'
 import type { DriverContext } from '../../../../src/driver/context.ts'
 import { guardedUnits, judged } from '../../../../src/drivers/patroni/guarded-units.ts'
 import type { Database } from '../../../../src/drivers/patroni/spec.ts'
+import { inputError } from '../../../../src/errors/standby-error.ts'
 import type { JsonObject } from '../../../../src/values/json.ts'
 import { patroniFixture } from '../../../conformance/fixtures/patroni.ts'
 
@@ -126,5 +127,29 @@ describe('a member as its machine sees it', () => {
     expect(await seen(CONTROL)).toMatchObject({ is: 'open' })
     // pg_controldata is in no PATH of Debian.
     expect(await seen('')).toMatchObject({ is: 'unknown', start: 'harmless' })
+  })
+
+  test('is called unseen before its next boot where the guard has no login for the store: it would wait for ever', async () => {
+    const { spec } = component
+    const guarded: Database = {
+      ...component,
+      spec: { ...spec, store: { ...spec.store, authority: { file: 'ca.pem' } } },
+    }
+    const context: DriverContext = {
+      ...contextOf({
+        standby: { host: '192.0.2.2' },
+        postgres: 'runs',
+        state: 'active',
+        controldata: CONTROL.replace('in production', 'in archive recovery'),
+        data: 'data\n{"standby_cluster":{"host":"192.0.2.2"}}',
+      }),
+      credential: async () => {
+        throw inputError('credential-missing', 'the file ca.pem cannot be read')
+      },
+    }
+    const seen = guardedUnits.units(guarded, 'dc-a' as SiteName, 'db-1').map((one) => one.look(context))
+    expect(await Promise.all(seen)).toEqual([
+      { is: 'unknown', start: 'unknown', why: 'its store cannot be read: the file ca.pem cannot be read' },
+    ])
   })
 })
