@@ -129,7 +129,8 @@ export async function stopUnits(host: Host, within: Milliseconds, { context, sig
     'done',
     // Twice: what one unit starts, such as a socket its service, is stopped with it.
     `for unit in ${backwards} ${backwards}; do`,
-    '  [ "$(of ActiveState "$unit")" = inactive ] || systemctl stop -- "$unit" || exit 1',
+    // Also one that is inactive: its start may wait for another unit, and a stop takes that back.
+    '  [ "$(of ActiveState "$unit")$(of Job "$unit")" = inactive ] || systemctl stop -- "$unit" || exit 1',
     '  [ -n "$(of ControlGroup "$unit")" ] || continue',
     '  systemctl kill --signal=KILL -- "$unit" 2>/dev/null && echo "$unit"',
     'done',

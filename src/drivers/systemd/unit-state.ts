@@ -21,6 +21,11 @@ export interface UnitSeen {
   readonly stopsWithin: Milliseconds | null
   /** Processes of it are left although it is stopped, such as with `KillMode=process`. */
   readonly left: boolean
+  /**
+   * A job of systemd waits for it: a unit that is `inactive` may be about to start, such as in a boot that is under way,
+   * or at the gate of a guard. To disable it does not take that back; to stop it does.
+   */
+  readonly queued: boolean
 }
 
 export const PROPERTIES = [
@@ -33,6 +38,7 @@ export const PROPERTIES = [
   'TriggeredBy',
   'TimeoutStopUSec',
   'ControlGroup',
+  'Job',
 ] as const
 
 /**
@@ -74,12 +80,16 @@ function unitIn(block: string): UnitSeen | null {
     stopsWithin: timeSpanIn(of('TimeoutStopUSec')),
     // systemd keeps the group of a stopped unit only while a process is in it.
     left: isStopped && of('ControlGroup') !== '',
+    queued: of('Job') !== '',
   }
 }
 const STOPPED = ['inactive', 'failed']
 
-/** Nothing of it runs, and systemd is not about to start it again. */
+/** Nothing of it runs, and systemd is not about to start it again after it has run. */
 export const isStopped = ({ active, left }: UnitSeen): boolean => STOPPED.includes(active) && !left
+
+/** It is stopped, and stays so: neither a start that waits nor a boot begins it. */
+export const isShut = (unit: UnitSeen): boolean => isStopped(unit) && !unit.queued && startsAtBoot(unit) !== 'yes'
 
 export const isUp = ({ active }: UnitSeen): boolean => active === 'active'
 

@@ -7,6 +7,7 @@ import { hostsThatCan } from '../assess.ts'
 import { identity } from '../identity.ts'
 import type { SystemdState } from '../observe.ts'
 import { type Application, type SystemdSpec, unitsAt } from '../spec.ts'
+import { isShut } from '../unit-state.ts'
 import { startStep } from './start.ts'
 import { beforeOf, NOTHING, stopStep } from './stop.ts'
 
@@ -47,15 +48,16 @@ export function fenceSteps(component: Application, states: States, { from }: Int
   const seen = states[from]
   if (seen?.kind === 'absent') return []
   const state = stateOn(states, from)
-  if (state !== null && isShut(component, from, state)) return []
+  if (state !== null && isSiteShut(component, from, state)) return []
   return [stopStep(component, from, { phase: 'FENCE', state, before: beforeOf(state) })]
 }
 
-/** Every host answers, nothing runs, and no boot starts it. */
-function isShut(component: Application, site: SiteName, state: SystemdState): boolean {
-  const { ran, enabled } = beforeOf(state)
-  return allHosts(component, site).every((host) => ran?.[host]?.length === 0 && enabled?.[host]?.length === 0)
-}
+/** Every host answers, nothing runs, and nothing is about to start it. */
+const isSiteShut = (component: Application, site: SiteName, { hosts }: SystemdState): boolean =>
+  allHosts(component, site).every((name) => {
+    const host = hosts[name]
+    return host?.is === 'answering' && Object.values(host.units).every(isShut)
+  })
 
 const allHosts = (component: Application, site: SiteName): string[] => unitsAt(component, site).map(([host]) => host)
 

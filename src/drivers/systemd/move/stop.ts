@@ -76,6 +76,7 @@ const behaviour: Plain<SystemdSpec, Before, Stopped, Killed> = {
     const waiting = seen.flatMap(([host, { units }]) =>
       Object.entries(units).flatMap(([unit, one]) => {
         if (!isStopped(one)) return [`${unit} on ${host.name} to end, which is ${stateInWords(one)}`]
+        if (one.queued) return [`${unit} on ${host.name}, whose start waits, to be taken back`]
         return startsAtBoot(one) === 'yes' ? [`${unit} on ${host.name} to be disabled`] : []
       }),
     )

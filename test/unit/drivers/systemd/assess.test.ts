@@ -40,6 +40,7 @@ const unit = (more: Partial<UnitSeen> = {}): UnitSeen => ({
   triggeredBy: [],
   stopsWithin: 90_000,
   left: false,
+  queued: false,
   ...more,
 })
 const UP = unit({ active: 'active', sub: 'running', file: 'enabled' })

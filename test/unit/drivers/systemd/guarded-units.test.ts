@@ -15,6 +15,7 @@ const unit = (more: Partial<UnitSeen> = {}): UnitSeen => ({
   triggeredBy: [],
   stopsWithin: 90_000,
   left: false,
+  queued: false,
   ...more,
 })
 

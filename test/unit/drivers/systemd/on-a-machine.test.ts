@@ -127,6 +127,22 @@ describe('an application as units of a real machine', () => {
     expect(at.warnings).toEqual([expect.stringContaining('leaving on app')])
   })
 
+  test('whose start waits for another unit is not taken for stopped: the step takes its start back', async () => {
+    // As at the gate of a guard, or in a boot that is under way.
+    at.unit('gate', `/bin/sh -c 'until [ -e /tmp/gate.open ]; do sleep 0.1; done'`, ['Type=oneshot'])
+    at.unit('gated', '/bin/sleep 1000')
+    at.machine.root(
+      `mkdir -p /etc/systemd/system/gated.service.d; printf '[Unit]\\nRequires=gate.service\\nAfter=gate.service\\n' >/etc/systemd/system/gated.service.d/gate.conf; systemctl daemon-reload; systemctl enable gated; systemctl start --no-block gated`,
+    )
+    expect(at.property('gated', 'ActiveState')).toBe('inactive')
+    const component = at.component({ units: { [A]: { app: ['gated'] } } })
+    await at.perform(component, await stopping(component), switchover)
+    at.machine.root(
+      'touch /tmp/gate.open; for _ in $(seq 50); do [ "$(systemctl show -P ActiveState gate)" = activating ] || break; sleep 0.1; done; sleep 1',
+    )
+    expect([at.property('gated', 'ActiveState'), at.property('gated', 'Job')]).toEqual(['inactive', ''])
+  })
+
   test('whose service a socket starts again is stopped with that socket', async () => {
     at.unit('woken', '/bin/sleep 1000')
     at.machine.root(

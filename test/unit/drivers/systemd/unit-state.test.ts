@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { variablesIn } from '../../../../src/drivers/systemd/environment-file.ts'
 import { timeSpanIn } from '../../../../src/drivers/systemd/time-span.ts'
-import { isStopped, startsAtBoot, unitsIn } from '../../../../src/drivers/systemd/unit-state.ts'
+import { isShut, isStopped, startsAtBoot, unitsIn } from '../../../../src/drivers/systemd/unit-state.ts'
 import { versionIn } from '../../../../src/drivers/systemd/version.ts'
 
 const block = (more: Record<string, string> = {}): string =>
@@ -51,6 +51,14 @@ describe('the state of a unit', () => {
   ])('is stopped only where nothing runs and nothing will: %j', (properties, stopped) =>
     expect(isStopped(only(properties))).toBe(stopped),
   )
+
+  test('is not shut while a start of it waits, or a boot begins it', () => {
+    expect(isShut(only({}))).toBe(true)
+    expect(isShut(only({ Job: '' }))).toBe(true)
+    expect(isShut(only({ Job: '1234' }))).toBe(false)
+    expect(isShut(only({ UnitFileState: 'enabled' }))).toBe(false)
+    expect(isShut(only({ ActiveState: 'active' }))).toBe(false)
+  })
 
   test.each([
     ['enabled', 'yes'],
