@@ -118,23 +118,25 @@ const STARTING: Milliseconds = minutes(2)
 /**
  * Has no boot start the units, and stops them in the opposite order; within TimeoutStopSec systemd ends them by
  * SIGKILL. Processes that are left then, such as with `KillMode=process`, are killed. Returns the units of which some
- * were. Throws `systemd-command-failed`.
+ * were. Throws `systemd-command-failed`, after all units were tried.
  */
 export async function stopUnits(host: Host, within: Milliseconds, { context, signal }: Asking): Promise<string[]> {
   const backwards = words([...host.units].reverse())
   const script = [
     'of() { systemctl show --property="$1" --value -- "$2"; }',
+    'failed=0',
+    // What cannot be disabled, such as on a disk that is read-only, is stopped all the same.
     `for unit in ${backwards}; do`,
-    '  [ "$(of LoadState "$unit")" != loaded ] || systemctl disable --quiet -- "$unit" || exit 1',
+    '  [ "$(of LoadState "$unit")" != loaded ] || systemctl disable --quiet -- "$unit" || failed=1',
     'done',
     // Twice: what one unit starts, such as a socket its service, is stopped with it.
     `for unit in ${backwards} ${backwards}; do`,
     // Also one that is inactive: its start may wait for another unit, and a stop takes that back.
-    '  [ "$(of ActiveState "$unit")$(of Job "$unit")" = inactive ] || systemctl stop -- "$unit" || exit 1',
+    '  [ "$(of ActiveState "$unit")$(of Job "$unit")" = inactive ] || systemctl stop -- "$unit" || { failed=1; continue; }',
     '  [ -n "$(of ControlGroup "$unit")" ] || continue',
     '  systemctl kill --signal=KILL -- "$unit" 2>/dev/null && echo "$unit"',
     'done',
-    'exit 0',
+    'exit $failed',
   ].join('\n')
   const answer = await hostsOf(host, context).run(host.name, script, { signal, asRoot: true, deadline: within })
   if (answer.code !== 0) throw commandFailed(host, `systemctl stop ${host.units.join(' ')}`, answer.stderr)
