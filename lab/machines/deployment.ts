@@ -4,6 +4,7 @@ import { ensureAnsible } from '../ansible/ansible.ts'
 import { execute } from '../execute.ts'
 import { cached, runDirectory, type SiteName } from '../topology.ts'
 import { type MachinesEnvironment, readMachinesEnvironment } from './environment.ts'
+import { SECRETS } from './secrets.ts'
 
 /** The published roles of the stack. */
 export const rolesOfStack = join(import.meta.dirname, '..', '..', 'stacks', 'infisical-on-premise', 'ansible')
@@ -99,7 +100,7 @@ export function inventoryOf({ sites, login, s3 }: MachinesEnvironment, active: S
   }
 }
 
-/** Fixed, because the lab holds nothing that is worth a secret; the keys of the archive are the lab's own. */
+/** The variables that the published roles read; the keys of the archive are the lab's own. */
 export function secretsOf({ sites, s3 }: MachinesEnvironment): Record<string, string> {
   const archive = sites.flatMap(({ name }): [string, string][] => {
     const { accessKeyId, secretAccessKey } = s3.accounts[`archive-${name}`]
@@ -110,13 +111,7 @@ export function secretsOf({ sites, s3 }: MachinesEnvironment): Record<string, st
     ]
   })
   return {
-    POSTGRES_SUPERUSER_PASSWORD: 'lab-superuser',
-    POSTGRES_REPLICATION_PASSWORD: 'lab-replication',
-    INFISICAL_DATABASE_PASSWORD: 'lab-infisical',
-    PATRONI_API_PASSWORD: 'lab-patroni',
-    REDIS_PASSWORD: 'lab-redis',
-    INFISICAL_ENCRYPTION_KEY: '0123456789abcdef0123456789abcdef',
-    INFISICAL_AUTH_SECRET: 'lab-auth-secret',
+    ...SECRETS,
     ...Object.fromEntries(archive),
   }
 }

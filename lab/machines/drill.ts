@@ -16,7 +16,7 @@ import { untilGreen } from '../until-green.ts'
 import { deployedMachines } from './deployed.ts'
 import { drillReport, drillTable, drillVerdict, type MachinesDrill, type MachinesMove } from './drill-report.ts'
 import { startRedisLedger } from './redis-ledger.ts'
-import { SECRETS } from './stack.ts'
+import { SECRETS } from './secrets.ts'
 
 const DEPLOY = 'deployed and green'
 

@@ -12,6 +12,7 @@ import type { PreparedStack } from '../prepared-stack.ts'
 import { cached, machineRoles, runDirectory } from '../topology.ts'
 import { archiveBuckets } from '../wan/s3-policies.ts'
 import type { MachinesEnvironment, MachinesSite } from './environment.ts'
+import { SECRETS } from './secrets.ts'
 
 const published = resolve(import.meta.dirname, '..', '..', 'stacks', STACK_ON_MACHINES)
 /** The folder in which the stack file of the lab lies, with its playbooks. */
@@ -61,7 +62,7 @@ async function quicken(configuration: string, bin: string): Promise<void> {
 const bundleApplication = (signal: AbortSignal): Promise<string> =>
   execute(process.execPath, [join(import.meta.dirname, '..', 'application', 'build.ts'), applicationBundle], { signal })
 
-/** What of the published stack file is another value in the lab. */
+/** Replaces what is marked "yours" in the published stack file by the values of the lab. */
 function adapt(document: Document, lab: MachinesEnvironment, ansiblePlaybook: string): void {
   const set = (where: readonly string[], value: unknown): void => document.setIn(where, document.createNode(value))
   set(['witness', 'endpoint'], lab.s3.endpoint)
@@ -114,18 +115,6 @@ function adaptSite(
 
 const bucketOf = (site: string): string =>
   archiveBuckets.find((bucket) => bucket === `infisical-${site}`) ?? `infisical-${site}`
-
-/** Fixed, because the lab holds nothing that is worth a secret. */
-export const SECRETS = {
-  POSTGRES_SUPERUSER_PASSWORD: 'lab-superuser',
-  POSTGRES_REPLICATION_PASSWORD: 'lab-replication',
-  INFISICAL_DATABASE_PASSWORD: 'lab-infisical',
-  PATRONI_API_USER: 'patroni',
-  PATRONI_API_PASSWORD: 'lab-patroni',
-  REDIS_PASSWORD: 'lab-redis',
-  INFISICAL_ENCRYPTION_KEY: '0123456789abcdef0123456789abcdef',
-  INFISICAL_AUTH_SECRET: 'lab-auth-secret',
-} as const
 
 /** The variables that the stack file names: keys of the object store by identity, and what machines and systems ask. */
 export function environmentOf({ sites, login, s3 }: MachinesEnvironment, identity: Identity): Record<string, string> {

@@ -1,7 +1,7 @@
 import type { MoveReport } from '../../../src/evidence/reports.ts'
 import { deployedMachines } from '../../machines/deployed.ts'
 import { onMachine } from '../../machines/machine.ts'
-import { SECRETS } from '../../machines/stack.ts'
+import { PATRONI_LOGIN } from '../../machines/secrets.ts'
 import type { PreparedStack } from '../../prepared-stack.ts'
 import { type MoveInputs, reviewedMove } from '../../reviewed-move.ts'
 import type { SiteName } from '../../topology.ts'
@@ -21,10 +21,7 @@ export async function openMachinesBench(): Promise<MachinesBench> {
   const { lab, stack } = await deployedMachines(new AbortController().signal)
   return {
     stack,
-    clusters: await patroniClustersIn(stack.path, {
-      user: SECRETS.PATRONI_API_USER,
-      password: SECRETS.PATRONI_API_PASSWORD,
-    }),
+    clusters: await patroniClustersIn(stack.path, PATRONI_LOGIN),
     async move(inputs) {
       const { executed } = await reviewedMove(stack, inputs, { githubUrl: lab.githubUrl ?? '' })
       if (executed.verdict !== 'moved') throw new Error(`the move ${executed.verdict}: ${executed.failure?.what ?? ''}`)

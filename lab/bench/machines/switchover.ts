@@ -4,7 +4,7 @@ import { readableDuration } from '../../../src/values/duration.ts'
 import { median } from '../../../src/values/percentile.ts'
 import { startDatabaseLedger } from '../../ledger/database-ledger.ts'
 import { longestGap } from '../../ledger/judge-ledger.ts'
-import { SECRETS } from '../../machines/stack.ts'
+import { DATABASE_LOGIN } from '../../machines/secrets.ts'
 import type { SiteName } from '../../topology.ts'
 import { endsOf, untilGreen } from '../../until-green.ts'
 import type { Ends } from '../by-hand.ts'
@@ -41,8 +41,10 @@ export async function benchMachinesSwitchover(bench: MachinesBench, rounds: numb
     [PATRONICTL]: (ends) => patronictlSwitchover(clusters, ends, bench.patronictl),
   }
   const samples = new Map<string, Sample[]>(Object.keys(ways).map((name) => [name, []]))
-  const login = { user: 'infisical', password: SECRETS.INFISICAL_DATABASE_PASSWORD, database: 'infisical' }
-  const ledger = await startDatabaseLedger({ sites: ['dc-a', 'dc-b'], through: 'dc-c-app', intervalMs: 20 }, login)
+  const ledger = await startDatabaseLedger(
+    { sites: ['dc-a', 'dc-b'], through: 'dc-c-app', intervalMs: 20 },
+    DATABASE_LOGIN,
+  )
   for (let round = 0; round < rounds; round++)
     for (const [name, way] of Object.entries(ways)) {
       const first = endsOf(await untilGreen(stack))

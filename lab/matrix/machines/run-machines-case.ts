@@ -5,7 +5,8 @@ import { startDatabaseLedger } from '../../ledger/database-ledger.ts'
 import { longestGap } from '../../ledger/judge-ledger.ts'
 import type { DeployedMachines } from '../../machines/deployed.ts'
 import { onMachine } from '../../machines/machine.ts'
-import { SECRETS } from '../../machines/stack.ts'
+import { DATABASE_LOGIN, PATRONI_LOGIN } from '../../machines/secrets.ts'
+import { serverLogOf } from '../../machines/server-log.ts'
 import { mortalMove } from '../../reviewed-move.ts'
 import { runLab } from '../../run-lab.ts'
 import { addressOf, type MachineName, machinesOf, type SiteName, siteNames } from '../../topology.ts'
@@ -13,7 +14,6 @@ import { endsOf, untilGreen } from '../../until-green.ts'
 import { type CrashPoint, stepInLine } from '../cases.ts'
 import { twoWriters, writableSpans } from '../writers.ts'
 import type { MachinesCase, MachinesTrouble, Scene } from './cases.ts'
-import { serverLogOf } from './server-logs.ts'
 
 /** The facts of one case on machines, judged by `judge-machines-case.ts`. */
 export interface MachinesFacts {
@@ -38,21 +38,17 @@ export async function runMachinesCase(
   { lab, stack }: DeployedMachines,
   say: (line: string) => void,
 ): Promise<MachinesFacts> {
-  const clusters = await patroniClustersIn(stack.path, {
-    user: SECRETS.PATRONI_API_USER,
-    password: SECRETS.PATRONI_API_PASSWORD,
-  })
+  const clusters = await patroniClustersIn(stack.path, PATRONI_LOGIN)
   const scene = await sceneOf(clusters, endsOf(await untilGreen(stack)))
   const { from, to } = scene
   const begunAt = Date.now()
-  const login = { user: 'infisical', password: SECRETS.INFISICAL_DATABASE_PASSWORD, database: 'infisical' }
-  const ledger = await startDatabaseLedger({ sites: [from, to], through: `${to}-app`, intervalMs: 50 }, login)
+  const ledger = await startDatabaseLedger({ sites: [from, to], through: `${to}-app`, intervalMs: 50 }, DATABASE_LOGIN)
   await sleep(FIRST_WRITES)
   let begun: Promise<void> | null = null
   const begin = (): Promise<void> => {
     say(`${one.name} begins`)
     begun ??= beginTrouble(one.trouble, scene)
-    // Handled where the move has ended.
+    // Awaited after the move; without a handler until then, a failure would end the process.
     begun.catch(() => undefined)
     return begun
   }
@@ -85,8 +81,8 @@ export async function runMachinesCase(
 }
 
 function isAt(point: CrashPoint | null, line: string): boolean {
-  const told = stepInLine(line)
-  return told !== null && told.phase === point?.phase && told.at === point.at
+  const step = stepInLine(line)
+  return step !== null && step.phase === point?.phase && step.at === point.at
 }
 
 async function sceneOf(

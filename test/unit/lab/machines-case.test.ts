@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
+import { linesIn } from '../../../lab/machines/server-log.ts'
 import { MACHINES_CASES } from '../../../lab/matrix/machines/cases.ts'
 import { judgeMachinesCase } from '../../../lab/matrix/machines/judge-machines-case.ts'
 import type { MachinesFacts } from '../../../lab/matrix/machines/run-machines-case.ts'
-import { linesIn } from '../../../lab/matrix/machines/server-logs.ts'
 import { twoWriters, writableSpans } from '../../../lab/matrix/writers.ts'
 
 const caseNamed = (name: string) => {

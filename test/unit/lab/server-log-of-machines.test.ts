@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals'
-import { spansInJournal } from '../../../lab/machines/writers.ts'
+import { linesIn } from '../../../lab/machines/server-log.ts'
+import { writableSpans } from '../../../lab/matrix/writers.ts'
 
 const at = (time: string): number => Date.parse(`2026-11-30T${time}Z`)
 
@@ -16,7 +17,7 @@ test('when a database took writes is read from the journal of Patroni, also acro
 2026-11-30 12:01:00.000 UTC [30] LOG:  starting PostgreSQL 15.20 (Debian)
 2026-11-30 12:01:01.000 UTC [30] LOG:  database system is ready to accept read-only connections
 `
-  expect(spansInJournal('dc-a', journal)).toEqual([
+  expect(writableSpans('dc-a', linesIn(journal), null)).toEqual([
     { site: 'dc-a', from: at('12:00:02'), to: at('12:00:04') },
     { site: 'dc-a', from: at('12:00:07'), to: at('12:00:08.500') },
   ])
