@@ -64,7 +64,7 @@ export async function benchMachinesSwitchover(bench: MachinesBench, rounds: numb
         await untilGreen(stack)
         await timed(back)
       } else
-        await withoutGuards(async () => {
+        await withoutGuards(stack, async () => {
           await timed(first)
           await untilFollowed(bench, back)
           await timed(back)
