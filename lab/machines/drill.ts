@@ -22,8 +22,8 @@ const DEPLOY = 'deployed and green'
 
 /**
  * The quick drill: the stack on machines, three sites, no Kubernetes. Lab up, deploy, write all the time to the
- * application and to Redis, move away and back, count, deploy once more. Ends with a table and report.html; returns exit
- * code 0 only if all of it is true. Each step shows how long it has taken and how long it usually takes.
+ * application and to Redis, move away and back, count, deploy once more. Ends with a table and report.html; returns
+ * exit code 0 only if all of it is true. Each step shows how long it has taken and how long it usually takes.
  */
 export async function drillOnMachines(): Promise<number> {
   const begunAt = new Date().toISOString()

@@ -2,8 +2,8 @@ import type { CaseVerdict } from '../judge-case.ts'
 import type { MachinesFacts } from './run-machines-case.ts'
 
 /**
- * Whether a case on machines kept every promise. In a failover only its own guard shuts a site that does not answer: how
- * long it takes writes until then is a figure, and no failure. Pure.
+ * Whether a case on machines kept every promise. In a failover only its own guard shuts a site that does not answer:
+ * how long it takes writes until then is a figure, and no failure. Pure.
  */
 export function judgeMachinesCase(facts: MachinesFacts): CaseVerdict {
   const { one, executed, rejoined, missing, acknowledged, twoWritersMs, longestGapMs } = facts
