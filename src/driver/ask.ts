@@ -187,7 +187,7 @@ export function levelsOf(driver: Driver | undefined, component: Component, stack
   return [...levelsOfFence(driver, component, stack), ...(driver.selfFences?.levels(component, stack) ?? [])]
 }
 
-/** Its units on one machine of a site that a guard there closes. */
+/** The units of a component that the guard of one machine closes. Pure. */
 export const guardedUnitsOf = (
   driver: Driver | undefined,
   component: Component,
@@ -195,7 +195,7 @@ export const guardedUnitsOf = (
   machine: string,
 ): readonly GuardedUnit[] => ofSites(driver)?.guardedUnits?.units(component, site, machine) ?? []
 
-/** Whether a guard like this one can close components of a driver, on the platform that both stand on. */
+/** Which drivers a guard can close, of those on its own platform. `component`: that of the guard. Pure. */
 export function closesBySelf(guard: Driver, component: Component): (driver: Driver) => boolean {
   const by = ofSites(guard)?.selfFences?.closesBy?.(component) ?? 'fences'
   return by === 'fences' ? isGuarded : (driver) => ofSites(driver)?.guardedUnits !== undefined
@@ -271,11 +271,10 @@ export const backupStepsOf = (
 
 /** Where a restore test restores this component. */
 export function restoresIn(driver: Driver | undefined, component: Component): RestoresIn {
-  const own = ofSites(driver)
-  if (own?.backups === undefined) return 'nowhere'
-  const platform = standsOn(own as Driver, component)
-  const under = platform === null ? ('any-sandbox' as const) : { platform }
-  return own.backups.restoresIn?.(component) ?? under
+  const backups = ofSites(driver)?.backups
+  if (driver === undefined || backups === undefined) return 'nowhere'
+  const platform = standsOn(driver, component)
+  return backups.restoresIn?.(component) ?? (platform === null ? 'any-sandbox' : { platform })
 }
 
 /** Restores the newest backup of `source` into the sandbox and judges it; null: its backups are not tested. */

@@ -2,6 +2,7 @@ import type { SpecProblem } from '../../domain/declaration.ts'
 import type { Component, CredentialReference, SiteName, Stack } from '../../domain/stack.ts'
 import type { LocationOf } from '../../driver/assessment.ts'
 import { declaredHosts } from '../../platform/hosts/declared-hosts.ts'
+import { sandboxProblem } from '../../platform/hosts/sandbox-problem.ts'
 import { fieldsOf, type Schema } from '../../schema/fields.ts'
 import { credentialReference, duration, folder, hostName, siteMap, text } from '../../schema/parts.ts'
 import { callProblems, type DeclaredCall, declaredCall } from '../../systems/declared-call/spec.ts'
@@ -372,15 +373,7 @@ function dumpProblems({ spec }: Database, { sites }: Stack, objectStore: Locatio
               candidates: Object.keys(hosts?.machines ?? {}),
             },
           ]),
-      ...(hosts?.sandbox === undefined
-        ? [
-            {
-              path: ['dumps'],
-              what: `no dump can be restored on ${site.name}: it declares no sandbox on its hosts (sites.${site.name}.hosts.sandbox)`,
-              severity: 'warning' as const,
-            },
-          ]
-        : []),
+      ...sandboxProblem(site, ['dumps'], 'dump'),
     ]
   })
 }

@@ -4,6 +4,7 @@ import { OPERATING } from '../../domain/identities.ts'
 import type { Component, CredentialReference, SiteName, Stack } from '../../domain/stack.ts'
 import type { LocationOf } from '../../driver/assessment.ts'
 import { declaredHosts } from '../../platform/hosts/declared-hosts.ts'
+import { sandboxProblem } from '../../platform/hosts/sandbox-problem.ts'
 import { fieldsOf } from '../../schema/fields.ts'
 import {
   credentialReference,
@@ -295,15 +296,7 @@ function dumpProblems({ spec: { dumps } }: Group, { sites }: Stack, objectStore:
       ...(objectStore(dumps.store, site.name) === null
         ? [{ path: ['dumps', 'store'], what: `${dumps.store} is no object store of ${site.name}` }]
         : []),
-      ...(declaredHosts(site)?.sandbox === undefined
-        ? [
-            {
-              path: ['dumps'],
-              what: `no dump can be restored on ${site.name}: it declares no sandbox on its hosts (sites.${site.name}.hosts.sandbox)`,
-              severity: 'warning' as const,
-            },
-          ]
-        : []),
+      ...sandboxProblem(site, ['dumps'], 'dump'),
     ]),
   ]
 }
