@@ -97,7 +97,7 @@ async function isAwakeOn(component: Application, site: SiteName, asking: Asking)
   return seen.some(([, { units }]) => Object.values(units).some(runs))
 }
 
-/** What runs on a passive site may be all that serves: its users would be served no more. Pure. */
+/** Units that run on a passive site while none runs on the active one may be all that serves users. Pure. */
 function stopsTheOnly(component: Application, site: SiteName, { activeSite, epoch }: Deployment): Change {
   const because =
     epoch === null

@@ -1,6 +1,6 @@
 /**
  * The variables of an environment file, as systemd reads it (systemd.exec(5), `EnvironmentFile=`), but for values of
- * several lines: later lines win, comments begin with `#` or `;`, and quotes around a value are none of it. Pure.
+ * several lines: later lines win, comments begin with `#` or `;`, and quotes around a value are not part of it. Pure.
  */
 export function variablesIn(content: string): Record<string, string> {
   const entries = content.split('\n').flatMap((line): [string, string][] => {

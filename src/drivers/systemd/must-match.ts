@@ -12,7 +12,7 @@ export type SecretsSeen =
 /**
  * Hashes of what must be equal on every host, computed on the host itself: no value leaves it. The salt belongs to this
  * process alone, so that a hash means nothing elsewhere. It reads each file as systemd does (`EnvironmentFile=`): the
- * last line of a key counts, and quotes around a value are none of it; a value of several lines is not read.
+ * last line of a key counts, and quotes around a value are not part of it; a value of several lines is not read.
  */
 export async function secretHashes(
   component: Application,

@@ -24,7 +24,7 @@ export interface AnsweringHost extends HostState {
 
 /** Shorter than an observation may take: one host that does not answer must not silence the others. */
 const LOOKED_WITHIN: Milliseconds = seconds(2.4)
-/** Both together. The canary gets what the look has left, and a moment at least. */
+/** The look and the canary together. The canary gets the time that the look has left, and at least a moment. */
 const SEEN_WITHIN: Milliseconds = seconds(2.7)
 const MOMENT: Milliseconds = seconds(0.3)
 
@@ -94,7 +94,8 @@ export function summarized(
     text: [awake ? `${serving}/${all} hosts serve` : `stopped on ${hosts.length}/${all} hosts`, ...versions].join(', '),
     facts: [
       { name: 'awake', value: awake, binds: 'exactly' },
-      // One that the application itself says is not known while it is slow: a plan would look stale.
+      // Not a version that the application itself reports: it is unknown while the application is slow, and a plan that
+      // rests on it would look stale.
       ...(declared !== undefined && 'run' in declared && versions.length > 0
         ? [{ name: 'version', value: versions.join(', '), binds: 'exactly' } as const]
         : []),

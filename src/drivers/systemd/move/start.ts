@@ -24,8 +24,8 @@ export const startStep = (component: Application, { to }: Intent, hosts: readonl
   })
 
 /**
- * A unit that does not come up at once is started again for so long: load balancers need some seconds to find the new
- * primary, and a unit with a short RestartSec has used up its start limit by then.
+ * How long a unit that does not come up at once is started again: load balancers need some seconds to find the new
+ * primary, and by then a unit with a short RestartSec has used up its start limit.
  */
 const GRACE: Milliseconds = seconds(20)
 const AGAIN: Milliseconds = seconds(2)
@@ -66,7 +66,7 @@ const behaviour: Plain<SystemdSpec, Start, Serving, Started> = {
 export const start: Action<SystemdSpec, Start, Serving> = {
   name: 'start',
   parameters: parametersOf<Start>({ hosts: listOf(TEXT) }),
-  // A host may fall silent, or answer again, while people decide.
+  // A host may fall silent, or answer again, between plan and execution.
   varies: { hosts: (planned, now) => Array.isArray(planned) && Array.isArray(now) && planned.length > 0 },
   behaviour,
   byHand: startByHand,
@@ -78,8 +78,8 @@ const hostsOfStart = (run: Run): Host[] =>
   hostsAt(run.component, siteOf(run)).filter(({ name }) => run.step.parameters.hosts.includes(name))
 
 /**
- * Whether all hosts serve. `wordsOf`: given where a unit that does not come up is a failure by now; it brings its last
- * words.
+ * Whether all hosts serve. `wordsOf` is given once a unit that does not come up counts as a failure: it reads the last
+ * lines of the journal of that unit.
  */
 export async function servingOf(
   seen: readonly (readonly [Host, HostState])[],

@@ -96,7 +96,7 @@ const behaviour: Plain<SystemdSpec, Before, Stopped, Killed> = {
     run.memory.set({ killed })
     context.log.warning(`${step.id}: processes of ${killed.join(', ')} were left after the stop, and were killed`)
   },
-  // A unit that something else has started again meanwhile.
+  // Something else may have started a unit again meanwhile.
   nudge: {
     every: seconds(2),
     async send(run) {
@@ -114,7 +114,7 @@ const behaviour: Plain<SystemdSpec, Before, Stopped, Killed> = {
       const seen = (await lookAtAll(run.component, hosts, askingOf(run))).map(
         ([host, state]) => [host, onlyUnits(state, broughtBack(run, host))] as const,
       )
-      // A site that was half lost when the step began need not serve now: it was asked to start what ran.
+      // A site that was half lost when the step began may be unable to serve: it must only have started what ran.
       if (run.intent?.mode !== 'failover') return servingOf(seen, null)
       const stopped = seen.flatMap(([host, { units }]) =>
         Object.entries(units).flatMap(([unit, one]) =>
@@ -128,7 +128,7 @@ const behaviour: Plain<SystemdSpec, Before, Stopped, Killed> = {
   },
 }
 
-/** One call may take as long as a stop: a step ends by its own deadline. */
+/** One call may take as long as a stop. The deadline of the step bounds it. */
 const WITHIN: Milliseconds = LONGEST
 
 const isLists: Varies = (planned, now) => isListsOrNull(planned) && isListsOrNull(now)
@@ -137,7 +137,7 @@ const isListsOrNull = (value: Json | undefined): boolean => value === null || is
 export const stop: Action<SystemdSpec, Before, Stopped> = {
   name: 'stop',
   parameters: parametersOf<Before>({ ran: orNull(byName(listOf(TEXT))), enabled: orNull(byName(listOf(TEXT))) }),
-  // A unit may crash and be started again while people decide.
+  // A unit may crash and be started again between plan and execution.
   varies: { ran: isLists, enabled: isLists },
   behaviour,
   byHand: stopByHand,
@@ -151,7 +151,7 @@ function broughtBack({ step: { parameters } }: Run, { name, units }: Host) {
   return { started: those(parameters.ran), enabled: those(parameters.enabled) }
 }
 
-/** What counts of a host after the undo: only what ran, and only where it was enabled must it be again. */
+/** What must be true of a host after the undo: only what ran counts, and it must be enabled only where it was. */
 function onlyUnits(state: HostState, { started, enabled }: ReturnType<typeof broughtBack>): HostState {
   const units = Object.entries(state.units).flatMap(([unit, one]) =>
     started.includes(unit) ? [[unit, enabled.includes(unit) ? one : { ...one, file: 'enabled' }] as const] : [],
