@@ -9,7 +9,7 @@ import type { Database } from '../spec.ts'
 type Around = Pick<Assessment, 'now' | 'objectives' | 'activeSite'>
 
 /**
- * Whether a site can archive, now or as the active one, and whether the active one has a backup of late. `timeline`: of
+ * Whether a site can archive, now or as the active one, and whether the active one has a recent backup. `timeline`: of
  * the active site; null where it is not known. Pure.
  */
 export function findingsOfArchive(

@@ -41,7 +41,9 @@ const SETTINGS = `-c listen_addresses= -c port=${PORT} -c unix_socket_directorie
  -c logging_collector=off -c log_destination=stderr -c external_pid_file= -c primary_conninfo= -c primary_slot_name= -c synchronous_standby_names= \\
  -c restore_command="cp \\"$PWD/wal/%f\\" \\"%p\\"" -c recovery_target_timeline=latest -c recovery_end_command= -c archive_cleanup_command=`
 
-/** Whatever runs in the sandbox runs as its user; a password is written down for readers that want one. */
+/**
+ * All programs of the sandbox run as its user, so `trust` lets them in. The password is for readers that demand one.
+ */
 const PREPARE = `echo 'local all all trust' >hba.conf
 : >ident.conf; cat >password; rm -f ended`
 const SERVE = `code=0; "$programs/postgres" -D "$PWD/data" ${SETTINGS} || code=$?

@@ -8,7 +8,7 @@ import { type HostSandbox, openHostSandbox, type RunInSandbox } from '../../../p
 import type { Database } from '../spec.ts'
 import { backupsOf, stanzaOf } from './declared.ts'
 
-/** The archive of one stanza, read from inside the sandbox of hosts with the keys of those who only read. */
+/** The archive of one stanza, read from inside the sandbox of hosts with keys that only read. */
 export interface SandboxArchive {
   readonly box: HostSandbox
   readonly stanza: string
