@@ -97,7 +97,7 @@ async function differences(at: OneMachine, files: readonly MachineFile[], signal
 }
 const short = (sha256: string): string => `sha256:${sha256.slice(0, 12)}`
 
-/** Each file is whole or not there: a guard that starts amid a deploy reads no half of one. */
+/** Each file is replaced in one step, so that a guard that starts during a deploy reads no partial file. */
 async function install(at: OneMachine, files: readonly MachineFile[], signal: AbortSignal): Promise<void> {
   for (const { path, mode, content } of files.filter(({ packed }) => packed !== undefined))
     await asRoot(at, putting(path, mode, 'base64 -d | gunzip'), signal, content)
@@ -109,7 +109,7 @@ async function install(at: OneMachine, files: readonly MachineFile[], signal: Ab
     `systemctl enable --quiet ${service}`,
     `systemctl restart ${service}`,
   ]
-  // By standard input: one of the files holds keys, and an argument stands in the list of processes.
+  // By standard input: one of the files holds keys, and the list of processes shows arguments.
   await asRoot(at, 'exec sh -s', signal, `${script.join('\n')}\n`)
 }
 
@@ -155,5 +155,5 @@ async function reports(at: OneMachine, path: string, configuration: string, sign
       }
     : { is: 'pending', waitingFor: `the new guard of ${machine} to report` }
 }
-/** A restart of the unit begins the count anew. */
+/** Of the unit by systemd, since the deploy started it: `systemctl restart` sets the count to 0. */
 const MOST_RESTARTS = 5
