@@ -176,5 +176,5 @@ function credentialUses(component: Database): CredentialUse[] {
         ]),
   ]
 }
-/** A test that takes a fresh backup first is the mover's. */
+/** The mover runs a restore test that takes a fresh backup first. */
 const TESTING: readonly Identity[] = ['mover', 'restore-tester']

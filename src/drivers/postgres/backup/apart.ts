@@ -23,8 +23,8 @@ export type Apart =
 
 /**
  * Asks the servers of all sites, then the copy, then the sites again. Only a site whose server was the same before and
- * after is known not to be the copy: one that restarts in between has two identities, and the copy may be a third look
- * at it.
+ * after is known not to be the copy: one that restarts in between has two identities, and the copy may be the
+ * same server once more.
  */
 export async function lookApart(
   component: Database,
@@ -93,7 +93,7 @@ async function identityOfCopy(
   )
 }
 
-/** Who asks a restored copy, and whom its certificate is verified by. */
+/** The role that asks a restored copy, and the authority that verifies its certificate. */
 export function copyRole(component: Database): Parameters<typeof serverAt>[2] {
   const { as, authority = component.spec.authority } = restoreOf(component)
   return { as, authority }

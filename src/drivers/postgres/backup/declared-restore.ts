@@ -131,7 +131,7 @@ const refused = ({ component, name }: Copying, call: string, text: string): Stan
     next: `Correct the call restore.${call} in the stack file, or what refuses it; then test again.`,
   })
 
-/** What is declared to be the copy now. A question without an answer says nothing. */
+/** The state of the copy, by the declared call. Without an answer it is pending. */
 async function stateOf({ component, context, ...copying }: Copying, signal: AbortSignal): Promise<CopyState> {
   const how = asking({ component, context, ...copying }, timeoutOf(component), signal)
   try {
@@ -151,7 +151,7 @@ type Ended =
   | { readonly is: 'unknown'; readonly copy: RestoredCopy; readonly why: string }
   | { readonly is: 'failed'; readonly why: string }
 
-/** Asks until the copy serves and is known to be a server of its own, or not to be one, or the time is over. */
+/** Asks until it is proven whether the copy is a server of its own, or the time is over. */
 async function waitForCopy(copying: Copying): Promise<Ended> {
   const { component, context, pause } = copying
   const until = context.clock.now().getTime() + restoreWithin(component)
@@ -178,7 +178,7 @@ async function endedNow(copying: Copying): Promise<Ended | { readonly is: 'pendi
   return { is: apart.is === 'unknown' ? 'unknown' : 'production', copy, why: apart.why }
 }
 
-/** What the restored server says, against the source and what was written down. */
+/** Compares the restored server with its source and with the manifest. */
 async function judgeCopy(
   copying: Copying,
   { copy, identity }: { readonly copy: RestoredCopy; readonly identity: ServerIdentity },
@@ -220,7 +220,7 @@ async function judgeCopy(
   ]
 }
 
-/** Data of the future have no age: what says so is wrong. */
+/** A time in the future is wrong, and so proves no age. */
 function ageOf({ component, context }: Copying, { takenAt }: RestoredCopy): Check {
   const now = context.clock.now()
   const age = judgeAge(component, takenAt, now, context.stack.objectives.backupAge)
@@ -254,7 +254,7 @@ const reportOf = (
   restoreDuration: 0,
 })
 
-/** Removes the copy also where the test was cancelled. A check says that it is left. */
+/** Removes the copy, also after a cancelled test. Where that fails, a check says that the copy is left. */
 async function removedAfter(copying: Copying, proven: RestoredCopy | null): Promise<Check[]> {
   const { component, context, name } = copying
   try {

@@ -16,7 +16,7 @@ import { type Database, type PostgresSpec, restoreOf, serverName } from '../spec
 
 type Nothing = Record<string, never>
 
-/** Counts now what a declared restore must contain later; nothing where others are not declared to restore. Pure. */
+/** The step that counts what a declared restore must contain later; none where no restore is declared. Pure. */
 export function manifestSteps(component: Database, site: SiteName): DriverStep[] {
   if (component.spec.restore === undefined) return []
   return [
@@ -39,7 +39,7 @@ export async function manifestUntil(
   const meant = ({ takenAt }: Manifest): boolean => Date.parse(takenAt) <= Date.parse(until)
   return (await records.newest('backups', folderOf(component), manifestDocument, meant))?.record ?? null
 }
-/** The histories of other drivers have the name of a server in its place. */
+/** Other drivers have the name of a server in place of `declared`. */
 const folderOf = ({ name }: Database): string => `${name}/declared/`
 
 const behaviour: Plain<PostgresSpec, Nothing, Proof> = {

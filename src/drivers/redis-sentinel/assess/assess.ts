@@ -30,7 +30,7 @@ const ofSites = (
   ...twoSites(component, states, purposeOf, activeSite),
 ]
 
-/** Of a move as well: none is refused for it, because replicas carry the data. */
+/** Dumps count in a move as well, as warnings: replicas carry the data, so no move is refused because of a dump. */
 const ofSitesAndDumps = (
   component: Group,
   states: States,

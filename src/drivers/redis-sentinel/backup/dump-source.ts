@@ -9,7 +9,7 @@ const FARTHEST = 16 * 1024 * 1024
 
 /**
  * The Redis of a site that is dumped: a replica that keeps up, because a dump makes its server fork; the master where
- * no replica does. Null where none of the two is there. Pure.
+ * no replica does. Null where there is neither. Pure.
  */
 export function dumpSourceIn(
   component: Group,
@@ -30,7 +30,7 @@ export function dumpSourceIn(
 }
 
 /**
- * By the word of the master: after a full copy a replica is connected for up to a second before the master sends it
+ * As the master reports it: after a full copy a replica is connected for up to a second before the master sends it
  * what was written meanwhile (measured: a dump taken then was empty).
  */
 const keepsUp = (replica: string, { replicas, offset }: RedisServer): boolean =>

@@ -27,7 +27,7 @@ import { removeOldDumps } from './remove-old-dumps.ts'
 
 type DumpRun = GroupRun<TakeDump>
 
-/** A dump now, of the Redis that is the best for it when the step begins; none where no dumps are declared. Pure. */
+/** The step that takes a dump, of the Redis that is best when it begins; none where no dumps are declared. Pure. */
 export const dumpSteps = (component: Group, site: SiteName, phase: Phase): DriverStep[] =>
   component.spec.dumps === undefined
     ? []
@@ -128,7 +128,7 @@ async function takeDump(run: DumpRun): Promise<Taken> {
       next: 'redis-cli and redis-check-rdb must be there, and the login may run SYNC and REPLCONF (+sync +replconf).',
     })
   signal.throwIfAborted()
-  // Looked at afterwards: a master that never had a replica begins a new history with the first dump (syncCommand).
+  // Read after the dump: a master that never had a replica begins a new history with the first dump (syncCommand).
   if (listing.history !== (await redisOfRun(run, site, name)).history)
     throw codes.error('dump-failed', `Sentinel moved the master while ${name} was dumped`, {
       retry: 'transient',
@@ -160,7 +160,7 @@ const heldIn = ({ keys, expired, databases }: RdbListing) => ({
   ...(databases === null ? {} : { databases }),
 })
 
-/** Within the deadline of the step, and within the longest call of ssh. */
+/** Shorter than the deadline of the step, and than the longest call of ssh. */
 const LONGEST = minutes(25)
 const lastWords = (said: string): string => said.trim().split('\n').slice(-3).join(' | ') || 'nothing was said'
 

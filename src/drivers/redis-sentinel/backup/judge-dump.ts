@@ -5,7 +5,7 @@ import { checkOf } from '../../../systems/redis/judge-loaded.ts'
 import { type Group, redisAt } from '../spec.ts'
 import type { RdbListing } from './rdb-listing.ts'
 
-/** The checksum of what was fetched. Pure. */
+/** Whether the fetched file has the checksum of its description. Pure. */
 export const judgeUnchanged = (component: Pick<Group, 'name'>, { sha256 }: CataloguedDump, fetched: string): Check =>
   checkOf(component)(
     'dump-unchanged',
@@ -35,7 +35,7 @@ export function judgeOrigin(component: Group, { origin, offset }: CataloguedDump
   )
 }
 
-/** What is in the file, against what was counted when it was taken: exactly. Pure. */
+/** Whether the file holds exactly the keys that were counted when it was taken. Pure. */
 export function judgeCounts(component: Pick<Group, 'name'>, dump: CataloguedDump, listing: RdbListing): Check {
   const [held, found] = [databasesOf(dump), databasesOf({ ...listing, databases: listing.databases ?? {} })]
   const isSame =

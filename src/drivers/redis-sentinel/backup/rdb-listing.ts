@@ -35,7 +35,7 @@ list() {
 }
 `
 
-/** Reads lines `name:value`, among others. Null where they are none of an RDB file. Pure. */
+/** Reads lines `name:value`, among others. Null where they do not describe an RDB file. Pure. */
 export function rdbListingIn(output: string): RdbListing | null {
   const lines = new Map(
     output.split('\n').map((line): [string, string] => {

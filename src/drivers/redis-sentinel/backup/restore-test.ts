@@ -99,7 +99,7 @@ async function listingOf(server: ScratchRedis): Promise<RdbListing | string> {
   return rdbListingIn(stdout) ?? lastWords(stderr)
 }
 
-/** An older Redis says nothing about the dump of a newer one. Throws `sandbox-stuck`. */
+/** Why it does not load. An older Redis proves nothing about the dump of a newer one: throws `sandbox-stuck` then. */
 async function judgeFailure(
   component: Group,
   { redisVersion }: CataloguedDump,
