@@ -59,8 +59,9 @@ async function inheritCpus(base: string, group: Group): Promise<void> {
 }
 
 /**
- * Gives the lab as much processor time as this many processes of the machine: by itself all of it counts as one. At a
- * load of 100 an ssh login on one of nine machines took 6.4 s, and 0.8 s with it. A group must exist.
+ * Gives the lab as much processor time as this many processes of the computer have; without it, the whole lab counts as
+ * one process. At a load of 100 an ssh login on one of nine machines took 6.4 s without it, and 0.8 s with it. A group
+ * must exist.
  */
 export async function weighAs(processes: number): Promise<void> {
   for (const base of await hierarchies())

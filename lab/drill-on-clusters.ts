@@ -31,8 +31,8 @@ import { whatDeployWouldChange } from './what-deploy-would-change.ts'
 
 /**
  * The whole story on real systems: lab up, deploy, write all the time, back up, restore test, move away, move back,
- * count. Ends with a table and report.html; exit code 0 only if all of it is true. A variant wants a lab of its own (`npm run lab -- down` before it):
- * how a stack archives is not changed on the way.
+ * count. Ends with a table and report.html; exit code 0 only if all of it is true. A variant needs a lab of
+ * its own (`npm run lab -- down` before it), because a running stack does not change how it archives.
  */
 async function drill(wanted: WantedOnClusters): Promise<number> {
   const begun = new Date()

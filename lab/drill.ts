@@ -10,10 +10,10 @@ import { type LabStackName, labStacks } from './stacks.ts'
 /**
  * Without an option: the quick drill, on machines. `--stack infisical-kubernetes` and `--stack hanzo-kms` drill a
  * published stack on clusters, and so does each option that only those have. `--sites 3`: the story of three clusters.
- * `--archive in-tree`: WAL and backups by CloudNativePG itself, without the plugin. `--wal-segments 64`: a database with
- * segments of so many MB. `--follow archive`: the passive site has nothing but the archive. `--store private`: witness
- * and archives speak TLS, by an authority of their own. `--failover`, and with any of these four: back comes the stack by
- * a failover from a killed site, whose rejoin follows.
+ * `--archive in-tree`: WAL and backups by CloudNativePG itself, without the plugin. `--wal-segments 64`: a database
+ * with segments of so many MB. `--follow archive`: the passive site has nothing but the archive. `--store private`:
+ * witness and archives speak TLS, by an authority of their own. `--failover`, and with any of these four: the stack
+ * comes back by a failover from a killed site, and that site rejoins.
  */
 function readWanted(): WantedOnClusters | null {
   const text = { type: 'string' } as const

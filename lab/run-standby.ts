@@ -17,7 +17,7 @@ export interface CommandOptions {
   /** Path of helm, for a stack that has Helm releases. */
   readonly helm?: string | undefined
   readonly quiet?: boolean
-  /** Hears each line of what it logs, which is then not shown. */
+  /** Receives each line of the log, which is not shown then. */
   readonly onLine?: ((line: string) => void) | undefined
   readonly env?: Readonly<Record<string, string>>
 }

@@ -19,13 +19,13 @@ export interface LedgerLogin {
   readonly database: string
 }
 
-/** A write that is not answered within this is of unknown fate; milliseconds. */
+/** A write without an answer within this time has an unknown outcome; milliseconds. */
 const ANSWERED_WITHIN = 2_000
 
 /**
- * Writes every `intervalMs` until it is stopped. It reaches the databases through a machine of a third site, as only
- * machines of the stack may log in there. A refused or unanswered write is followed by one to the next database, with a
- * new id.
+ * Writes every `intervalMs` until it is stopped. It reaches the databases through a machine of a third site, because
+ * only machines of the stack may log in there. A refused or unanswered write is followed by one to the next database,
+ * with a new id.
  */
 export async function startDatabaseLedger(
   {

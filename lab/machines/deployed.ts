@@ -15,7 +15,7 @@ export interface DeployedMachines {
   readonly deploy: DeployReport
 }
 
-/** Finds a stack that is deployed already as it is: then the deploy changes nothing. */
+/** Deploys the stack, and waits until it is green. A stack that is deployed already is left as it is. */
 export async function deployedMachines(
   signal: AbortSignal,
   onLine?: (line: string) => void,

@@ -118,7 +118,7 @@ const bucketOf = (site: string): string =>
 
 /** The variables that the stack file names: keys of the object store by identity, and what machines and systems ask. */
 export function environmentOf({ sites, login, s3 }: MachinesEnvironment, identity: Identity): Record<string, string> {
-  // A guard reads, as an observer does; it is never an operation of its own here.
+  // A guard reads with the keys of an observer; no operation of the lab runs as a guard.
   const witness = identity === 'guard' ? s3.accounts.observer : s3.accounts[identity]
   const archives = sites.flatMap(({ name }): [string, string][] => {
     const writes = identity === 'deployer' || identity === 'mover'

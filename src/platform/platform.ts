@@ -67,8 +67,8 @@ export interface Reached {
    */
   look(signal: AbortSignal, answered?: () => void): Promise<PlatformView>
   /**
-   * Who answers, without its state: less than `look` asks, for a guard, whose time is short. Throws what kept it from
-   * an answer.
+   * Who answers, without its state: a guard has little time, and this asks less than `look`. Throws where no whole
+   * answer comes.
    */
   identify(signal: AbortSignal): Promise<Identified>
 }

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Files in PEM: what an authority of our own vouches for. */
+/** Files in PEM: a certificate, its key, and the authority of the test that signed it. */
 export interface Certified {
   readonly authority: string
   readonly certificate: string

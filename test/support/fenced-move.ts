@@ -100,7 +100,7 @@ export async function fencedMove() {
 
 const MOST_INSTANTS = 400
 
-/** The first instant at which a process may die and leave such a journal; found by halves, as a journal only grows. */
+/** The first instant at which a process may die and leave such a journal. Found by bisection: a journal only grows. */
 async function firstInstantAfter(holds: (entry: JournalEntry) => boolean): Promise<number> {
   const isLeftBy = async (instants: number): Promise<boolean> => {
     const other = await fencedMove()

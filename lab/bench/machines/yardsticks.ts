@@ -5,9 +5,9 @@ import { askedMembers, clusterAt, leaderOf, type MemberStatus, type PatroniClust
 
 /**
  * The smallest script of PATCH calls, polling twice a second, that moves the database and loses nothing: the lock
- * holder of the old site gets the new one to follow; when every member is in recovery and all stand at one position,
- * the new site gets none to follow. No plan, no approval, no lock, no journal, no proof. Returns how long it took until
- * the new site accepts writes; milliseconds.
+ * holder of the old site is configured to follow the new site. When every member is in recovery and all stand at one
+ * position, the new site is configured to follow none. No plan, no approval, no lock, no journal, no proof. Returns how
+ * long it took until the new site accepts writes; milliseconds.
  */
 export async function patchedSwitchover(clusters: PatroniClusters, { from, to }: Ends): Promise<number> {
   const [old, next] = [clusterAt(clusters, from), clusterAt(clusters, to)]

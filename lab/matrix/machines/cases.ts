@@ -3,7 +3,7 @@ import type { OutageKind } from '../../outage.ts'
 import { type HostName, type MachineName, machinesOf, type SiteName } from '../../topology.ts'
 import type { CrashPoint } from '../cases.ts'
 
-/** Where a case happens, with the machines that have a part just then. */
+/** The sites and machines of a case, by the part that each has when the case begins. */
 export interface Scene {
   readonly from: SiteName
   readonly to: SiteName
@@ -17,7 +17,7 @@ export interface Scene {
   readonly storeLeader: MachineName
 }
 
-/** What goes wrong: hosts are lost, or a command is given on machines, and another one ends it. */
+/** What goes wrong: hosts are lost, or a command on machines does harm, which another command ends. */
 export type MachinesTrouble =
   | { readonly is: 'outage'; readonly how: OutageKind; hosts(scene: Scene): readonly HostName[] }
   | { readonly is: 'command'; readonly begins: string; readonly ends: string; on(scene: Scene): readonly MachineName[] }

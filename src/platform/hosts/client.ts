@@ -128,7 +128,7 @@ const ofAnother = (stderr: string): string | null =>
     ?.slice(MARK.length)
     .trim() ?? null
 
-/** That the shell of `onlyOn` found itself on another machine, and ran nothing; null: it was the declared one. */
+/** The error of `onlyOn` on another machine, where it ran nothing; null: it ran on the declared one. */
 export function wrongHostIn(result: SshResult, site: SiteName, name: string, machineId: string): StandbyError | null {
   const found = result.code === ANOTHER ? ofAnother(result.stderr) : null
   return found === null ? null : wrongHost(site, name, machineId, found)

@@ -52,7 +52,7 @@ export function reachHosts(site: Site, context: DriverContext): Reached {
   }
 }
 
-/** Of every machine of the client: one that is another one makes all of them another site's. */
+/** Asks every machine of the client. One machine that is not the declared one makes all of them another site's. */
 async function identify(hosts: HostsClient, signal: AbortSignal): Promise<Identified> {
   const machines = await Promise.all(
     Object.entries(hosts.machines).map(async ([name, { machineId }]) => {

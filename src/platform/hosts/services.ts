@@ -30,7 +30,7 @@ export function servicesOn(hosts: HostsClient, machine: string): MachineServices
   }
   return {
     async close(service, signal) {
-      // One that is generated, or transient, cannot be disabled, and does not start at a boot by itself.
+      // A generated or transient unit cannot be disabled, and no boot starts it.
       await run(`systemctl disable --quiet ${service} 2>/dev/null || :; systemctl stop --no-block ${service}`, signal)
     },
     async kill(service, signal) {
