@@ -2,29 +2,22 @@ import { until } from '../../../../lab/until.ts'
 import { askOverHttp } from '../../../../src/clients/http-question.ts'
 import { openObjectStore } from '../../../../src/clients/object-store.ts'
 import type { ObjectStoreClient } from '../../../../src/clients/object-store-client.ts'
-import { sshRunner } from '../../../../src/clients/ssh.ts'
 import { fetchTrusting } from '../../../../src/clients/trusting-fetch.ts'
 import type { Sandbox } from '../../../../src/domain/restore-test.ts'
-import type { CredentialReference, Site, SiteName, Stack } from '../../../../src/domain/stack.ts'
+import type { CredentialReference, SiteName } from '../../../../src/domain/stack.ts'
 import type { Action } from '../../../../src/driver/action.ts'
 import type { Assessment } from '../../../../src/driver/assessment.ts'
 import type { DriverContext } from '../../../../src/driver/context.ts'
 import type { Proof } from '../../../../src/driver/proofs.ts'
 import type { Database, PatroniSpec } from '../../../../src/drivers/patroni/spec.ts'
-import { type HostsClient, openHosts } from '../../../../src/platform/hosts/client.ts'
-import { emptyHostSandbox } from '../../../../src/platform/hosts/empty-sandbox.ts'
-import { sandboxName } from '../../../../src/platform/hosts/sandbox-units.ts'
-import { minutes, seconds } from '../../../../src/values/duration.ts'
 import type { JsonObject } from '../../../../src/values/json.ts'
 import { recordsIn } from '../../../../src/witness/records-in-store.ts'
+import { startMachineWithSandbox } from '../../../support/machine-with-sandbox.ts'
 import { memoryStore } from '../../../support/memory-store.ts'
 import { startObjectStore } from '../../../support/object-store.ts'
-import { type SystemdMachine, startSystemdMachine } from '../../../support/systemd-machine.ts'
-import { toyStack } from '../../../support/toy-stack.ts'
+import type { SystemdMachine } from '../../../support/systemd-machine.ts'
 
 export const DC_A = 'dc-a' as SiteName
-export const DC_B = 'dc-b' as SiteName
-const SANDBOXES = '/var/lib/standby'
 const DATA = '/var/lib/postgresql/patroni/data'
 const PROGRAMS = '/usr/lib/postgresql/15/bin'
 const STORE = 's3.standby.test'
@@ -66,19 +59,13 @@ export interface MachineWithArchive {
   stop(): Promise<void>
 }
 
-const clock = { now: () => new Date(), sleep: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)) }
-const log = { info: () => undefined, warning: () => undefined, debug: () => undefined }
-const { signal } = new AbortController()
-
 export async function startMachineWithArchive(): Promise<MachineWithArchive> {
-  const machine = await startSystemdMachine()
+  const box = await startMachineWithSandbox()
+  const { machine, sandbox } = box
+  const { clock, log, signal, stack } = box.context
   // The other end of its cable. A server of this process would be stopped while a command on the machine is waited for.
-  const address = machine.address.replace(/\d+$/, (last) => String(Number(last) - 1))
+  const address = machine.gateway
   const server = await startObjectStore({ tls: true, address, alsoAt: [address, STORE] })
-  const close: (() => Promise<unknown>)[] = [() => machine.stop(), () => server.stop()]
-  machine.root('useradd --system --no-create-home --user-group standby-sandbox')
-  const marked = `${SANDBOXES}/${sandboxName('shop')}`
-  machine.root(`mkdir -p ${marked} && touch ${marked}/.standby-sandbox`)
   const place = server.access()
   const store = await openObjectStore(place)
   const { port } = new URL(server.endpoint)
@@ -98,42 +85,13 @@ export async function startMachineWithArchive(): Promise<MachineWithArchive> {
     )
   sql('CREATE DATABASE app', 'postgres')
 
-  const site = (name: SiteName): Site => ({
-    name,
-    platforms: {
-      hosts: {
-        ssh: { user: machine.user, privateKey: { env: 'KEY' }, knownHosts: { env: 'KNOWN' }, become: 'sudo' },
-        machines: { 'db-1': { address: machine.address, machineId: machine.machineId } },
-        sandbox: { machine: 'db-1', directory: SANDBOXES },
-      },
-    },
-  })
-  const stack: Stack = {
-    ...toyStack,
-    name: 'shop',
-    sites: [site(DC_A), site(DC_B)],
-    objectives: { backupAge: minutes(60), restoreTime: minutes(10) },
-  }
-  const runner = sshRunner({
-    host: machine.address,
-    user: machine.user,
-    privateKey: machine.privateKey,
-    knownHosts: machine.knownHosts,
-  })
-  close.unshift(() => runner.close())
-  const opened = openHosts(site(DC_A), { ssh: () => runner, credential: async () => machine.knownHosts })
-  if (opened === null) throw new Error('no hosts')
-  const hosts: HostsClient = opened
   const records = recordsIn(memoryStore(), log)
   const context: MachineWithArchive['context'] = ({ cipher = CIPHER, secret = 'root-secret' } = {}) => {
     const credentials: Readonly<Record<string, string>> = { CIPHER: cipher, ID: 'root', SECRET: secret }
     return {
-      stack,
-      clock,
-      log,
-      signal,
+      ...box.context,
       records,
-      platform: <Client>() => hosts as Client,
+      platform: <Client>() => box.hosts as Client,
       credential: async (reference: CredentialReference) => credentials['env' in reference ? reference.env : ''] ?? '',
       http: (request: Parameters<DriverContext['http']>[0]) => askOverHttp(request, [signal]),
       objectStore: () => ({
@@ -146,14 +104,6 @@ export async function startMachineWithArchive(): Promise<MachineWithArchive> {
         open: async () => store,
       }),
     } as unknown as DriverContext
-  }
-  const sandbox: Sandbox = {
-    id: 't1',
-    site: DC_B,
-    namespace: sandboxName('shop'),
-    labels: {},
-    deadline: minutes(5),
-    endpointOf: () => null,
   }
   const bytesOf = async (key: string): Promise<Buffer> => {
     const answer = await fetchTrusting(place.authorities ?? '', new URL(await store.presignedGet(key, 60_000)), {
@@ -195,8 +145,7 @@ export async function startMachineWithArchive(): Promise<MachineWithArchive> {
     context,
     bytesOf,
     component,
-    emptySandbox: () =>
-      emptyHostSandbox(DC_B, sandboxName('shop'), context(), { clock, log, signal, deadline: seconds(60), test: 't1' }),
+    emptySandbox: () => box.emptySandbox(context()),
     async copyStanza(from, to) {
       for (const part of ['archive', 'backup'])
         for (const { key } of await store.list(`postgresql/${part}/${from}/`))
@@ -224,7 +173,7 @@ export async function startMachineWithArchive(): Promise<MachineWithArchive> {
         if (seen.is === 'done') return seen.proof as Proof & JsonObject
         if (seen.is !== 'pending') throw new Error(`${'code' in seen ? seen.code : seen.is}: ${seen.why}`)
         if (!applied) await behaviour.apply({ ...run, applied })
-        await clock.sleep(200)
+        await clock.sleep(200, signal)
       }
       throw new Error(`${action.name} did not end`)
     },
@@ -253,7 +202,8 @@ pgbackrest --stanza=${stanza} --pg1-path=${data} --pg1-port=5434 --type=full bac
 ${stoppedCopy(data)}`)
     },
     async stop() {
-      for (const end of close) await end()
+      await box.stop()
+      await server.stop()
     },
   }
 }

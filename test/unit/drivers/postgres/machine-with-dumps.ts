@@ -1,24 +1,17 @@
-import { createServer, connect as openSocket, type Socket } from 'node:net'
 import { openObjectStore } from '../../../../src/clients/object-store.ts'
 import type { ObjectStoreClient } from '../../../../src/clients/object-store-client.ts'
 import { askOverSql } from '../../../../src/clients/sql-question.ts'
-import { sshRunner } from '../../../../src/clients/ssh.ts'
 import type { Sandbox } from '../../../../src/domain/restore-test.ts'
-import type { Site, SiteName, Stack } from '../../../../src/domain/stack.ts'
 import type { DriverContext } from '../../../../src/driver/context.ts'
 import { dump, type TakeDump } from '../../../../src/drivers/postgres/backup/dump.ts'
 import type { Database, DeclaredDumps } from '../../../../src/drivers/postgres/spec.ts'
-import { type HostsClient, openHosts } from '../../../../src/platform/hosts/client.ts'
-import { emptyHostSandbox } from '../../../../src/platform/hosts/empty-sandbox.ts'
-import { sandboxName } from '../../../../src/platform/hosts/sandbox-units.ts'
-import { minutes, seconds } from '../../../../src/values/duration.ts'
+import { forwardedPort } from '../../../support/forwarded-port.ts'
+import { recordingHosts, startMachineWithSandbox } from '../../../support/machine-with-sandbox.ts'
 import { startObjectStore } from '../../../support/object-store.ts'
-import { type SystemdMachine, startSystemdMachine } from '../../../support/systemd-machine.ts'
-import { toyStack } from '../../../support/toy-stack.ts'
-import { DC_A, DC_B } from './database.ts'
+import type { SystemdMachine } from '../../../support/systemd-machine.ts'
+import { DC_A } from './database.ts'
 
 export const PASSWORD = 'a p$ss"word\'s'
-const DIRECTORY = '/var/lib/standby'
 const PROGRAMS = '/usr/lib/postgresql/15/bin'
 
 /** A Debian machine with a primary of dc-a on it and the sandbox of dc-b, and an object store that it reaches. */
@@ -40,67 +33,21 @@ export interface MachineWithDumps {
   stop(): Promise<void>
 }
 
-const clock = { now: () => new Date(), sleep: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)) }
-const log = { info: () => undefined, warning: () => undefined, debug: () => undefined }
-const { signal } = new AbortController()
-
 export async function startMachineWithDumps(): Promise<MachineWithDumps> {
-  const [machine, server] = await Promise.all([startSystemdMachine(), startObjectStore()])
-  const close: (() => Promise<unknown>)[] = [() => machine.stop(), () => server.stop()]
-  machine.root('useradd --system --no-create-home --user-group standby-sandbox')
-  machine.root(
-    `mkdir -p ${DIRECTORY}/${sandboxName('shop')} && touch ${DIRECTORY}/${sandboxName('shop')}/.standby-sandbox`,
-  )
+  const [box, server] = await Promise.all([startMachineWithSandbox(), startObjectStore()])
+  const { machine, sandbox } = box
+  const { signal } = box.context
   startPrimary(machine)
-  const forwarded = await forward(`${machine.address}`, server.endpoint)
-  close.push(forwarded.stop)
+  const forwarded = await forwardedPort(machine, server.endpoint)
   const place = { ...server.access(), endpoint: forwarded.endpoint }
   const store = await openObjectStore(place)
-  const site = (name: SiteName): Site => ({
-    name,
-    platforms: {
-      hosts: {
-        ssh: { user: machine.user, privateKey: { env: 'KEY' }, knownHosts: { env: 'KNOWN' }, become: 'sudo' },
-        machines: { 'db-1': { address: machine.address, machineId: machine.machineId } },
-        sandbox: { machine: 'db-1', directory: DIRECTORY },
-      },
-    },
-  })
-  const stack: Stack = {
-    ...toyStack,
-    name: 'shop',
-    sites: [site(DC_A), site(DC_B)],
-    objectives: { backupAge: minutes(60), restoreTime: minutes(10) },
-  }
-  const runner = sshRunner({
-    host: machine.address,
-    user: machine.user,
-    privateKey: machine.privateKey,
-    knownHosts: machine.knownHosts,
-  })
-  close.unshift(() => runner.close())
-  const hosts = openHosts(site(DC_A), {
-    ssh: () => runner,
-    credential: async () => machine.knownHosts,
-  })
-  if (hosts === null) throw new Error('no hosts')
 
   const context: MachineWithDumps['context'] = ({ password = PASSWORD, wrongKey } = {}) => {
     const commands: string[] = []
-    const recording: HostsClient = {
-      ...hosts,
-      run(name, command, options) {
-        commands.push(command)
-        return hosts.run(name, command, options)
-      },
-    }
     return {
-      stack,
-      clock,
-      log,
-      signal,
+      ...box.context,
       commands,
-      platform: <Client>() => recording as Client,
+      platform: <Client>() => recordingHosts(box.hosts, commands) as Client,
       credential: async () => password,
       askSql: (question: Parameters<DriverContext['askSql']>[0]) => askOverSql(question, [signal]),
       objectStore: () => ({
@@ -108,14 +55,6 @@ export async function startMachineWithDumps(): Promise<MachineWithDumps> {
         open: async () => (wrongKey ? openObjectStore({ ...place, secretAccessKey: 'another' }) : store),
       }),
     } as unknown as DriverContext & { readonly commands: string[] }
-  }
-  const sandbox: Sandbox = {
-    id: 't1',
-    site: DC_B,
-    namespace: sandboxName('shop'),
-    labels: {},
-    deadline: minutes(5),
-    endpointOf: () => null,
   }
   return {
     machine,
@@ -146,8 +85,7 @@ export async function startMachineWithDumps(): Promise<MachineWithDumps> {
         },
       },
     }),
-    emptySandbox: () =>
-      emptyHostSandbox(DC_B, sandboxName('shop'), context(), { clock, log, signal, deadline: seconds(60), test: 't1' }),
+    emptySandbox: () => box.emptySandbox(context()),
     async takeDump(component, begunAt, around = context()) {
       const { behaviour } = dump
       if (behaviour.is !== 'plain') throw new Error('the dump is a plain effect')
@@ -168,7 +106,9 @@ export async function startMachineWithDumps(): Promise<MachineWithDumps> {
       return behaviour.done(run)
     },
     async stop() {
-      for (const end of close) await end()
+      await box.stop()
+      await server.stop()
+      await forwarded.stop()
     },
   }
 }
@@ -193,31 +133,4 @@ INSERT INTO orders SELECT generate_series(1, 5000); INSERT INTO audit.logs SELEC
   machine.root(
     `cd /; printf %s '${Buffer.from(setUp).toString('base64')}' | base64 -d | runuser -u postgres -- psql -X -q -v ON_ERROR_STOP=1 -d postgres -f -`,
   )
-}
-
-/** The store listens on an address that only this machine has: here it also listens where the other one reaches it. */
-async function forward(
-  address: string,
-  endpoint: string,
-): Promise<{ readonly endpoint: string; stop(): Promise<unknown> }> {
-  const { hostname, port } = new URL(endpoint)
-  const last = Number(address.split('.').at(-1))
-  const here = [...address.split('.').slice(0, 3), last - 1].join('.')
-  const sockets = new Set<Socket>()
-  const server = createServer((client) => {
-    const to = openSocket(Number(port), hostname)
-    client.pipe(to).pipe(client)
-    for (const end of [client, to]) {
-      sockets.add(end)
-      end.on('error', () => end.destroy()).on('close', () => sockets.delete(end))
-    }
-  })
-  await new Promise<void>((resolve) => server.listen(Number(port), here, resolve))
-  return {
-    endpoint: `http://${here}:${port}`,
-    stop() {
-      for (const socket of sockets) socket.destroy()
-      return new Promise((resolve) => server.close(resolve))
-    },
-  }
 }

@@ -1,22 +1,16 @@
 import { openObjectStore } from '../../../../src/clients/object-store.ts'
 import type { ObjectStoreClient } from '../../../../src/clients/object-store-client.ts'
-import { sshRunner } from '../../../../src/clients/ssh.ts'
 import type { Sandbox } from '../../../../src/domain/restore-test.ts'
-import type { Site, SiteName, Stack } from '../../../../src/domain/stack.ts'
+import type { SiteName } from '../../../../src/domain/stack.ts'
 import type { DriverContext } from '../../../../src/driver/context.ts'
 import { dump } from '../../../../src/drivers/redis-sentinel/backup/dump.ts'
 import type { DeclaredDumps, Group } from '../../../../src/drivers/redis-sentinel/spec.ts'
-import { type HostsClient, openHosts } from '../../../../src/platform/hosts/client.ts'
-import { emptyHostSandbox } from '../../../../src/platform/hosts/empty-sandbox.ts'
-import { sandboxName } from '../../../../src/platform/hosts/sandbox-units.ts'
-import { minutes, seconds } from '../../../../src/values/duration.ts'
-import { forwardedPort, thisEndOf } from '../../../support/forwarded-port.ts'
+import { forwardedPort } from '../../../support/forwarded-port.ts'
+import { recordingHosts, startMachineWithSandbox } from '../../../support/machine-with-sandbox.ts'
 import { startObjectStore } from '../../../support/object-store.ts'
-import { type SystemdMachine, startSystemdMachine } from '../../../support/systemd-machine.ts'
-import { toyStack } from '../../../support/toy-stack.ts'
+import type { SystemdMachine } from '../../../support/systemd-machine.ts'
 
 export const [DC_A, DC_B] = ['dc-a' as SiteName, 'dc-b' as SiteName]
-const DIRECTORY = '/var/lib/standby'
 export const PASSWORD = 'a p$ss"word\'s'
 const APPLICATION = 'of-the-application'
 
@@ -46,59 +40,19 @@ export interface MachineWithDumps {
   stop(): Promise<void>
 }
 
-const clock = { now: () => new Date(), sleep: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)) }
-const log = { info: () => undefined, warning: () => undefined, debug: () => undefined }
-const { signal } = new AbortController()
-
 export async function startMachineWithDumps(): Promise<MachineWithDumps> {
-  const machine = await startSystemdMachine()
-  const server = await startObjectStore({ tls: true, alsoAt: [thisEndOf(machine.address)] })
-  const close: (() => Promise<unknown>)[] = [() => machine.stop(), () => server.stop()]
-  machine.root('useradd --system --no-create-home --user-group standby-sandbox')
-  machine.root(
-    `mkdir -p ${DIRECTORY}/${sandboxName('shop')} && touch ${DIRECTORY}/${sandboxName('shop')}/.standby-sandbox`,
-  )
+  const box = await startMachineWithSandbox()
+  const { machine, sandbox } = box
+  const { signal } = box.context
+  const server = await startObjectStore({ tls: true, alsoAt: [machine.gateway] })
   startServers(machine)
-  const forwarded = await forwardedPort(machine.address, server.endpoint)
-  close.push(forwarded.stop)
+  const forwarded = await forwardedPort(machine, server.endpoint)
   const place = { ...server.access(), endpoint: forwarded.endpoint }
   const store = openObjectStore(server.access())
   const atMachine = openObjectStore(place)
-  const site = (name: SiteName): Site => ({
-    name,
-    platforms: {
-      hosts: {
-        ssh: { user: machine.user, privateKey: { env: 'KEY' }, knownHosts: { env: 'KNOWN' }, become: 'sudo' },
-        machines: { 'db-1': { address: machine.address, machineId: machine.machineId } },
-        sandbox: { machine: 'db-1', directory: DIRECTORY },
-      },
-    },
-  })
-  const stack: Stack = {
-    ...toyStack,
-    name: 'shop',
-    sites: [site(DC_A), site(DC_B)],
-    objectives: { backupAge: minutes(60), restoreTime: minutes(10) },
-  }
-  const runner = sshRunner({
-    host: machine.address,
-    user: machine.user,
-    privateKey: machine.privateKey,
-    knownHosts: machine.knownHosts,
-  })
-  close.unshift(() => runner.close())
-  const hosts = openHosts(site(DC_A), { ssh: () => runner, credential: async () => machine.knownHosts })
-  if (hosts === null) throw new Error('no hosts')
 
   const context: MachineWithDumps['context'] = ({ password = PASSWORD, wrongKey } = {}) => {
     const commands: string[] = []
-    const recording: HostsClient = {
-      ...hosts,
-      run(name, command, options) {
-        commands.push(command)
-        return hosts.run(name, command, options)
-      },
-    }
     // The runner itself reaches the store where it listens; the addresses for the machine lead to where it sees it.
     const opened: ObjectStoreClient = {
       ...store,
@@ -106,26 +60,15 @@ export async function startMachineWithDumps(): Promise<MachineWithDumps> {
       presignedPut: atMachine.presignedPut,
     }
     return {
-      stack,
-      clock,
-      log,
-      signal,
+      ...box.context,
       commands,
-      platform: <Client>() => recording as Client,
+      platform: <Client>() => recordingHosts(box.hosts, commands) as Client,
       credential: async () => password,
       objectStore: () => ({
         location: place,
         open: async () => (wrongKey ? openObjectStore({ ...server.access(), secretAccessKey: 'another' }) : opened),
       }),
     } as unknown as DriverContext & { readonly commands: string[] }
-  }
-  const sandbox: Sandbox = {
-    id: 't1',
-    site: DC_B,
-    namespace: sandboxName('shop'),
-    labels: {},
-    deadline: minutes(3),
-    endpointOf: () => null,
   }
   const redis = (port: number, words: string): string =>
     machine
@@ -163,8 +106,7 @@ export async function startMachineWithDumps(): Promise<MachineWithDumps> {
         },
       },
     }),
-    emptySandbox: () =>
-      emptyHostSandbox(DC_B, sandboxName('shop'), context(), { clock, log, signal, deadline: seconds(60), test: 't1' }),
+    emptySandbox: () => box.emptySandbox(context()),
     async takeDump(component, begunAt, around = context()) {
       const { behaviour } = dump
       if (behaviour.is !== 'plain') throw new Error('the dump is a plain effect')
@@ -186,7 +128,9 @@ export async function startMachineWithDumps(): Promise<MachineWithDumps> {
       return behaviour.done(run)
     },
     async stop() {
-      for (const end of close) await end()
+      await box.stop()
+      await server.stop()
+      await forwarded.stop()
     },
   }
 }
