@@ -15,6 +15,16 @@ const turns = async (): Promise<void> => {
   for (let left = 50; left > 0; left--) await turn()
 }
 
+/** The run `r1` of a plan, by one process. */
+function performed(
+  { store, drivers, context, log, signal, listener }: ReturnType<typeof toyWorld>,
+  { plan, digest }: Awaited<ReturnType<typeof planFailover>>,
+  around: Pick<MoveRun, 'how' | 'clock' | 'every'>,
+) {
+  const progress = progressTo(log, around.clock, listener)
+  return executeMove({ plan, digest, run: 'r1', store, drivers, context, progress, signal, ...around })
+}
+
 /**
  * A switchover whose application takes as long as the test likes to start, and time that passes when the test says so.
  */
@@ -42,32 +52,16 @@ async function waiting() {
     },
   }
   const world = toyWorld(toy, store, { clock, driver })
-  const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
+  const planned = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
   const beats: (() => void)[] = []
   const every: Every = (_, work) => {
     beats.push(work)
     return { stop: () => beats.splice(beats.indexOf(work), 1) }
   }
-  const process = (how: MoveRun['how']) => {
-    const { drivers, context, log, signal, listener } = world
-    return executeMove({
-      plan,
-      digest,
-      run: 'r1',
-      how,
-      store,
-      drivers,
-      context,
-      clock,
-      progress: progressTo(log, clock, listener),
-      signal,
-      every,
-    })
-  }
   return {
     toy,
     store,
-    process,
+    process: (how: MoveRun['how']) => performed(world, planned, { how, clock, every }),
     now: () => now,
     pass: (ms: number) => {
       now += ms
@@ -254,21 +248,8 @@ test('a run that stops by itself ends its lock, unreleased, and its resume does 
     },
   }
   const world = toyWorld(toy, store, { clock, driver })
-  const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
-  const { drivers, context, log, signal, listener } = world
-  const perform = (how: MoveRun['how']) =>
-    executeMove({
-      plan,
-      digest,
-      run: 'r1',
-      how,
-      store,
-      drivers,
-      context,
-      clock,
-      progress: progressTo(log, clock, listener),
-      signal,
-    })
+  const planned = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
+  const perform = (how: MoveRun['how']) => performed(world, planned, { how, clock })
   expect(await perform('begin')).toMatchObject({ verdict: 'stopped', failure: { code: 'image-missing' } })
   const left = (await readLock(store))?.record
   expect(left).toMatchObject({ holder: 'r1#1', released: false })
