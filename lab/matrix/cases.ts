@@ -218,8 +218,8 @@ function generator(seed: number): () => number {
 
 /** Whether a line of the execute job is where the runner dies. */
 export function isCrashPoint(crash: CrashPoint, line: string): boolean {
-  const told = stepInLine(line)
-  return told !== null && told.phase === crash.phase && told.at === crash.at
+  const named = stepInLine(line)
+  return named !== null && named.phase === crash.phase && named.at === crash.at
 }
 
 /**

@@ -12,10 +12,10 @@ const SHUT: readonly Phase[] = PHASES.slice(PHASES.indexOf('DRAIN'), PHASES.inde
 
 /** The moment that a log line of a move names; null for any other line. Pure. */
 export function momentIn(line: string, from: SiteName): Moment | null {
-  const told = stepInLine(line)
-  if (told === null || told.at === 'waits' || !SHUT.includes(told.phase)) return null
-  const step = told.step.replace(/@(dc-\w+)/, (_, site: string) => (site === from ? '@from' : '@to'))
-  return `${told.phase} ${step} ${told.at}`
+  const named = stepInLine(line)
+  if (named === null || named.at === 'waits' || !SHUT.includes(named.phase)) return null
+  const step = named.step.replace(/@(dc-\w+)/, (_, site: string) => (site === from ? '@from' : '@to'))
+  return `${named.phase} ${step} ${named.at}`
 }
 
 /** The indexes of the moments at which runners die: spread evenly, from the first on. Pure. */

@@ -45,8 +45,8 @@ export async function runRevokedCanary(): Promise<number> {
   try {
     const status = await runStandby<StatusReport>(stack, 'observer', ['status'], { helm, quiet: true })
     sawAfter = Date.now() - revokedAt
-    const told = status.result.findings.find(({ code }) => code === 'canary-fails')
-    must(told?.site === from, `status does not say canary-fails of ${from}: ${codesOf(status.result.findings)}`)
+    const finding = status.result.findings.find(({ code }) => code === 'canary-fails')
+    must(finding?.site === from, `status does not say canary-fails of ${from}: ${codesOf(status.result.findings)}`)
     must(status.result.verdict !== 'green', 'status is green')
     const plan = join(await mkdtemp(join(tmpdir(), 'standby-case-')), 'plan.json')
     const planned = await runStandby<PlanReport>(stack, 'observer', ['failover', 'plan', '--to', to, '--out', plan], {

@@ -11,7 +11,7 @@ import { mortalMove } from '../../reviewed-move.ts'
 import { runLab } from '../../run-lab.ts'
 import { addressOf, type MachineName, machinesOf, type SiteName, siteNames } from '../../topology.ts'
 import { endsOf, untilGreen } from '../../until-green.ts'
-import { type CrashPoint, stepInLine } from '../cases.ts'
+import { isCrashPoint } from '../cases.ts'
 import { twoWriters, writableSpans } from '../writers.ts'
 import type { MachinesCase, MachinesTrouble, Scene } from './cases.ts'
 
@@ -59,7 +59,7 @@ export async function runMachinesCase(
   const github = { githubUrl: lab.githubUrl ?? '' }
   const inputs = { to, mode: one.mode, ...(one.mode === 'failover' ? { 'accept-data-loss': '15m' } : {}) } as const
   const onLine = (line: string): void => {
-    if (begun === null && isAt(one.at, line)) void begin()
+    if (begun === null && one.at !== null && isCrashPoint(one.at, line)) void begin()
   }
   const { executed } = await mortalMove(stack, inputs, { ...github, onLine }).finally(async () => {
     await begun
@@ -78,11 +78,6 @@ export async function runMachinesCase(
   await untilGreen(stack)
   const longestGapMs = longestGap(ledger.entries())?.durationMs ?? Number.NaN
   return { one, executed, rejoined, acknowledged, missing: missing.length, longestGapMs, twoWritersMs }
-}
-
-function isAt(point: CrashPoint | null, line: string): boolean {
-  const step = stepInLine(line)
-  return step !== null && step.phase === point?.phase && step.at === point.at
 }
 
 async function sceneOf(
