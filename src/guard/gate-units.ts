@@ -15,8 +15,8 @@ export interface GateServices {
 const UNITS = '/etc/systemd/system'
 
 /**
- * Has each service require its gate, and removes the gates of services that are not guarded any more. Returns the
- * services that would start without the guard's leave, with the reason. Never throws.
+ * Makes each service require its gate, and removes the gates of services that are no longer guarded. Returns the
+ * services that would start without the leave of the guard, with the reason. Never throws.
  *
  * Only a service has a gate. A socket, a timer or a path writes nothing: it starts a service, which passes its own. And
  * a boot starts them before it starts any service: with a gate before one, systemd finds a cycle, and leaves out a job

@@ -26,8 +26,8 @@ export interface Guard {
   /** Closes what of the site the guard reaches; `mayClose` as in `closeSite`. */
   readonly close: (activeSite: SiteName, mayClose: () => Promise<boolean>) => Promise<Closing>
   /**
-   * Serves others with its decisions until the signal aborts, each after a reading of its own: starts that wait at a
-   * gate.
+   * Answers the starts that wait at a gate, until the signal aborts: each by a decision that follows a reading of its
+   * own.
    */
   readonly serve?: (decide: () => Promise<Decision>, signal: AbortSignal) => Promise<void>
   readonly rules: GuardRules

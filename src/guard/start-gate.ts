@@ -8,7 +8,7 @@ import { type Milliseconds, seconds } from '../values/duration.ts'
 import type { Decision } from './decide.ts'
 import type { MachineUnit } from './machine-units.ts'
 
-/** What a start that waits at the gate is told. wait: it is judged again. */
+/** The answer to a start that waits at the gate. wait: it is judged again. */
 export interface Verdict {
   readonly is: 'open' | 'shut' | 'wait'
   readonly why: string
