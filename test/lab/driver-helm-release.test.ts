@@ -399,7 +399,7 @@ describe('an application on two real sites', () => {
       code: 'rollout-failed',
       message: expect.stringMatching(/ErrImagePull|ImagePullBackOff/),
     })
-    console.log(`a missing image was told after ${Math.round(performance.now() - began)} ms`)
+    console.log(`a missing image was reported after ${Math.round(performance.now() - began)} ms`)
     expect(await deploy(A)).not.toEqual([])
     expect(await deploy(A)).toEqual([])
   }, 180_000)

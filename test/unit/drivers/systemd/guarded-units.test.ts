@@ -19,8 +19,8 @@ const unit = (more: Partial<UnitSeen> = {}): UnitSeen => ({
   ...more,
 })
 
-describe('what the guard of a machine is told of an application', () => {
-  test('are the units of its own machine', () => {
+describe('the units of an application that the guard of a machine closes', () => {
+  test('are those of its own machine', () => {
     const component: Application = {
       name: 'application',
       driver: 'systemd',
