@@ -149,7 +149,10 @@ describe('a failover between Patroni clusters', () => {
       ),
     )
     await new Promise((resolve) => setTimeout(resolve, 8_000))
-    const leader = await leaderOf(A)
+    // On a busy machine PostgreSQL does not answer its Patroni at each moment.
+    const leader = await until('a leader of the former site', { deadline: 60_000, every: 200 }, async () =>
+      leaderOf(A).catch(() => undefined),
+    )
     expect((await leader.status())?.timeline).toBe((await (await leaderOf(B)).status())?.timeline)
     // It kept the rows that nobody else has, and lacks those of the active site.
     expect(await rowsOn(leader)).toBe('150|150')
