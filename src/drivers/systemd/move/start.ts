@@ -29,14 +29,17 @@ export const startStep = (component: Application, { to }: Intent, hosts: readonl
  */
 const GRACE: Milliseconds = seconds(20)
 const AGAIN: Milliseconds = seconds(2)
+/** How long units without a page of health must stay up: one that ends at once is up for an instant, too. */
+const STAYS: Milliseconds = seconds(1.5)
 
 export interface Serving extends Proof {
   readonly hosts: readonly string[]
   readonly version: string | null
 }
-/** `startedAt`: milliseconds since 1970. */
+/** `startedAt`, `since`: milliseconds since 1970. `up`: all units have been up since then, with so many restarts. */
 interface Started {
-  readonly startedAt: number
+  readonly startedAt?: number
+  readonly up?: { readonly since: number; readonly restarts: string }
 }
 type Run = UnitsRun<Start, Started>
 
@@ -46,10 +49,13 @@ const behaviour: Plain<SystemdSpec, Start, Serving, Started> = {
     const seen = await lookAtAll(run.component, hostsOfStart(run), askingOf(run))
     const { startedAt } = run.memory.value ?? {}
     const gaveUp = run.applied && startedAt !== undefined && run.context.clock.now().getTime() - startedAt >= GRACE
-    return servingOf(seen, gaveUp ? (host, unit) => lastWordsOf(host, unit, askingOf(run)) : null)
+    const serving = await servingOf(seen, gaveUp ? (host, unit) => lastWordsOf(host, unit, askingOf(run)) : null)
+    if (serving.is === 'done') return onceTheyStay(run, seen, serving)
+    run.memory.set(startedAt === undefined ? {} : { startedAt })
+    return serving
   },
   async apply(run) {
-    run.memory.set({ startedAt: run.context.clock.now().getTime() })
+    run.memory.set({ ...run.memory.value, startedAt: run.context.clock.now().getTime() })
     await Promise.all(hostsOfStart(run).map((host) => startUnits(host, allOf(host), askingOf(run))))
   },
   nudge: {
@@ -70,6 +76,21 @@ export const start: Action<SystemdSpec, Start, Serving> = {
   varies: { hosts: (planned, now) => Array.isArray(planned) && Array.isArray(now) && planned.length > 0 },
   behaviour,
   byHand: startByHand,
+}
+
+/** A page of health answers for what stays up. Without one, two looks must find the same start of each unit. */
+function onceTheyStay(
+  run: Run,
+  seen: readonly (readonly [Host, HostState])[],
+  serving: Seen<Serving, never>,
+): Seen<Serving, never> {
+  if (run.component.spec.health !== undefined) return serving
+  const now = run.context.clock.now().getTime()
+  const restarts = JSON.stringify(seen.map(([, { units }]) => Object.values(units).map((unit) => unit.restarts)))
+  const { up } = run.memory.value ?? {}
+  if (up?.restarts !== restarts) run.memory.set({ ...run.memory.value, up: { since: now, restarts } })
+  else if (now - up.since >= STAYS) return serving
+  return { is: 'pending', waitingFor: `${nameOf(run.component)} to stay up for ${STAYS / 1_000} s` }
 }
 
 const allOf = ({ units }: Host) => ({ started: units, enabled: units })
