@@ -22,8 +22,8 @@ export interface UnitSeen {
   /** Processes of it are left although it is stopped, such as with `KillMode=process`. */
   readonly left: boolean
   /**
-   * A job of systemd waits for it: a unit that is `inactive` may be about to start, such as in a boot that is under way,
-   * or at the gate of a guard. To disable it does not take that back; to stop it does.
+   * A job of systemd waits for it: a unit that is `inactive` may be about to start, such as in a boot that is under
+   * way, or at the gate of a guard. To disable it does not take that back; to stop it does.
    */
   readonly queued: boolean
 }
