@@ -96,6 +96,7 @@ export function inventoryOf({ sites, login, s3 }: MachinesEnvironment, active: S
     database: group(({ role }) => role !== 'app'),
     cache: group(({ role }) => role === 'app'),
     application: group(({ role }) => role === 'app'),
+    sandbox: group(({ role }) => role === 'app'),
     ...Object.fromEntries(bySite),
   }
 }

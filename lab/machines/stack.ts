@@ -1,7 +1,7 @@
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { type Document, parseDocument } from 'yaml'
+import { parseDocument } from 'yaml'
 import type { Identity } from '../../src/domain/identities.ts'
 import { ensureAnsible } from '../ansible/ansible.ts'
 import { canaryEnvironment } from '../canary.ts'
@@ -18,6 +18,8 @@ const published = resolve(import.meta.dirname, '..', '..', 'stacks', STACK_ON_MA
 /** The folder in which the stack file of the lab lies, with its playbooks. */
 const directory = join(runDirectory, 'stacks', STACK_ON_MACHINES)
 const path = join(directory, 'standby.yaml')
+/** Beside the stack file: the authority that vouches for the object store by TLS. */
+const AUTHORITY = 'object-store.pem'
 const applicationBundle = cached('application', 'server-of-machines.mjs')
 
 /**
@@ -29,9 +31,9 @@ export async function prepareMachinesStack(lab: MachinesEnvironment, signal: Abo
   await rm(join(directory, 'ansible'), { recursive: true, force: true })
   await mkdir(directory, { recursive: true, mode: 0o700 })
   await cp(published, directory, { recursive: true })
-  const document = parseDocument(await readFile(path, 'utf8'))
-  adapt(document, lab, join(bin, 'ansible-playbook'))
-  await writeFile(path, document.toString({ lineWidth: 0 }))
+  await cp(lab.s3.secure.authority, join(directory, AUTHORITY))
+  const adapted = adaptedStackFile(await readFile(path, 'utf8'), lab, join(bin, 'ansible-playbook'))
+  await writeFile(path, adapted)
   await quicken(join(directory, 'ansible', 'ansible.cfg'), bin)
   return {
     path,
@@ -62,8 +64,9 @@ async function quicken(configuration: string, bin: string): Promise<void> {
 const bundleApplication = (signal: AbortSignal): Promise<string> =>
   execute(process.execPath, [join(import.meta.dirname, '..', 'application', 'build.ts'), applicationBundle], { signal })
 
-/** Replaces what is marked "yours" in the published stack file by the values of the lab. */
-function adapt(document: Document, lab: MachinesEnvironment, ansiblePlaybook: string): void {
+/** The published stack file, in which values of the running lab replace what is marked "yours". Pure. */
+export function adaptedStackFile(text: string, lab: MachinesEnvironment, ansiblePlaybook: string): string {
+  const document = parseDocument(text)
   const set = (where: readonly string[], value: unknown): void => document.setIn(where, document.createNode(value))
   set(['witness', 'endpoint'], lab.s3.endpoint)
   set(['witness', 'region'], lab.s3.region)
@@ -84,6 +87,7 @@ function adapt(document: Document, lab: MachinesEnvironment, ansiblePlaybook: st
   )
   set(['components', 'traffic', 'ssh', 'user'], lab.login.user)
   for (const site of lab.sites) adaptSite(set, site, lab)
+  return document.toString({ lineWidth: 0 })
 }
 
 function adaptSite(
@@ -96,8 +100,8 @@ function adaptSite(
     site.machines.find((machine) => machine.role === role)?.address ?? ''
   for (const { role, address, machineId } of site.machines)
     set(['sites', name, 'hosts', 'machines', role], { address, machineId })
-  for (const [key, value] of Object.entries({ endpoint: s3.endpoint, region: s3.region, bucket: bucketOf(name) }))
-    set(['components', 'archive', 'sites', name, key], value)
+  const store = { endpoint: s3.secure.endpoint, endpointCA: AUTHORITY, region: s3.region, bucket: bucketOf(name) }
+  for (const [key, value] of Object.entries(store)) set(['components', 'archive', 'sites', name, key], value)
   set(
     ['components', 'database', 'store', 'endpoints', name],
     machineRoles.map((role) => `http://${addressOf(role)}:2379`),

@@ -50,20 +50,29 @@ async function startServer(name: string, program: string, { root }: S3Keys, list
 
 /** The same store by TLS, for programs that speak nothing else (pgBackRest). */
 export interface SecureS3 {
+  /** By its address: the computer of the lab does not know the name. */
+  readonly endpoint: string
   /** A name that machines of the lab know. */
   readonly host: string
   readonly port: number
   /** Path of the certificate of the authority that signed the store's. */
   readonly authority: string
 }
-const secureS3: SecureS3 = { host: 's3', port: 9443, authority: stateOf('s3', 'tls', 'authority.pem') }
+const securePort = 9443
+const secureS3: SecureS3 = {
+  endpoint: `https://${addressOf.s3}:${securePort}`,
+  host: 's3',
+  port: securePort,
+  authority: stateOf('s3', 'tls', 'authority.pem'),
+}
 
 /** Serves the store of `startS3`, which runs, by TLS too. */
 export async function startSecureS3(binaries: Pick<Binaries, 'versitygw'>, signal: AbortSignal): Promise<SecureS3> {
   const at = (file: string) => stateOf('s3', 'tls', file)
   if (!existsSync(secureS3.authority)) {
     await mkdir(stateOf('s3', 'tls'), { recursive: true, mode: 0o700 })
-    const made = await certificates(`DNS:${secureS3.host}`, `IP:${addressOf.s3}`)
+    // The address as a name too: pgBackRest 2.45 compares an address with the names of a certificate alone.
+    const made = await certificates(`DNS:${secureS3.host}`, `DNS:${addressOf.s3}`, `IP:${addressOf.s3}`)
     await writeFile(at('key.pem'), made.key, { mode: 0o600 })
     await writeFile(at('certificate.pem'), made.cert)
     await writeFile(secureS3.authority, made.authorities)
