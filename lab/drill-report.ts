@@ -24,7 +24,16 @@ export interface DrillMove {
   readonly clientGapMs: number | null
 }
 
-export interface DrillFacts {
+/** What the moves of a drill did to the writes of its users. */
+export interface LossFacts {
+  readonly moves: readonly DrillMove[]
+  /** The site that was killed before the failover; null in a drill without one. */
+  readonly lost: LostSite | null
+  readonly entries: readonly LedgerEntry[]
+  readonly ledger: LedgerVerdict & { readonly run: string }
+}
+
+export interface DrillFacts extends LossFacts {
   /** What was asked for beside the usual drill, as on its command line. */
   readonly variant: string
   readonly begunAt: string
@@ -33,11 +42,6 @@ export interface DrillFacts {
   readonly secondDeploy: DeployReport
   readonly backup: BackupReport
   readonly restoreTest: RestoreTestOutcome
-  readonly moves: readonly DrillMove[]
-  /** The site that was killed before the failover; null in a drill without one. */
-  readonly lost: LostSite | null
-  readonly entries: readonly LedgerEntry[]
-  readonly ledger: LedgerVerdict & { readonly run: string }
   readonly statusAfter: StatusReport
   /** What a deploy would change in the end. */
   readonly undeclared: readonly string[]
@@ -115,22 +119,28 @@ export function drillVerdict(facts: DrillFacts): string[] {
 const SHUT_WITHIN = 30_000
 
 function demandOfFailover(facts: DrillFacts, lost: LostSite, demand: (good: boolean, what: string) => void): void {
-  const found = facts.moves.find(({ mode }) => mode === 'rejoin')?.report.loss?.found?.rows ?? [0, 0]
-  const most = found[1] ?? Number.POSITIVE_INFINITY
+  const most = mostRowsFound(facts)
   const { length } = facts.ledger.lostAcknowledged
   demand(length <= most, `${length} acknowledged writes are lost, and the rejoin found ${most} rows`)
   demand(lost.twoWritersMs <= SHUT_WITHIN, `both databases took writes for ${readableDuration(lost.twoWritersMs)}`)
 }
 
+/** The rows that the rejoin found on the lost site alone, at most. */
+export const mostRowsFound = ({ moves }: Pick<LossFacts, 'moves'>): number =>
+  (moves.find(({ mode }) => mode === 'rejoin')?.report.loss?.found?.rows ?? [0, 0])[1] ?? Number.POSITIVE_INFINITY
+
 /** What the plan of the failover said; null in a drill without one. */
-function plannedLoss({ moves, lost }: DrillFacts): PlannedLoss | null {
+export function plannedLoss({ moves, lost }: Pick<LossFacts, 'moves' | 'lost'>): PlannedLoss | null {
   const failover = moves.find(({ mode }) => mode === 'failover')
   if (failover === undefined || lost === null) return null
   return { seconds: failover.predicted.loss.seconds[1], lostAt: lost.at, leftAt: failover.window.to }
 }
 
 /** Writes that a site accepted after a move left it, and before a move came back to it. */
-function lateWrites({ moves, entries }: DrillFacts): { readonly site: string; readonly writes: number }[] {
+export function lateWrites({
+  moves,
+  entries,
+}: Pick<LossFacts, 'moves' | 'entries'>): { readonly site: string; readonly writes: number }[] {
   const left = moves.filter(({ mode }) => mode !== 'rejoin')
   return left.flatMap(({ report: { from, verdict }, window }, index) => {
     const back = left.slice(index + 1).find(({ to }) => to === from)?.window.from ?? Number.POSITIVE_INFINITY
@@ -177,17 +187,21 @@ export function drillTable(facts: DrillFacts): string {
     .join('\n')
 }
 
-const pictured = ({ report, clientGapMs, predicted: { writeGap } }: DrillMove): DrillReportInput['moves'][number] => ({
+export const pictured = ({
+  report,
+  clientGapMs,
+  predicted: { writeGap },
+}: DrillMove): DrillReportInput['moves'][number] => ({
   report,
   clientGapMs,
   predictedGapMs: writeGap,
 })
 
-const writesText = ({ acknowledged, failed, unknown, recovered }: LedgerVerdict): string =>
+export const writesText = ({ acknowledged, failed, unknown, recovered }: LedgerVerdict): string =>
   `${acknowledged} acknowledged, ${failed} failed, ${unknown} unknown (${recovered.length} of them arrived)`
 
 /** What the failover lost, as its plan, its own count, the client and the rejoin have it. */
-function lossRows({ moves, entries, ledger }: DrillFacts, lost: LostSite): string[][] {
+export function lossRows({ moves, entries, ledger }: Omit<LossFacts, 'lost'>, lost: LostSite): string[][] {
   const failover = moves.find(({ mode }) => mode === 'failover')
   const found = moves.find(({ mode }) => mode === 'rejoin')?.report.loss?.found
   const { seconds, likely } = failover?.predicted.loss ?? { seconds: [0, null] }

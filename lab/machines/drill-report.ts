@@ -1,71 +1,124 @@
-import type { Predictions } from '../../src/domain/plan.ts'
-import type { DeployReport, MoveReport, StatusReport } from '../../src/evidence/reports.ts'
+import type { Mode } from '../../src/domain/plan.ts'
+import type { BackupReport, DeployReport, RestoreTestOutcome, StatusReport } from '../../src/evidence/reports.ts'
 import { type DrillReportInput, usersNoticed } from '../../src/reporting/html-report.ts'
 import { readableDuration } from '../../src/values/duration.ts'
-import type { LedgerVerdict } from '../ledger/judge-ledger.ts'
+import {
+  type DrillMove,
+  type LossFacts,
+  lateWrites,
+  lossRows,
+  mostRowsFound,
+  pictured,
+  plannedLoss,
+  writesText,
+} from '../drill-report.ts'
+import { lostBeyondPlan, type PlannedLoss } from '../ledger/lost-beyond-plan.ts'
 import type { RedisVerdict } from './redis-ledger.ts'
 
-export interface MachinesMove {
-  readonly report: MoveReport
-  readonly predicted: Predictions
-  /** When the command ran, in milliseconds since 1970. */
-  readonly window: { readonly from: number; readonly to: number }
-  /** The longest time without an acknowledged write of the application, as a client saw it. */
-  readonly clientGapMs: number | null
-}
-
 /** What the drill on machines has seen. */
-export interface MachinesDrill {
+export interface MachinesDrill extends LossFacts {
   readonly begunAt: string
   readonly endedAt: string
   readonly deploy: DeployReport
-  readonly secondDeploy: DeployReport
-  readonly moves: readonly MachinesMove[]
-  readonly ledger: LedgerVerdict & { readonly run: string }
+  readonly backup: BackupReport
+  readonly restoreTest: RestoreTestOutcome
+  /** After the first two moves, when the site is active again that was so at the first deploy; null: not reached. */
+  readonly secondDeploy: DeployReport | null
   readonly redis: RedisVerdict
   readonly statusAfter: StatusReport
 }
 
+/** The moves of the drill, in their order. */
+export const MOVES = ['switchover', 'switchover', 'failover', 'rejoin'] as const satisfies readonly Mode[]
+/** The components of the stack that a restore test restores: one that is left out must not go unnoticed. */
+const TESTED = ['database', 'cache', 'application']
+type Demand = readonly [isTrue: boolean, what: string]
+
 /** What must be true and is not; empty when the drill passed. Pure. */
-export function drillVerdict({ moves, ledger, redis, secondDeploy, statusAfter }: MachinesDrill): string[] {
-  const demands: readonly (readonly [boolean, string])[] = [
-    ...moves.flatMap(({ report }): (readonly [boolean, string])[] => [
-      [report.verdict === 'moved', `the move to ${report.to} ${report.verdict}: ${report.failure?.what ?? ''}`],
-      [report.evidence !== null, `the move to ${report.to} left no evidence`],
-      [report.epoch.after === report.epoch.before + 1, `the epoch of the move to ${report.to} did not grow by one`],
+export function drillVerdict(facts: MachinesDrill): string[] {
+  const { moves, ledger, redis, statusAfter } = facts
+  const planned = plannedLoss(facts)
+  const beyond = lostBeyondPlan(facts.entries, ledger.lostAcknowledged, planned).length
+  const ofRedis = redis.lost.filter(({ at }) => !isAnnounced(at, planned)).length
+  const most = mostRowsFound(facts)
+  const demands: readonly Demand[] = [
+    ...demandsOfBackup(facts),
+    ...moves.flatMap((move): Demand[] => [
+      [
+        move.report.verdict === 'moved',
+        `the ${nameOf(move)} ${move.report.verdict}: ${move.report.failure?.what ?? ''}`,
+      ],
+      [move.report.evidence !== null, `the ${nameOf(move)} left no evidence`],
+      [
+        move.report.epoch.after === move.report.epoch.before + 1,
+        `the epoch of the ${nameOf(move)} did not grow by one`,
+      ],
     ]),
-    [moves.length === 2, `${moves.length} of 2 moves were made`],
+    [moves.length === MOVES.length, `${moves.length} of ${MOVES.length} moves were made`],
+    ...lateWrites(facts).map(
+      ({ site, writes }): Demand => [false, `${site} accepted ${writes} writes after it was left`],
+    ),
     [ledger.acknowledged > 0, 'the application acknowledged no write'],
-    [ledger.lostAcknowledged.length === 0, `${ledger.lostAcknowledged.length} acknowledged writes are lost`],
+    [beyond === 0, `${beyond} acknowledged writes are lost, and no plan said so`],
+    [
+      ledger.lostAcknowledged.length <= most,
+      `${ledger.lostAcknowledged.length} acknowledged writes are lost, and the rejoin found ${most} rows`,
+    ],
     [ledger.unexpected.length === 0, `${ledger.unexpected.length} writes are in the database that no client made`],
     [ledger.ghosts.length === 0, `${ledger.ghosts.length} refused writes are in the database`],
     [redis.acknowledged > 0, 'Redis acknowledged no write'],
-    [redis.lost.length === 0, `${redis.lost.length} writes that Redis acknowledged are lost`],
+    [ofRedis === 0, `${ofRedis} writes that Redis acknowledged are lost, and no plan said so`],
+    [
+      facts.lost === null || facts.lost.twoWritersMs === 0,
+      `the databases of two sites took writes for ${facts.lost?.twoWritersMs} ms`,
+    ],
     [
       statusAfter.verdict === 'green',
       `afterwards the stack is ${statusAfter.verdict}: ${statusAfter.findings.map(({ what }) => what).join('; ')}`,
     ],
-    [
-      secondDeploy.verdict === 'unchanged',
-      `a second deploy is ${secondDeploy.verdict}, not unchanged: ${secondDeploy.failure?.what ?? changedIn(secondDeploy)}`,
-    ],
+    ...demandsOfDeploy(facts.secondDeploy),
   ]
   return demands.flatMap(([isTrue, what]) => (isTrue ? [] : [what]))
 }
 
-const changedIn = ({ units }: DeployReport): string =>
-  units
-    .filter(({ changes }) => changes.length > 0)
-    .map(({ id }) => id)
-    .join(', ')
+const nameOf = ({ mode, to }: Pick<DrillMove, 'mode' | 'to'>): string =>
+  `${mode} ${mode === 'rejoin' ? 'of' : 'to'} ${to}`
+
+const isAnnounced = (at: number, planned: PlannedLoss | null): boolean =>
+  planned !== null && at > planned.lostAt - (planned.seconds ?? 0) * 1_000 && at < planned.leftAt
+
+function demandsOfBackup({ backup, restoreTest }: MachinesDrill): Demand[] {
+  const failed = restoreTest.checks.filter(({ outcome }) => outcome !== 'pass')
+  const why = [
+    ...failed.map(({ component, id, found }) => `${component} ${id}: ${found}`),
+    ...(restoreTest.failure === null ? [] : [restoreTest.failure.what]),
+  ]
+  const untested = TESTED.filter((name) => !restoreTest.components.some(({ component }) => component === name))
+  return [
+    [backup.failure === null, `the backup failed: ${backup.failure?.what ?? ''}`],
+    [restoreTest.verdict === 'restorable', `the restore test says ${restoreTest.verdict}: ${why.join('; ')}`],
+    [untested.length === 0, `the restore test did not restore ${untested.join(', ')}`],
+    [restoreTest.sandbox.removed, 'the sandbox was not emptied'],
+  ]
+}
+
+function demandsOfDeploy(deploy: DeployReport | null): Demand[] {
+  if (deploy === null) return [[false, 'the second deploy was not reached']]
+  const changed = deploy.units.filter(({ changes }) => changes.length > 0).map(({ id }) => id)
+  const why = deploy.failure?.what ?? changed.join(', ')
+  return [[deploy.verdict === 'unchanged', `a second deploy is ${deploy.verdict}, not unchanged: ${why}`]]
+}
 
 /** The table that the drill ends with. Pure. */
 export function drillTable(facts: MachinesDrill): string {
+  const { deploy, secondDeploy, backup, restoreTest } = facts
   const rows: string[][] = [
-    ['first deploy', facts.deploy.verdict, readableDuration(facts.deploy.duration)],
+    ['first deploy', deploy.verdict, readableDuration(deploy.duration)],
+    ['backup', backupText(backup), readableDuration(backup.duration)],
+    ['restore test', testText(restoreTest), readableDuration(restoreTest.duration)],
     ...facts.moves.flatMap((move) => [
       [
-        `${move.report.mode} to ${move.report.to}`,
+        nameOf(move),
         `${move.report.verdict}, epoch ${move.report.epoch.before} → ${move.report.epoch.after}`,
         readableDuration(move.report.duration),
       ],
@@ -76,8 +129,10 @@ export function drillTable(facts: MachinesDrill): string {
         readableDuration(Date.parse(endedAt) - Date.parse(begunAt)),
       ]),
     ]),
-    ...factRows(facts).map(([name, value]) => [name, value, '']),
-    ['second deploy', facts.secondDeploy.verdict, readableDuration(facts.secondDeploy.duration)],
+    ...factRows(facts),
+    ...(secondDeploy === null
+      ? []
+      : [['second deploy', secondDeploy.verdict, readableDuration(secondDeploy.duration)]]),
     ['the whole drill', '', readableDuration(Date.parse(facts.endedAt) - Date.parse(facts.begunAt))],
   ]
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
@@ -88,44 +143,47 @@ export function drillTable(facts: MachinesDrill): string {
     .join('\n')
 }
 
-const pictured = ({ report, clientGapMs, predicted }: MachinesMove): DrillReportInput['moves'][number] => ({
-  report,
-  clientGapMs,
-  predictedGapMs: predicted.writeGap,
-})
+const backupText = ({ failure }: BackupReport): string => (failure === null ? 'taken' : 'failed')
+const testText = ({ verdict, checks }: RestoreTestOutcome): string =>
+  `${verdict}, ${checks.filter(({ outcome }) => outcome === 'pass').length}/${checks.length} checks`
 
-function factRows({ ledger, redis, statusAfter }: MachinesDrill): [string, string][] {
-  const { acknowledged, failed, unknown, recovered, lostAcknowledged } = ledger
+function factRows(facts: MachinesDrill): string[][] {
+  const { ledger, redis, lost, statusAfter } = facts
   return [
-    [
-      'writes',
-      `${acknowledged} acknowledged, ${failed} failed, ${unknown} unknown (${recovered.length} of them arrived)`,
-    ],
-    ['acknowledged writes lost', String(lostAcknowledged.length)],
-    ['writes to Redis', `${redis.acknowledged} acknowledged, ${redis.refused} refused`],
-    ['acknowledged writes to Redis lost', String(redis.lost.length)],
-    ['Redis without writes for', readableDuration(redis.longestGap)],
-    ['status afterwards', statusAfter.verdict],
+    ['writes', writesText(ledger), ''],
+    ['acknowledged writes lost', String(ledger.lostAcknowledged.length), ''],
+    ...(lost === null ? [] : lossRows(facts, lost)),
+    ['writes to Redis', `${redis.acknowledged} acknowledged, ${redis.refused} refused`, ''],
+    ['acknowledged writes to Redis lost', String(redis.lost.length), ''],
+    ['Redis without writes for', '', readableDuration(redis.longestGap)],
+    ['status afterwards', statusAfter.verdict, ''],
   ]
 }
 
 /** The same facts for the picture. Pure. */
 export function drillReport(facts: MachinesDrill): DrillReportInput {
   const failures = drillVerdict(facts)
-  const deployed = ({ verdict, duration }: DeployReport): string => `${verdict} in ${readableDuration(duration)}`
+  const { deploy, secondDeploy, backup } = facts
+  const timed = (verdict: string, duration: number): string => `${verdict} in ${readableDuration(duration)}`
   return {
-    title: `Drill of ${facts.deploy.stack}`,
+    title: `Drill of ${deploy.stack}`,
     verdict: failures.length === 0 ? 'passed' : 'failed',
     failures,
     begunAt: facts.begunAt,
     endedAt: facts.endedAt,
     variant: '',
     facts: [
-      ...factRows(facts).map(([name, value]) => ({ name, value })),
-      { name: 'first deploy', value: deployed(facts.deploy) },
-      { name: 'second deploy', value: deployed(facts.secondDeploy) },
+      ...factRows(facts).map(([name = '', ...values]) => ({
+        name: name.trim(),
+        value: values.filter((value) => value !== '').join(': '),
+      })),
+      { name: 'backup', value: timed(backupText(backup), backup.duration) },
+      { name: 'first deploy', value: timed(deploy.verdict, deploy.duration) },
+      ...(secondDeploy === null
+        ? []
+        : [{ name: 'second deploy', value: timed(secondDeploy.verdict, secondDeploy.duration) }]),
     ],
-    restoreTest: null,
+    restoreTest: facts.restoreTest,
     moves: facts.moves.map(pictured),
   }
 }

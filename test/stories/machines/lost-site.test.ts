@@ -8,28 +8,21 @@ import { judgeLedger } from '../../../lab/ledger/judge-ledger.ts'
 import { startLedgerProcess } from '../../../lab/ledger/ledger-process.ts'
 import { lostBeyondPlan } from '../../../lab/ledger/lost-beyond-plan.ts'
 import { deployedMachines } from '../../../lab/machines/deployed.ts'
+import { cutPowerOf, spansAroundLoss } from '../../../lab/machines/lose-site.ts'
 import { patientMove } from '../../../lab/machines/patient-move.ts'
-import { spansOnMachines } from '../../../lab/machines/writers.ts'
 import { twoWriters } from '../../../lab/matrix/writers.ts'
 import { runLab } from '../../../lab/run-lab.ts'
-import { untilGreen } from '../../../lab/until-green.ts'
-
-/** Load balancers and replicas notice a loss some seconds later; until then they say that the site lives. */
-const NOTICED_AFTER = 12_000
+import { endsOf, untilGreen } from '../../../lab/until-green.ts'
 
 test('a site of machines whose power is lost is left by a failover that loses no more than its plan says, takes no write when it comes back, and is rejoined', async () => {
   const { lab, stack, credentials } = await deployedMachines(AbortSignal.timeout(900_000))
   const around = { githubUrl: lab.githubUrl ?? '' }
-  const { activeSite: lost } = await untilGreen(stack)
-  const to = lost === 'dc-a' ? 'dc-b' : 'dc-a'
-  if (lost === null) throw new Error('the stack has no active site')
+  const { from: lost, to } = endsOf(await untilGreen(stack))
   const folder = await mkdtemp(join(tmpdir(), 'standby-lost-'))
   const file = join(folder, 'ledger.jsonl')
   const ledger = await startLedgerProcess({ addresses: stack.addresses, credentials, intervalMs: 50, file })
   await sleep(3_000)
-  const lostAt = Date.now()
-  await runLab('outage', lost, '--how', 'kill')
-  await sleep(NOTICED_AFTER)
+  const lostAt = await cutPowerOf(lost)
   const failover = await patientMove(stack, { to, mode: 'failover', 'accept-data-loss': '15m' }, around).finally(() =>
     runLab('heal', lost),
   )
@@ -43,7 +36,7 @@ test('a site of machines whose power is lost is left by a failover that loses no
   expect(verdict).toMatchObject({ unexpected: [], ghosts: [] })
   const planned = { seconds: failover.planned.plan.predictions.loss.seconds[1], lostAt, leftAt: failover.window.to }
   expect(lostBeyondPlan(entries, verdict.lostAcknowledged, planned)).toEqual([])
-  const spans = await spansOnMachines(lab)
+  const spans = await spansAroundLoss(lab, { site: lost, at: lostAt })
   expect(spans.filter((span) => span.site === lost && (span.to === null || span.to > failover.window.to))).toEqual([])
   expect(twoWriters(spans, Date.now())).toBe(0)
 }, 1_800_000)
