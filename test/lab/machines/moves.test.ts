@@ -13,7 +13,7 @@ import { spansOnMachines } from '../../../lab/machines/writers.ts'
 import { twoWriters } from '../../../lab/matrix/writers.ts'
 import { runStandby } from '../../../lab/run-standby.ts'
 import { untilGreen } from '../../../lab/until-green.ts'
-import type { DeployReport } from '../../../src/evidence/reports.ts'
+import type { DeployReport, RestoreTestOutcome } from '../../../src/evidence/reports.ts'
 
 jest.setTimeout(1_200_000)
 
@@ -80,4 +80,13 @@ test('a deploy after the moves changes nothing', async () => {
     quiet: true,
   })
   expect(result.units.flatMap(({ id, changes }) => changes.map(({ object }) => `${id} ${object}`))).toEqual([])
+})
+
+test('the backups that the last move took are restored on a passive site, and the application starts on them', async () => {
+  const { result } = await runStandby<RestoreTestOutcome>(machines.stack, 'restore-tester', ['verify-backup'], {
+    quiet: true,
+  })
+  expect(result.checks.filter(({ outcome }) => outcome !== 'pass')).toEqual([])
+  expect(result).toMatchObject({ verdict: 'restorable', failure: null, sandbox: { removed: true } })
+  expect(result.components.map(({ component }) => component).sort()).toEqual(['application', 'cache', 'database'])
 })
