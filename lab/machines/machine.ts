@@ -46,6 +46,8 @@ const nspawn = (machine: MachineName, root: string): string[] => [
   `--machine=${machine}`,
   `--hostname=${machine}`,
   `--network-namespace-path=${namespacePath(machine)}`,
+  // Without it the systemd inside cannot bring up `lo` in the private network of a sandbox.
+  '--capability=CAP_NET_ADMIN',
   '--register=no',
   '--keep-unit',
   '--link-journal=no',
