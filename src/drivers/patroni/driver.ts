@@ -16,7 +16,7 @@ import { hostOf } from './host.ts'
 import { livenessSignalsOf } from './liveness-signals.ts'
 import { followerSteps } from './move/redirect.ts'
 import { keptData, switchoverSteps } from './move/switchover.ts'
-import { askMembers, observePatroni, type PatroniState, writerIn } from './observe.ts'
+import { askMembers, headOf, observePatroni, type PatroniState } from './observe.ts'
 import { rejoinSteps } from './rejoin/rejoin.ts'
 import { assessReopen, reopenSteps } from './reopen.ts'
 import {
@@ -77,8 +77,8 @@ export const patroni: SiteDriver<PatroniSpec, PatroniState> = {
 }
 
 /**
- * Rows of a read-only query on the primary of a site, or on its restored copy. Throws `patroni-unlocked` where the site
- * has none, and `sql-failed` where the copy refuses it.
+ * Rows of a read-only query on the primary of a site, on the standby leader of a passive one, or on a restored copy.
+ * Throws `patroni-unlocked` where the site has neither, and `sql-failed` where the copy refuses it.
  */
 async function sql(
   component: Database,
@@ -89,13 +89,13 @@ async function sql(
   if (typeof at !== 'string') return askRestored(component, at, query, context)
   const site = at
   const members = await askMembers(component, site, context, { signal: context.signal })
-  const writer = writerIn({ members })
-  if (writer === null)
-    throw codes.error('patroni-unlocked', `no member of ${clusterNamed(component, site)} accepts writes`, {
+  const leader = headOf({ members })
+  if (leader === null)
+    throw codes.error('patroni-unlocked', `${clusterNamed(component, site)} has no leader that could be asked`, {
       retry: 'transient',
       where: site,
       unanswered: true,
     })
   const readOnly = `SET default_transaction_read_only = on;\n${query};`
-  return hostOf(component, site, writer.name, context, context.signal).sql(component.spec.database, readOnly)
+  return hostOf(component, site, leader.name, context, context.signal).sql(component.spec.database, readOnly)
 }

@@ -5,6 +5,7 @@ import { until } from '../../../../lab/until.ts'
 import type { Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
 import type { DriverStep } from '../../../../src/driver/action.ts'
+import { patroni } from '../../../../src/drivers/patroni/driver.ts'
 import { demotionOf } from '../../../../src/drivers/patroni/move/demote.ts'
 import { followerSteps } from '../../../../src/drivers/patroni/move/redirect.ts'
 import { switchoverSteps } from '../../../../src/drivers/patroni/move/switchover.ts'
@@ -70,6 +71,13 @@ describe('a switchover between Patroni clusters', () => {
     // The shutdown of PostgreSQL and its start as a standby: 6.3 s on a busy machine.
     expect(longestGap).toBeLessThan(30_000)
   }, 180_000)
+
+  test('answers a question in SQL on both sites: a failover reads the identity of the application on the passive one', async () => {
+    const inRecovery = (site: SiteName) =>
+      patroni.database?.sql(stack.component, site, 'SELECT pg_is_in_recovery()', stack.context)
+    expect(await inRecovery(A)).toEqual([['f']])
+    expect(await inRecovery(B)).toEqual([['t']])
+  }, 60_000)
 
   test('counts a member that is called standby_leader for a writer as long as PostgreSQL accepts writes', async () => {
     const step = named(await stepsOf(TO_B), 'demote')
