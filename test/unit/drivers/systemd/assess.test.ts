@@ -146,7 +146,7 @@ describe('a switchover', () => {
 describe('a failover', () => {
   const half = { [B]: { one: host(unit()), two: SILENT } }
 
-  test('goes on without a silent host of its new site, and starts the others', () => {
+  test('leaves out a silent host of its new site, and starts the others', () => {
     expect(ofMove(failover, half).filter(({ severity }) => severity === 'blocker')).toEqual([])
     const steps = moves.failover?.(component(), statesOf({ ...well, ...half }), failover, stack) ?? []
     expect(steps.find(({ action }) => action === 'start')?.parameters).toEqual({ hosts: ['one'] })
