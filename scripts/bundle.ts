@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import ncc from '@vercel/ncc'
 import { build, type Plugin } from 'esbuild'
+import { JOIN_OPTIONS } from './join-options.ts'
 import { withoutGeneratedApi, withoutUndici } from './left-out.ts'
 import { actionStub, CLI_STUB, NODE_VERSION_STUB } from './stubs.ts'
 
@@ -25,24 +26,9 @@ export async function bundle(entry = join(root, 'src', 'entry.ts')): Promise<Fil
     entryPoints: [entry],
     outfile: joined,
     absWorkingDir: root,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node24',
-    // ES modules where a package has both: only they can be shaken.
-    // Together with ncc's own minifier a tenth smaller than with either alone.
-    minify: true,
-    mainFields: ['module', 'main'],
-    // Optional accelerators of `ws` and `pg`, which they look for at run time and do without.
-    external: ['bufferutil', 'utf-8-validate', 'pg-native'],
-    // CommonJS packages ask for Node's own modules by `require`.
-    banner: {
-      js: "import { createRequire as requireFrom } from 'node:module'\nconst require = requireFrom(import.meta.url)",
-    },
+    ...JOIN_OPTIONS,
     plugins: [withoutGeneratedApi, withoutUndici, withoutManifest],
-    legalComments: 'none',
     metafile: true,
-    logLevel: 'error',
   })
   const { code, assets } = await ncc(joined, { minify: true, target: 'es2022', quiet: true, cache: false })
   const unexpected = Object.keys(assets).filter((name) => name !== 'package.json')

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from 'esbuild'
+import { JOIN_OPTIONS } from '../../scripts/join-options.ts'
 import { withoutGeneratedApi, withoutUndici } from '../../scripts/left-out.ts'
 
 const root = join(import.meta.dirname, '..', '..')
@@ -14,19 +15,8 @@ export async function bundleBeside(folder: string): Promise<void> {
     entryPoints: [join(root, 'src', 'entry.ts')],
     outfile: join(folder, 'standby.js'),
     absWorkingDir: root,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node24',
-    minify: true,
-    mainFields: ['module', 'main'],
-    external: ['bufferutil', 'utf-8-validate', 'pg-native'],
-    banner: {
-      js: "import { createRequire as requireFrom } from 'node:module'\nconst require = requireFrom(import.meta.url)",
-    },
+    ...JOIN_OPTIONS,
     plugins: [withoutGeneratedApi, withoutUndici],
-    legalComments: 'none',
-    logLevel: 'error',
   })
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }\n')
   process.argv[1] = join(folder, 'deploy.js')
