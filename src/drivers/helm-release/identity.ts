@@ -1,8 +1,8 @@
 import { KUBERNETES } from '../../platform/kubernetes/key.ts'
+import { identityByHand } from '../../systems/application/identity-by-hand.ts'
 import { identityActions, type ProvedApplication } from '../../systems/application/prove-identity.ts'
 import { tryCanary } from './canary.ts'
 import { codes } from './codes.ts'
-import { identityByHand, recordIdentityByHand } from './runbook.ts'
 import { setAgain } from './set-again.ts'
 import type { HelmReleaseSpec } from './spec.ts'
 
@@ -12,7 +12,7 @@ export const provedApplication: ProvedApplication<HelmReleaseSpec> = {
   nameOf: ({ spec }) => spec.release,
   tryCanary: (component, site, context) => tryCanary(component, context.platform(KUBERNETES, site), site, context),
   nudge: setAgain(() => 'active'),
-  byHand: { record: recordIdentityByHand, compare: identityByHand },
+  byHand: identityByHand(),
 }
 
 export const identity = identityActions(provedApplication)

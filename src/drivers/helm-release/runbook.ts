@@ -1,7 +1,7 @@
 import type { ByHand, DriverStep } from '../../driver/action.ts'
 import { type ManualSurroundings, quoted } from '../../driver/manual.ts'
 import { kubeContext, kubectl } from '../../platform/kubernetes/by-hand.ts'
-import type { Identity, None } from '../../systems/application/prove-identity.ts'
+import type { None } from '../../systems/application/prove-identity.ts'
 import type { JsonObject } from '../../values/json.ts'
 import type { Before, EndLook, Reconcile, Start } from './parameters.ts'
 import { type Application, type HelmReleaseSpec, valuesFiles } from './spec.ts'
@@ -72,21 +72,6 @@ export const endLookByHand: OfRelease<EndLook> = {
   }),
 }
 
-export const recordIdentityByHand: OfRelease<None> = {
-  say: (component, step) => ({
-    commands: questions(component, step),
-    expect: 'Write both answers down: the new site must give the same.',
-  }),
-}
-
-export const identityByHand: OfRelease<Identity> = {
-  say: (component, step) => ({
-    commands: questions(component, step),
-    expect: `The same answers as before the move${component.spec.canary === undefined ? '' : `, and the secret ${component.spec.canary.name} can be read in the application: its key opens the data`}.`,
-    never: 'Open the traffic to an application that gives another answer: it serves other data.',
-  }),
-}
-
 export const reconcileByHand: OfRelease<Reconcile> = {
   say: (component, step, { stack }) => ({
     commands: [upgrade(component, step.parameters, kubeContext(stack, siteOf(component, step)))],
@@ -102,16 +87,6 @@ function siteOf({ name }: Application, { action, site }: DriverStep): string {
 const kubectlOf = (component: Application, step: DriverStep, { stack }: ManualSurroundings): string =>
   kubectl(stack, siteOf(component, step), component.spec.namespace)
 const targetOf = ({ spec: { workload } }: Application): string => `${workload.kind.toLowerCase()}/${workload.name}`
-
-function questions(component: Application, step: DriverStep): string[] {
-  const { identity } = component.spec
-  if (identity === undefined) return []
-  const { database, query, migrations } = identity
-  return [
-    `# With psql in the database of the component ${database} on ${siteOf(component, step)}:`,
-    ...[query, ...(migrations === undefined ? [] : [migrations])].map((sql) => `#   ${sql.replaceAll(/\s+/g, ' ')}`),
-  ]
-}
 
 function upgrade(component: Application, { role }: Reconcile, context: string): string {
   const { release, namespace, chart } = component.spec

@@ -1,6 +1,5 @@
 import type { ByHand, DriverStep } from '../../driver/action.ts'
 import { quoted } from '../../driver/manual.ts'
-import type { Identity, None } from '../../systems/application/prove-identity.ts'
 import type { JsonObject } from '../../values/json.ts'
 import type { Before, Start } from './move/parameters.ts'
 import { type Application, type SystemdSpec, unitsAt } from './spec.ts'
@@ -32,21 +31,6 @@ export const startByHand: OfUnits<Start> = {
   }),
 }
 
-export const recordIdentityByHand: OfUnits<None> = {
-  say: (component, step) => ({
-    commands: questions(component, step),
-    expect: 'Write both answers down: the new site must give the same.',
-  }),
-}
-
-export const identityByHand: OfUnits<Identity> = {
-  say: (component, step) => ({
-    commands: questions(component, step),
-    expect: `The same answers as before the move${component.spec.canary === undefined ? '' : `, and the secret ${component.spec.canary.name} can be read in the application: its key opens the data`}.`,
-    never: 'Open the traffic to an application that gives another answer: it serves other data.',
-  }),
-}
-
 /** Each step of this driver belongs to one site: a step without a site is a defect of its plan. */
 function siteOf({ name }: Application, { action, site }: DriverStep): string {
   if (site === null) throw new Error(`${name}.${action} names no site`)
@@ -62,13 +46,3 @@ const onHosts = (
   unitsAt(component, siteOf(component, step))
     .filter(([host]) => only === undefined || only.includes(host))
     .map(([host, units]) => `ssh ${quoted(host)} ${quoted(line(units))}`)
-
-function questions(component: Application, step: DriverStep): string[] {
-  const { identity } = component.spec
-  if (identity === undefined) return []
-  const { database, query, migrations } = identity
-  return [
-    `# With psql in the database of the component ${database} on ${siteOf(component, step)}:`,
-    ...[query, ...(migrations === undefined ? [] : [migrations])].map((sql) => `#   ${sql.replaceAll(/\s+/g, ' ')}`),
-  ]
-}
