@@ -3,7 +3,7 @@ import type { SpecProblem } from '../../../domain/declaration.ts'
 import type { CredentialUse } from '../../../domain/identities.ts'
 import type { Component, CredentialReference, SiteName, Stack } from '../../../domain/stack.ts'
 import type { LocationOf } from '../../../driver/assessment.ts'
-import { declaredHosts } from '../../../platform/hosts/declared-hosts.ts'
+import { sandboxProblem } from '../../../platform/hosts/sandbox-problem.ts'
 import { fieldsOf } from '../../../schema/fields.ts'
 import { credentialReference, folder, PLAIN_WORD, siteMap, text } from '../../../schema/parts.ts'
 
@@ -112,15 +112,7 @@ export function backupProblems(
               what: `is the stanza of ${shares.name} too: a promoted site would write into the archive of another one`,
             },
           ]),
-      ...(declaredHosts(site)?.sandbox === undefined
-        ? [
-            {
-              path: ['backups'],
-              what: `no backup can be restored on ${site.name}: it declares no sandbox on its hosts (sites.${site.name}.hosts.sandbox)`,
-              severity: 'warning' as const,
-            },
-          ]
-        : []),
+      ...sandboxProblem(site, ['backups'], 'backup'),
     ]
   })
 }
