@@ -5,6 +5,7 @@ import type { DriverContext } from '../../driver/context.ts'
 import type { RestoreTestReport } from '../../driver/restore-test.ts'
 import { asStandbyError, siteError } from '../../errors/standby-error.ts'
 import { type HostSandbox, openHostSandbox } from '../../platform/hosts/sandbox.ts'
+import { serverNameOf } from '../../platform/hosts/sandbox-units.ts'
 import { canaryCheck, canaryRequest } from '../../systems/application/canary.ts'
 import { withEndpoints } from '../../systems/application/restored-endpoint.ts'
 import { sameInstance } from '../../systems/application/same-instance.ts'
@@ -20,7 +21,7 @@ import { type Application, type DeclaredRestoreTest, nameOf } from './spec.ts'
 
 /**
  * Starts one instance of the application on the restored copies, in the sandbox of the hosts and with the passive
- * site's own keys, and asks it who it is. The sandbox has no network but its own: the instance reaches nobody else.
+ * site's own keys, and asks it who it is. The sandbox has no network but its own: the instance can reach nothing else.
  */
 export async function testRestored(
   component: Application,
@@ -46,7 +47,7 @@ export async function testRestored(
     expected: 'the application starts on the restored data',
     found,
   })
-  const server = component.name.slice(0, 42).replace(/-+$/, '')
+  const server = serverNameOf(component)
   await box.start(server, restoreTest.run, { env: { HOME: box.directory, ...environment } })
   try {
     await waitUntilDone(() => progressOf(component, restoreTest, box, server, context), {

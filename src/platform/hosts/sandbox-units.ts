@@ -8,6 +8,9 @@ export const SANDBOX_OWNER = '.standby-owner'
 /** The name of the directory, below the one that the stack file declares. */
 export const sandboxName = (stack: string): string => `standby-restore-${stack}`
 
+/** The name of the server of a component in a sandbox: at most 42 characters. Pure. */
+export const serverNameOf = ({ name }: { readonly name: string }): string => name.slice(0, 42).replace(/-+$/, '')
+
 /**
  * What the names of all units of a sandbox begin with, and the name of their slice. No name of a stack contains `_`:
  * with `-` the units of `shop` would be a part of those of `shop-eu`, and its slice the parent of theirs.

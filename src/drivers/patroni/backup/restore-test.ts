@@ -3,6 +3,7 @@ import type { SiteName } from '../../../domain/stack.ts'
 import type { DriverContext, SqlRows } from '../../../driver/context.ts'
 import type { RestoreTestReport } from '../../../driver/restore-test.ts'
 import { siteError } from '../../../errors/standby-error.ts'
+import { sandboxStuck } from '../../../platform/hosts/sandbox-stuck.ts'
 import { parseControlData } from '../../../systems/postgres/control-data.ts'
 import { judgeAge, judgeCatalogue, judgeDuration, judgeRestored } from '../../../systems/postgres/judge-restored.ts'
 import { newestManifest } from '../../../systems/postgres/restore-manifest.ts'
@@ -34,7 +35,7 @@ import {
   superuserOf,
   versionIn,
 } from './restored-server.ts'
-import { openArchive, type SandboxArchive, stuck } from './sandbox-archive.ts'
+import { openArchive, type SandboxArchive } from './sandbox-archive.ts'
 
 /**
  * Restores the newest backup of a site with all WAL after it into the sandbox of hosts, and judges the copy. Throws
@@ -118,9 +119,9 @@ export async function testRestore(
 /** Throws `sandbox-stuck` where the store does not answer: that says nothing about the backup. */
 async function readStanza(archive: SandboxArchive): Promise<Stanza> {
   const { code, stdout, stderr } = await archive.run('exec pgbackrest --output=json info', [], { reads: true })
-  if (code !== 0) throw stuck(archive, 'pgBackRest does not run', stderr)
+  if (code !== 0) throw sandboxStuck(archive.box, 'pgBackRest does not run', stderr)
   const stanza = stanzaIn(stdout, archive.stanza)
-  if (stanza.is === 'unreachable') throw stuck(archive, 'the object store is not reached', stanza.said)
+  if (stanza.is === 'unreachable') throw sandboxStuck(archive.box, 'the object store is not reached', stanza.said)
   return stanza
 }
 
@@ -162,7 +163,7 @@ async function restoreFiles(
     within: sandbox.deadline,
   })
   if (code !== 0) {
-    if (isNetworkTrouble(stderr)) throw stuck(archive, 'the object store is not reached', oneLine(stderr))
+    if (isNetworkTrouble(stderr)) throw sandboxStuck(archive.box, 'the object store is not reached', oneLine(stderr))
     return oneLine(stderr) || `exit ${code}`
   }
   const [control = '', wal = '', backup = ''] = stdout.split('\0')
@@ -197,7 +198,7 @@ async function fetchWal(
     stdin: `${wanted.map(({ name }) => name).join('\n')}\n`,
     within: sandbox.deadline,
   })
-  if (code !== 0) throw stuck(archive, 'the WAL could not be fetched', stderr)
+  if (code !== 0) throw sandboxStuck(archive.box, 'the WAL could not be fetched', stderr)
   return new Map(
     stdout.split('\n').flatMap((line): [string, string][] => {
       const [, sha1 = '', name] = /^([0-9a-f]{40}) [ *](?:\.\/)?(\S+)$/.exec(line) ?? []

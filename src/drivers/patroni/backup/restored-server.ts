@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { Sandbox } from '../../../domain/restore-test.ts'
-import type { SqlRows } from '../../../driver/context.ts'
 import { siteError } from '../../../errors/standby-error.ts'
+import { sandboxStuck } from '../../../platform/hosts/sandbox-stuck.ts'
+import { serverNameOf } from '../../../platform/hosts/sandbox-units.ts'
+import { PSQL_OPTIONS, type PsqlAnswer, psqlAnswer } from '../../../systems/postgres/psql-answer.ts'
 import {
   amcheck,
   corruptionIn,
@@ -11,9 +13,10 @@ import {
 } from '../../../systems/postgres/restored-facts.ts'
 import { type Fork, forksIn, HISTORY } from '../../../systems/postgres/timeline-history.ts'
 import { minutes } from '../../../values/duration.ts'
+import { lastWords } from '../../../values/last-words.ts'
 import type { Database } from '../spec.ts'
 import type { StoredBackup } from './repository.ts'
-import { lastWords, type SandboxArchive, stuck } from './sandbox-archive.ts'
+import type { SandboxArchive } from './sandbox-archive.ts'
 
 const PORT = 5432
 const NO_PROGRAMS = 71
@@ -60,12 +63,12 @@ export async function startRestored(
 ): Promise<string | null> {
   const { box, run, directory } = archive
   const prepared = await run(PREPARE, [], { stdin: randomBytes(24).toString('hex') })
-  if (prepared.code !== 0) throw stuck(archive, `${directory} could not be prepared`, prepared.stderr)
+  if (prepared.code !== 0) throw sandboxStuck(archive.box, `${directory} could not be prepared`, prepared.stderr)
   const script = `cd "$1"\n${programsOf(version)}${SERVE}`
-  await box.start(nameOf(component), ['/bin/sh', '-c', script, 'sh', directory])
+  await box.start(serverNameOf(component), ['/bin/sh', '-c', script, 'sh', directory])
   const ready = await run(programsOf(version) + READY, [], { within: sandbox.deadline })
   if (ready.code === 0) return null
-  const { said } = await box.look(nameOf(component))
+  const { said } = await box.look(serverNameOf(component))
   return lastWords(
     said
       .split('\n')
@@ -73,9 +76,6 @@ export async function startRestored(
       .join('\n') || said,
   )
 }
-
-/** Of a server in a sandbox: at most 42 characters. */
-const nameOf = ({ name }: Database): string => name.slice(0, 42).replace(/-+$/, '')
 
 export interface RestoredCopy extends RestoredFacts {
   /** How it came to the timeline that it began for itself: the last line is where it left the archive. */
@@ -96,7 +96,7 @@ export async function factsOf(
     database,
     query: `CHECKPOINT;\n${HISTORY}\n${factsQuery(tables)}`,
   })
-  if (answer.is === 'refused') throw stuck(archive, 'the restored copy does not answer', answer.text)
+  if (answer.is === 'refused') throw sandboxStuck(archive.box, 'the restored copy does not answer', answer.text)
   const [, ...words] = amcheck(database)
   const checked = await archive.run(`${programsOf(backup.version)}exec "$programs/pg_amcheck" "$@"`, words, {
     within: minutes(30),
@@ -116,26 +116,14 @@ export async function ask(
   archive: SandboxArchive,
   { version }: Pick<StoredBackup, 'version'>,
   how: { readonly superuser: string; readonly database: string; readonly query: string },
-): Promise<{ readonly is: 'rows'; readonly rows: SqlRows } | { readonly is: 'refused'; readonly text: string }> {
-  const { code, stdout, stderr } = await archive.run(programsOf(version) + ASK, [how.superuser, how.database], {
-    stdin: how.query,
-  })
-  if (code !== 0) return { is: 'refused', text: lastWords(stderr) }
-  return {
-    is: 'rows',
-    rows: stdout
-      .split('\0')
-      .slice(0, -1)
-      .map((row) => row.split(UNIT)),
-  }
+): Promise<PsqlAnswer> {
+  return psqlAnswer(await archive.run(programsOf(version) + ASK, [how.superuser, how.database], { stdin: how.query }))
 }
-/** Between fields; a NUL, which ends each row, cannot be in one. */
-const UNIT = '\u001f'
-const ASK = `exec "$programs/psql" -X -q -A -t -0 -F "$(printf '\\037')" -v ON_ERROR_STOP=1 -U "$1" -d "$2" -f -`
+const ASK = `exec "$programs/psql" ${PSQL_OPTIONS} -U "$1" -d "$2"`
 
 /** The major version of the copy that runs in the sandbox, by its files. */
 export async function versionIn(archive: SandboxArchive): Promise<string> {
   const { code, stdout, stderr } = await archive.run('cat data/PG_VERSION')
   if (code === 0) return stdout.trim()
-  throw stuck(archive, 'nothing was restored', stderr)
+  throw sandboxStuck(archive.box, 'nothing was restored', stderr)
 }

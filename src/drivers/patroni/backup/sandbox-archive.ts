@@ -3,7 +3,7 @@ import type { SshResult } from '../../../clients/ssh.ts'
 import type { Sandbox } from '../../../domain/restore-test.ts'
 import type { SiteName } from '../../../domain/stack.ts'
 import type { DriverContext } from '../../../driver/context.ts'
-import { type StandbyError, siteError } from '../../../errors/standby-error.ts'
+import { siteError } from '../../../errors/standby-error.ts'
 import { type HostSandbox, openHostSandbox, type RunInSandbox } from '../../../platform/hosts/sandbox.ts'
 import type { Database } from '../spec.ts'
 import { backupsOf, stanzaOf } from './declared.ts'
@@ -112,12 +112,3 @@ async function environmentOf(
     Object.entries(options).flatMap(([name, value]) => (value === null ? [] : [[`PGBACKREST_${name}`, value]])),
   )
 }
-
-export function stuck({ box }: Pick<SandboxArchive, 'box'>, what: string, said: string): StandbyError {
-  return siteError('sandbox-stuck', `${what}: ${lastWords(said)}`, {
-    where: `${box.machine} ${box.directory}`,
-    next: 'Give the sandbox what it needs, and test again.',
-  })
-}
-
-export const lastWords = (said: string): string => said.trim().split('\n').slice(-3).join(' | ') || 'nothing was said'

@@ -10,8 +10,10 @@ import type { Proof } from '../../../driver/proofs.ts'
 import { asStandbyError } from '../../../errors/standby-error.ts'
 import { HOSTS } from '../../../platform/hosts/client.ts'
 import { countsOf } from '../../../systems/postgres/count-rows.ts'
+import { FIELD_END } from '../../../systems/postgres/psql-answer.ts'
 import { extensionsIn, factsIn } from '../../../systems/postgres/restore-manifest.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
+import { lastWords } from '../../../values/last-words.ts'
 import { stampOf } from '../../../values/stamp.ts'
 import { codes } from '../codes.ts'
 import { type DatabaseRun, siteOf } from '../run.ts'
@@ -117,7 +119,7 @@ async function takeDump(run: DumpRun): Promise<Taken> {
         next: 'psql and pg_dump must be there, not older than the server, reach it, and their role read all tables (pg_read_all_data).',
       },
     )
-  const rows = lines.map((line) => line.split(UNIT))
+  const rows = lines.map((line) => line.split(FIELD_END))
   const fact = factsIn(rows)
   return {
     directory,
@@ -134,8 +136,6 @@ async function takeDump(run: DumpRun): Promise<Taken> {
 }
 /** Within the deadline of the step, and within the longest call of ssh. */
 const LONGEST = minutes(50)
-const UNIT = '\u001f'
-const lastWords = (said: string): string => said.trim().split('\n').slice(-3).join(' | ') || 'nothing was said'
 
 /**
  * What psql does: one snapshot, in which it counts, and which pg_dump takes over while this transaction holds it. Its

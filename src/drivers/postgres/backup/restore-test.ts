@@ -4,24 +4,18 @@ import type { SiteName } from '../../../domain/stack.ts'
 import type { DriverContext } from '../../../driver/context.ts'
 import type { RestoreTestReport } from '../../../driver/restore-test.ts'
 import { asStandbyError, siteError } from '../../../errors/standby-error.ts'
+import { sandboxStuck } from '../../../platform/hosts/sandbox-stuck.ts'
 import { countQuery, countsOf } from '../../../systems/postgres/count-rows.ts'
 import { judgeAge, judgeContents, judgeDuration } from '../../../systems/postgres/judge-restored.ts'
 import { extensionsIn, factsIn } from '../../../systems/postgres/restore-manifest.ts'
 import type { RestoredFacts } from '../../../systems/postgres/restored-facts.ts'
+import { lastWords } from '../../../values/last-words.ts'
 import { lookAt } from '../ask.ts'
 import { type Database, dumpsOf } from '../spec.ts'
 import { type Dumps, dumpsIn, folderOf, type StoredDump } from './catalogue.ts'
 import { type DumpListing, listingIn } from './dump-listing.ts'
 import { currentAt, judgeFetched, judgeManifest, judgeOrigin, judgeStored, judgeWritable } from './judge-dump.ts'
-import {
-  askScratch,
-  lastWords,
-  SCRATCH,
-  type ScratchServer,
-  scratchServer,
-  startScratch,
-  stuck,
-} from './scratch-server.ts'
+import { askScratch, SCRATCH, type ScratchServer, scratchServer, startScratch } from './scratch-server.ts'
 
 /**
  * Restores the newest dump into a scratch server in the sandbox of hosts, and judges the copy. Throws where the sandbox
@@ -150,7 +144,7 @@ async function fetchDump(
     network: 'host',
     within: sandbox.deadline,
   })
-  if (code !== 0) throw stuck(server, 'the dump could not be fetched by curl', stderr)
+  if (code !== 0) throw sandboxStuck(server.box, 'the dump could not be fetched by curl', stderr)
   return stdout
     .trim()
     .split('\n')
@@ -174,7 +168,7 @@ async function loadDump(
   const { database } = component.spec
   const how = { within: sandbox.deadline }
   const created = await server.run('[ "$1" = postgres ] || exec "$programs/createdb" -T template0 "$1"', [database])
-  if (created.code !== 0) throw stuck(server, `the database ${database} could not be made`, created.stderr)
+  if (created.code !== 0) throw sandboxStuck(server.box, `the database ${database} could not be made`, created.stderr)
   try {
     const loaded = await server.run(LOAD, [database], how)
     return loaded.code === 0 ? listingIn(listed.stdout) : lastWords(loaded.stderr)
@@ -213,7 +207,7 @@ async function factsOf(
   tables: readonly string[],
 ): Promise<Pick<RestoredFacts, 'inRecovery' | 'counts' | 'extensions'>> {
   const answer = await askScratch(server, component.spec.database, contentsQuery(tables))
-  if (answer.is === 'refused') throw stuck(server, 'the restored copy does not answer', answer.text)
+  if (answer.is === 'refused') throw sandboxStuck(server.box, 'the restored copy does not answer', answer.text)
   return {
     inRecovery: factsIn(answer.rows)('inRecovery') !== 'false',
     counts: countsOf(answer.rows),

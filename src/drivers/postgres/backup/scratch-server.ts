@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import type { SshResult } from '../../../clients/ssh.ts'
 import type { Sandbox } from '../../../domain/restore-test.ts'
-import type { DriverContext, SqlRows } from '../../../driver/context.ts'
-import { type StandbyError, siteError } from '../../../errors/standby-error.ts'
+import type { DriverContext } from '../../../driver/context.ts'
+import { siteError } from '../../../errors/standby-error.ts'
 import { type HostSandbox, openHostSandbox, type RunInSandbox } from '../../../platform/hosts/sandbox.ts'
+import { sandboxStuck } from '../../../platform/hosts/sandbox-stuck.ts'
+import { serverNameOf } from '../../../platform/hosts/sandbox-units.ts'
+import { PSQL_OPTIONS, type PsqlAnswer, psqlAnswer } from '../../../systems/postgres/psql-answer.ts'
 import { minutes } from '../../../values/duration.ts'
 import type { Database } from '../spec.ts'
 
@@ -61,13 +64,13 @@ export async function startScratch(component: Database, server: ScratchServer): 
   const { box, directory } = server
   await box.put(`${component.name}/password`, randomBytes(24).toString('hex'))
   const made = await server.run(INIT)
-  if (made.code !== 0) throw stuck(server, 'no scratch server could be made', made.stderr)
+  if (made.code !== 0) throw sandboxStuck(server.box, 'no scratch server could be made', made.stderr)
   const script = `${PROLOGUE}exec "$programs/postgres" -D "$PWD/data" ${SETTINGS} -c unix_socket_directories="$PWD"`
-  await box.start(nameOf(component), ['/bin/sh', '-c', script, 'sh', component.name])
+  await box.start(serverNameOf(component), ['/bin/sh', '-c', script, 'sh', component.name])
   const ready = await server.run(READY, [], { within: minutes(3) })
   if (ready.code !== 0) {
-    const { said } = await box.look(nameOf(component))
-    throw stuck(server, `the scratch server in ${directory} does not serve`, said)
+    const { said } = await box.look(serverNameOf(component))
+    throw sandboxStuck(server.box, `the scratch server in ${directory} does not serve`, said)
   }
   return { major: Number(/\(PostgreSQL\) (\d+)/.exec(made.stdout)?.[1] ?? 0) }
 }
@@ -80,35 +83,7 @@ const SETTINGS = ["listen_addresses=''", 'fsync=off', 'full_page_writes=off', 'w
   .join(' ')
 const READY = `for _ in $(seq 1 1200); do "$programs/pg_isready" -q && exit 0; sleep 0.1; done; exit 1`
 
-/** Of a server in a sandbox: at most 42 characters. */
-const nameOf = ({ name }: Database): string => name.slice(0, 42).replace(/-+$/, '')
-
-export function stuck({ box }: ScratchServer, what: string, said: string): StandbyError {
-  return siteError('sandbox-stuck', `${what}: ${lastWords(said)}`, {
-    where: `${box.machine} ${box.directory}`,
-    next: 'Give the sandbox what it needs, and test again.',
-  })
-}
-
-export const lastWords = (said: string): string => said.trim().split('\n').slice(-3).join(' | ') || 'nothing was said'
-
 /** Rows of a query in a database of the scratch server. */
-export async function askScratch(
-  server: ScratchServer,
-  database: string,
-  query: string,
-): Promise<{ readonly is: 'rows'; readonly rows: SqlRows } | { readonly is: 'refused'; readonly text: string }> {
-  const { code, stdout, stderr } = await server.run(ASK, [database], { stdin: query })
-  if (code !== 0) return { is: 'refused', text: lastWords(stderr) }
-  return {
-    is: 'rows',
-    rows: stdout
-      .split('\0')
-      .slice(0, -1)
-      .map((row) => row.split(UNIT)),
-  }
-}
-
-/** Between fields: no text of a database is likely to hold it; a NUL, which ends each row, cannot be in one. */
-const UNIT = '\u001f'
-const ASK = `exec "$programs/psql" -X -q -A -t -0 -F "$(printf '\\037')" -v ON_ERROR_STOP=1 -d "$1" -f -`
+export const askScratch = async (server: ScratchServer, database: string, query: string): Promise<PsqlAnswer> =>
+  psqlAnswer(await server.run(ASK, [database], { stdin: query }))
+const ASK = `exec "$programs/psql" ${PSQL_OPTIONS} -d "$1"`

@@ -14,6 +14,7 @@ import { type CataloguedDump, type DumpDescription, readDump } from '../../../sy
 import { databasesOf, keysInWords } from '../../../systems/redis/count-keys.ts'
 import { infoFields } from '../../../systems/redis/info.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
+import { lastWords } from '../../../values/last-words.ts'
 import { stampOf } from '../../../values/stamp.ts'
 import { codes } from '../codes.ts'
 import { askingOf, type GroupRun, redisAtSite, redisOfRun, siteOf } from '../run.ts'
@@ -162,7 +163,6 @@ const heldIn = ({ keys, expired, databases }: RdbListing) => ({
 
 /** Shorter than the deadline of the step, and than the longest call of ssh. */
 const LONGEST = minutes(25)
-const lastWords = (said: string): string => said.trim().split('\n').slice(-3).join(' | ') || 'nothing was said'
 
 /**
  * Takes the dump into a folder of its own, as a replica gets it, and removes folders of dumps that ended a day ago. The

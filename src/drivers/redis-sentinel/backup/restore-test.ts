@@ -4,13 +4,15 @@ import type { SiteName } from '../../../domain/stack.ts'
 import type { DriverContext } from '../../../driver/context.ts'
 import type { RestoreTestReport } from '../../../driver/restore-test.ts'
 import { siteError } from '../../../errors/standby-error.ts'
+import { sandboxStuck } from '../../../platform/hosts/sandbox-stuck.ts'
 import { type CataloguedDump, keyOf, newestOrDamage } from '../../../systems/redis/catalogue.ts'
 import { checkOf, judgeAge, judgeKeys, judgeLoading, judgeSize } from '../../../systems/redis/judge-loaded.ts'
 import { loadedKeysIn } from '../../../systems/redis/loaded-keys.ts'
+import { lastWords } from '../../../values/last-words.ts'
 import { dumpFolder, dumpsOf, type Group } from '../spec.ts'
 import { currentAt, judgeCounts, judgeOrigin, judgeUnchanged } from './judge-dump.ts'
 import { LIST_RDB, type RdbListing, rdbListingIn } from './rdb-listing.ts'
-import { infoOf, lastWords, loadDump, type ScratchRedis, scratchRedis, stuck, versionOf } from './scratch-redis.ts'
+import { infoOf, loadDump, type ScratchRedis, scratchRedis, versionOf } from './scratch-redis.ts'
 
 /**
  * Loads the newest dump into a scratch Redis in the sandbox of hosts, and judges the copy. Throws where the sandbox is
@@ -89,7 +91,7 @@ async function fetchDump(
     network: 'host',
     within: sandbox.deadline,
   })
-  if (code !== 0) throw stuck(server, 'the dump could not be fetched by curl', stderr)
+  if (code !== 0) throw sandboxStuck(server.box, 'the dump could not be fetched by curl', stderr)
   return stdout.slice(0, 64)
 }
 

@@ -1,9 +1,12 @@
 import type { SshResult } from '../../../clients/ssh.ts'
 import type { Sandbox } from '../../../domain/restore-test.ts'
 import type { DriverContext } from '../../../driver/context.ts'
-import { asStandbyError, type StandbyError, siteError } from '../../../errors/standby-error.ts'
+import { asStandbyError, siteError } from '../../../errors/standby-error.ts'
 import { type HostSandbox, openHostSandbox, type RunInSandbox } from '../../../platform/hosts/sandbox.ts'
+import { sandboxStuck } from '../../../platform/hosts/sandbox-stuck.ts'
+import { serverNameOf } from '../../../platform/hosts/sandbox-units.ts'
 import { infoFields } from '../../../systems/redis/info.ts'
+import { lastWords } from '../../../values/last-words.ts'
 import type { Group } from '../spec.ts'
 
 /**
@@ -70,7 +73,7 @@ export async function loadDump(
     ...['--save', "''", '--appendonly', 'no', '--maxmemory', '0', '--databases', String(databases)],
   ].join(' ')
   const script = `${PROLOGUE}rm -f ended; redis-server ${settings} || :; : >ended`
-  await server.box.start(nameOf(component), ['/bin/sh', '-c', script, 'sh', component.name])
+  await server.box.start(serverNameOf(component), ['/bin/sh', '-c', script, 'sh', component.name])
   try {
     const { code, stderr } = await server.run(READY, { within: sandbox.deadline })
     return code === 0 ? null : lastWords(stderr)
@@ -91,18 +94,6 @@ tail -n 4 log >&2; exit 1`
 /** The fields of INFO of the loaded server. */
 export async function infoOf(server: ScratchRedis): Promise<ReadonlyMap<string, string>> {
   const { code, stdout, stderr } = await server.run('exec redis-cli -s redis.sock INFO')
-  if (code !== 0) throw stuck(server, 'the restored Redis does not answer', stderr)
+  if (code !== 0) throw sandboxStuck(server.box, 'the restored Redis does not answer', stderr)
   return infoFields(stdout)
 }
-
-/** Of a server in a sandbox: at most 42 characters. */
-const nameOf = ({ name }: Group): string => name.slice(0, 42).replace(/-+$/, '')
-
-export function stuck({ box }: ScratchRedis, what: string, said: string): StandbyError {
-  return siteError('sandbox-stuck', `${what}: ${lastWords(said)}`, {
-    where: `${box.machine} ${box.directory}`,
-    next: 'Give the sandbox what it needs, and test again.',
-  })
-}
-
-export const lastWords = (said: string): string => said.trim().split('\n').slice(-3).join(' | ') || 'nothing was said'
