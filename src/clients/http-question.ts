@@ -21,6 +21,8 @@ export interface HttpRequest {
   readonly signal?: AbortSignal
   /** Bytes of the answer's body; default 64 KiB. */
   readonly mostBytes?: number
+  /** How the bodies of question and answer are texts here; default `utf8`. Bytes that are no text go as `base64`. */
+  readonly encoding?: 'utf8' | 'base64'
 }
 
 export interface HttpAnswer {
@@ -57,7 +59,7 @@ export async function askOverHttp(
 }
 
 function exchange(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
-  const { method, url, body, authority, mostBytes = MOST_BYTES } = request
+  const { method, url, body, authority, mostBytes = MOST_BYTES, encoding = 'utf8' } = request
   const isPlain = new URL(url).protocol === 'http:'
   const send = isPlain ? requestPlain : requestTls
   const proxyEnv = proxyEnvironment(process.env)
@@ -80,7 +82,7 @@ function exchange(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer
         signal,
         headers: {
           'user-agent': 'standby',
-          ...(body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }),
+          ...(body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body, encoding)) }),
           ...request.headers,
         },
       },
@@ -96,14 +98,14 @@ function exchange(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer
           resolve({
             status: response.statusCode ?? 0,
             headers: headersOf(response),
-            body: Buffer.concat(chunks).toString('utf8'),
+            body: Buffer.concat(chunks).toString(encoding),
           }),
         )
         response.once('error', failed)
       },
     )
     sent.once('error', failed)
-    sent.end(body)
+    sent.end(body === undefined ? undefined : Buffer.from(body, encoding))
   })
 }
 

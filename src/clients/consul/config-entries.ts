@@ -1,0 +1,71 @@
+import { isObject, type JsonObject } from '../../values/json.ts'
+import { type ConsulCall, type ConsulClient, inPath } from './client.ts'
+import { numberIn, objectIn, objectsIn } from './fields.ts'
+
+/** `service-resolver`, `proxy-defaults`, `mesh`, …, as Consul keeps it. */
+export interface ConfigEntry {
+  readonly definition: JsonObject
+  readonly modifyIndex: number
+}
+
+/** One configuration entry; null: there is none. */
+export async function readConfigEntry(
+  client: ConsulClient,
+  kind: string,
+  name: string,
+  datacenter?: string,
+): Promise<ConfigEntry | null> {
+  const call: ConsulCall = {
+    method: 'GET',
+    path: `config/${inPath(kind)}/${inPath(name)}`,
+    datacenter,
+    accepts: [404],
+  }
+  const { status, value } = await client.askJson(call)
+  if (status === 404) return null
+  if (!isObject(value)) throw client.unreadable(call, 'it is no object')
+  return entryOf(value)
+}
+
+/** All configuration entries of a kind. */
+export async function readConfigEntries(
+  client: ConsulClient,
+  kind: string,
+  datacenter?: string,
+): Promise<readonly ConfigEntry[]> {
+  const { value } = await client.askJson({ method: 'GET', path: `config/${inPath(kind)}`, datacenter })
+  return objectsIn(value).map(entryOf)
+}
+const entryOf = (definition: JsonObject): ConfigEntry => ({
+  definition,
+  modifyIndex: numberIn(definition.ModifyIndex),
+})
+
+/**
+ * Writes a configuration entry at the index that was seen, 0 for a new one; false: it is at another one. Every
+ * datacenter forwards it to the primary one: while that is lost, it is `failed` (measured).
+ */
+export async function writeConfigEntry(
+  client: ConsulClient,
+  definition: JsonObject,
+  cas: number,
+  datacenter?: string,
+): Promise<boolean> {
+  const call: ConsulCall = {
+    method: 'PUT',
+    path: 'config',
+    query: { cas },
+    datacenter,
+    body: JSON.stringify(definition),
+  }
+  const { value } = await client.askJson(call)
+  if (typeof value !== 'boolean') throw client.unreadable(call, 'it is neither true nor false')
+  return value
+}
+
+/** Where the mesh sends those who ask for a service, with all configuration entries applied. */
+export async function readDiscoveryChain(client: ConsulClient, service: string, datacenter?: string) {
+  const path = `discovery-chain/${inPath(service)}`
+  const { value } = await client.askJson({ method: 'GET', path, datacenter })
+  return objectIn(objectIn(value).Chain)
+}

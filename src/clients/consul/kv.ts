@@ -1,0 +1,158 @@
+import type { JsonObject } from '../../values/json.ts'
+import { type ConsulCall, type ConsulClient, inPath } from './client.ts'
+import { numberIn, objectIn, objectsIn, textIn, textsIn } from './fields.ts'
+
+/** One key with its value, as text. */
+export interface KvEntry {
+  readonly key: string
+  readonly value: string
+  /** The index of its last write: what a compare-and-set rests on. */
+  readonly modifyIndex: number
+  readonly createIndex: number
+  /** How often it was locked: the fencing token of its holder. */
+  readonly lockIndex: number
+  /** The session that holds it; null: none. */
+  readonly session: string | null
+}
+
+/** Where and how a key is read: `consistent` asks the leader to confirm that it still leads. */
+export interface KvReading {
+  readonly datacenter?: string | undefined
+  /** Default `consistent`. `default` may answer from a leader that was just replaced, `stale` from any server. */
+  readonly mode?: 'consistent' | 'default' | 'stale'
+}
+
+/**
+ * The entry of a key; null: there is none. A token that may not read it gets the same null: Consul answers 404, and
+ * `isFiltered` of a list is the only sign. Errors: those of {@link ConsulClient}.
+ */
+export async function readKey(client: ConsulClient, key: string, reading: KvReading = {}): Promise<KvEntry | null> {
+  const entries = await entriesOf(client, key, reading, {})
+  return entries.find((entry) => entry.key === key) ?? null
+}
+
+/** All entries whose keys begin with a prefix, in ascending order, read at one moment. */
+export const readKeysBelow = (client: ConsulClient, prefix: string, reading: KvReading = {}): Promise<KvEntry[]> =>
+  entriesOf(client, prefix, reading, { recurse: true })
+
+/** The keys that begin with a prefix, in ascending order, without their values. */
+export async function listKeys(client: ConsulClient, prefix: string, reading: KvReading = {}): Promise<string[]> {
+  const { status, value } = await client.askJson(callOf(prefix, reading, { keys: true }))
+  return status === 404 ? [] : textsIn(value)
+}
+
+async function entriesOf(
+  client: ConsulClient,
+  key: string,
+  reading: KvReading,
+  query: NonNullable<ConsulCall['query']>,
+): Promise<KvEntry[]> {
+  const call = callOf(key, reading, query)
+  const { status, value } = await client.askJson(call)
+  if (status === 404) return []
+  if (!Array.isArray(value)) throw client.unreadable(call, 'it is no list of keys')
+  return objectsIn(value).map((entry) => entryIn(client, call, entry))
+}
+
+function callOf(
+  key: string,
+  { datacenter, mode = 'consistent' }: KvReading,
+  query: NonNullable<ConsulCall['query']>,
+): ConsulCall {
+  const how = mode === 'default' ? {} : { [mode]: true }
+  return {
+    method: 'GET',
+    path: `kv/${inPath(key)}`,
+    query: { ...query, ...how },
+    datacenter,
+    accepts: [404],
+    mostBytes: MOST_BYTES,
+  }
+}
+/** A value may have 512 KiB. */
+const MOST_BYTES = 4 * 1024 * 1024
+
+function entryIn(client: ConsulClient, call: ConsulCall, entry: JsonObject): KvEntry {
+  const { Key, ModifyIndex } = entry
+  if (typeof Key !== 'string' || typeof ModifyIndex !== 'number')
+    throw client.unreadable(call, 'a key has no name or no index')
+  return {
+    key: Key,
+    value: Buffer.from(textIn(entry.Value), 'base64').toString('utf8'),
+    modifyIndex: ModifyIndex,
+    createIndex: numberIn(entry.CreateIndex),
+    lockIndex: numberIn(entry.LockIndex),
+    session: textIn(entry.Session) || null,
+  }
+}
+
+/** On what a write of a key rests. `cas` 0: there is no such key yet. `acquire`, `release`: the id of a session. */
+export type KvPrecondition = { readonly cas: number } | { readonly acquire: string } | { readonly release: string }
+
+/** Writes a key; false: its precondition does not hold, and nothing was written. */
+export async function writeKey(
+  client: ConsulClient,
+  key: string,
+  value: string,
+  precondition: KvPrecondition,
+  datacenter?: string,
+): Promise<boolean> {
+  const call: ConsulCall = {
+    method: 'PUT',
+    path: `kv/${inPath(key)}`,
+    query: { ...precondition },
+    datacenter,
+    body: value,
+  }
+  return wasDone(client, call)
+}
+
+/** Removes a key that is still at this index; false: it is not. A key that is gone counts as removed. */
+export const deleteKey = (client: ConsulClient, key: string, cas: number, datacenter?: string): Promise<boolean> =>
+  wasDone(client, { method: 'DELETE', path: `kv/${inPath(key)}`, query: { cas }, datacenter })
+
+async function wasDone(client: ConsulClient, call: ConsulCall): Promise<boolean> {
+  const { value } = await client.askJson(call)
+  if (typeof value !== 'boolean') throw client.unreadable(call, 'it is neither true nor false')
+  return value
+}
+
+/**
+ * One operation of a transaction. `check-index`: the key is at this index. `check-session`: this session holds it.
+ * `check-not-exists`: there is no such key. `cas` and `delete-cas`: a write at this index.
+ */
+export type KvOperation =
+  | { readonly verb: 'set'; readonly key: string; readonly value: string }
+  | { readonly verb: 'cas'; readonly key: string; readonly value: string; readonly index: number }
+  | { readonly verb: 'lock' | 'unlock'; readonly key: string; readonly value: string; readonly session: string }
+  | { readonly verb: 'check-index' | 'delete-cas'; readonly key: string; readonly index: number }
+  | { readonly verb: 'check-session'; readonly key: string; readonly session: string }
+  | { readonly verb: 'check-not-exists' | 'delete' | 'delete-tree'; readonly key: string }
+
+/** True: all at most 64 operations took effect, at one moment. False: one of them does not hold, and none did. */
+export async function transact(
+  client: ConsulClient,
+  operations: readonly KvOperation[],
+  datacenter?: string,
+): Promise<boolean> {
+  const call: ConsulCall = {
+    method: 'PUT',
+    path: 'txn',
+    datacenter,
+    accepts: [409],
+    body: JSON.stringify(operations.map((operation) => ({ KV: kvOf(operation) }))),
+  }
+  const { status, value } = await client.askJson(call)
+  if (status === 200) return true
+  // A proxy that answers 409 is no refused transaction.
+  if (objectsIn(objectIn(value).Errors).length === 0) throw client.unreadable(call, 'it names no operation')
+  return false
+}
+
+const kvOf = (operation: KvOperation): JsonObject => ({
+  Verb: operation.verb,
+  Key: operation.key,
+  ...('value' in operation ? { Value: Buffer.from(operation.value, 'utf8').toString('base64') } : {}),
+  ...('index' in operation ? { Index: operation.index } : {}),
+  ...('session' in operation ? { Session: operation.session } : {}),
+})

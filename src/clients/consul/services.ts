@@ -1,0 +1,87 @@
+import type { JsonObject } from '../../values/json.ts'
+import { type ConsulCall, type ConsulClient, inPath } from './client.ts'
+import { numberIn, objectIn, objectsIn, textIn, textMapIn, textsIn } from './fields.ts'
+
+/** The datacenters that the catalogue knows, lost ones included: nothing of their health. */
+export async function readDatacenters(client: ConsulClient): Promise<string[]> {
+  return textsIn((await client.askJson({ method: 'GET', path: 'catalog/datacenters' })).value)
+}
+
+/** The services of a datacenter with the tags of their instances. */
+export async function readServices(
+  client: ConsulClient,
+  datacenter?: string,
+): Promise<{ readonly services: Readonly<Record<string, readonly string[]>>; readonly isFiltered: boolean }> {
+  const { value, isFiltered } = await client.askJson({ method: 'GET', path: 'catalog/services', datacenter })
+  const services = Object.fromEntries(Object.entries(objectIn(value)).map(([name, tags]) => [name, textsIn(tags)]))
+  return { services, isFiltered }
+}
+
+export type CheckStatus = 'passing' | 'warning' | 'critical'
+
+export interface ServiceInstance {
+  readonly id: string
+  readonly node: string
+  readonly datacenter: string
+  /** That of the service, or of its node where it has none. */
+  readonly address: string
+  readonly port: number
+  readonly tags: readonly string[]
+  readonly meta: Readonly<Record<string, string>>
+  /** `mesh-gateway`; empty for a plain service. */
+  readonly kind: string
+  /** The worst of the checks of the instance and of its node. */
+  readonly status: CheckStatus
+  /** The output of the checks that do not pass: words for people. */
+  readonly trouble: readonly string[]
+}
+
+export interface ServiceQuestion {
+  readonly datacenter?: string | undefined
+  readonly passing?: boolean
+  /** `"primary" in Service.Tags` */
+  readonly filter?: string
+}
+
+/** The instances of a service with their health. A list that is empty may be so for want of a right: `isFiltered`. */
+export async function readService(
+  client: ConsulClient,
+  name: string,
+  { datacenter, passing, filter }: ServiceQuestion = {},
+): Promise<{ readonly instances: readonly ServiceInstance[]; readonly isFiltered: boolean }> {
+  const call: ConsulCall = {
+    method: 'GET',
+    path: `health/service/${inPath(name)}`,
+    query: { passing, filter },
+    datacenter,
+  }
+  const { value, isFiltered } = await client.askJson(call)
+  if (!Array.isArray(value)) throw client.unreadable(call, 'it is no list')
+  return { instances: objectsIn(value).map(instanceIn), isFiltered }
+}
+
+/** Of `health/service` and of an executed prepared query. Pure. */
+export function instanceIn(entry: JsonObject): ServiceInstance {
+  const [node, service] = [objectIn(entry.Node), objectIn(entry.Service)]
+  const checks = objectsIn(entry.Checks)
+  return {
+    id: textIn(service.ID),
+    node: textIn(node.Node),
+    datacenter: textIn(node.Datacenter),
+    address: textIn(service.Address) || textIn(node.Address),
+    port: numberIn(service.Port),
+    tags: textsIn(service.Tags),
+    meta: textMapIn(service.Meta),
+    kind: textIn(service.Kind),
+    status: worstOf(checks.map(({ Status }) => textIn(Status))),
+    trouble: checks
+      .filter(({ Status }) => Status !== 'passing')
+      .map(({ Name, Output }) => `${textIn(Name)}: ${textIn(Output)}`),
+  }
+}
+
+/** A status that is not known counts as critical. Pure. */
+function worstOf(statuses: readonly string[]): CheckStatus {
+  if (statuses.every((status) => status === 'passing')) return 'passing'
+  return statuses.every((status) => status === 'passing' || status === 'warning') ? 'warning' : 'critical'
+}
