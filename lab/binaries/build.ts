@@ -19,6 +19,8 @@ interface GoModule {
   readonly sources: readonly string[]
   /** The release manifest that the module carries beside its code. */
   readonly manifest?: string
+  /** Not every lab needs it, and it takes long: only `ensureProgram` builds it. */
+  readonly onDemand?: boolean
 }
 
 const pinned = ['go.mod', 'go.sum', 'tools.go']
@@ -60,6 +62,8 @@ const goModules = [
   goModule('coredns', 'coredns', 'github.com/coredns/coredns'),
   goModule('helm', 'helm', 'helm.sh/helm/v3/cmd/helm'),
   goModule('act', 'act', 'github.com/nektos/act'),
+  // About ten minutes on two cores. Under the BUSL: a tool of the lab, which is shipped nowhere.
+  { ...goModule('consul', 'consul', 'github.com/hashicorp/consul'), onDemand: true },
 ] satisfies readonly GoModule[]
 
 type Program =
@@ -73,21 +77,23 @@ type Program =
   | 'coredns'
   | 'helm'
   | 'act'
+  | 'consul'
 type Manifest = 'cloudnative-pg.yaml' | 'plugin-barman-cloud.yaml'
 
 /** Where each program of the lab, and each release manifest, lies in the cache. */
-export type Binaries = Readonly<Record<Program | Manifest, string>>
+export type Binaries = Readonly<Record<Exclude<Program, 'consul'> | Manifest, string>>
 
 const goEnvironment = { GOTOOLCHAIN: 'local', CGO_ENABLED: '0', GOFLAGS: '-mod=readonly -buildvcs=false -trimpath' }
 
 /**
- * Returns every binary, built one module after another where the cache lacks it; the Go toolchain uses all cores for
- * one build.
+ * Returns every binary that a lab of clusters needs, built one module after another where the cache lacks it; the Go
+ * toolchain uses all cores for one build.
  */
 export async function ensureBinaries(onBuild: (binary: string) => void, signal: AbortSignal): Promise<Binaries> {
   const go = once(() => ensureGo(signal))
   const found: Record<string, string> = {}
-  for (const goModule of goModules) Object.assign(found, await ensureModule(goModule, go, onBuild, signal))
+  for (const goModule of goModules.filter((one: GoModule) => one.onDemand !== true))
+    Object.assign(found, await ensureModule(goModule, go, onBuild, signal))
   return found as Binaries
 }
 
