@@ -1,5 +1,6 @@
 import type { KubernetesClient } from '../../clients/kubernetes-client.ts'
 import { overWay } from '../../clients/patience.ts'
+import { seenInTime } from '../../clients/seen-in-time.ts'
 import { withinDeadline } from '../../clients/within-deadline.ts'
 import type { Fact } from '../../domain/fact.ts'
 import type { Observed, Summary } from '../../domain/observed.ts'
@@ -119,7 +120,13 @@ export async function observeCluster(
   if (cluster === null) return { kind: 'absent', why: `there is no Cluster ${namespace}/${name}` }
   const pod = cluster.status?.currentPrimary
   const [instance, measured, forked] = await Promise.all([
-    pod === undefined ? null : readInstance(kubernetes, namespace, pod, context.signal, PATIENCE),
+    pod === undefined
+      ? null
+      : seenInTime(
+          context.signal,
+          () => readInstance(kubernetes, namespace, pod, context.signal, PATIENCE),
+          () => null,
+        ),
     // A primary names the file that it writes to, so its metrics are not asked for.
     pod === undefined || !followsAnother(cluster) ? null : measureSegments(kubernetes, cluster, pod, context, PATIENCE),
     isForked(component, cluster, context),

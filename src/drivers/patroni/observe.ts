@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { seenInTime } from '../../clients/seen-in-time.ts'
 import type { Fact } from '../../domain/fact.ts'
 import type { Observed, Summary } from '../../domain/observed.ts'
 import type { SiteName } from '../../domain/stack.ts'
@@ -10,17 +12,10 @@ import { type ArchiveView, observeArchive } from './backup/observe-archive.ts'
 import { historyIn } from './dcs/etcd.ts'
 import { storeOf } from './dcs/open-store.ts'
 import type { StoreView } from './dcs/store.ts'
+import { type AskedMembers, firstMember } from './first-member.ts'
 import type { HistoryLine } from './history.ts'
 import { controlDataOf, hostOf } from './host.ts'
-import {
-  ASKED_WITHIN,
-  askMember,
-  askStored,
-  isInRecovery,
-  isWritable,
-  type Member,
-  type MemberView,
-} from './rest-api.ts'
+import { askMember, askStored, isInRecovery, isWritable, type Member, type MemberView } from './rest-api.ts'
 import { clusterNamed, type Database, membersOf, siteFollowed } from './spec.ts'
 
 /** What is true of the Patroni cluster of one site. */
@@ -48,54 +43,61 @@ export interface StoppedServer {
   readonly checkpoint: string
 }
 
-/** A site is not silent because its store is slow. */
-const STORE_WITHIN: Milliseconds = ASKED_WITHIN
+/** Of one server of the store: one that is frozen leaves time for the next one. */
+const STORE_WITHIN: Milliseconds = seconds(1)
+/** Then a member is asked for what the store holds, which may reach it by another way. */
+const STORE_IS_LATE: Milliseconds = seconds(1)
+const STORED_WITHIN: Milliseconds = seconds(1)
 /**
  * A daemon that is stopped is known at once, and its host may be asked. Of a host that is gone nothing is waited for.
  */
 const KNOWN_WITHIN: Milliseconds = seconds(1)
 const CONTROL_FILE: Milliseconds = seconds(1.5)
 
-/** Asks every member and the store, side by side. */
+/**
+ * Asks the members, the store and the archive, side by side. What says nothing by the end of the signal is silent, and
+ * hides nothing of the rest.
+ */
 export async function observePatroni(
   component: Database,
   site: SiteName,
   context: DriverContext,
 ): Promise<Observed<PatroniState>> {
-  const { signal } = context
-  const begun = performance.now()
-  const [members, store] = await Promise.all([
-    askMembers(component, site, context, { signal }),
-    readStore(component, site, context, { signal }),
+  const asked = Object.fromEntries(
+    membersOf(component, site).map((name) => [name, seeMember(component, site, name, context)]),
+  )
+  const store = seeStore(component, site, context)
+  const [members, seen, stored, stopped, archive] = await Promise.all([
+    viewsOf(asked),
+    store,
+    askedInstead(component, site, context, { asked, store }),
+    readStopped(component, site, asked, context),
+    component.spec.backups === undefined ? null : observeArchive(component, site, context, asked),
   ])
-  const answering = Object.entries(members).filter(([, member]) => member.is === 'answering')
-  if (answering.length === 0 && store.is === 'silent')
-    return { kind: 'silent', why: `no member answers (${whyOf(members)}), and neither does the store: ${store.why}` }
-  const [first] = answering
-  const asked = { reach: { site }, signal, deadline: seconds(1) }
-  const spent = performance.now() - begun
-  const [stored, lines, stopped, archive] = await Promise.all([
-    store.is === 'answering' || first === undefined
-      ? null
-      : askStored(component, site, first[0], 'config', context, asked),
-    store.is === 'answering' || first === undefined
-      ? null
-      : askStored(component, site, first[0], 'history', context, asked),
-    spent > KNOWN_WITHIN ? {} : readStopped(component, site, members, context),
-    component.spec.backups === undefined ? null : observeArchive(component, site, context, { members, spent }),
-  ])
-  const config = store.is === 'answering' ? store.config?.value : stored
+  if (answeringIn({ members }).length === 0 && seen.is === 'silent')
+    return { kind: 'silent', why: `no member answers (${whyOf(members)}), and neither does the store: ${seen.why}` }
+  const config = seen.is === 'answering' ? seen.config?.value : stored?.config
   return summarized({
     cluster: clusterNamed(component, site),
     members,
     stopped,
-    store,
+    store: seen,
     config: isObject(config) ? config : null,
-    history: store.is === 'answering' ? store.history : historyIn(lines),
+    history: seen.is === 'answering' ? seen.history : historyIn(stored?.history),
     follows: followedIn(component, isObject(config) ? config : null),
     ...(archive === null ? {} : { archive }),
   })
 }
+
+const viewsOf = async (asked: AskedMembers): Promise<Readonly<Record<string, MemberView>>> =>
+  Object.fromEntries(await Promise.all(Object.entries(asked).map(async ([name, view]) => [name, await view] as const)))
+
+const seeMember = (component: Database, site: SiteName, name: string, context: DriverContext): Promise<MemberView> =>
+  seenInTime(
+    context.signal,
+    () => askMember(component, site, name, context, { reach: { site }, signal: context.signal }),
+    (): MemberView => ({ is: 'silent', why: `${name} does not answer in time` }),
+  )
 
 /** Every declared member of a site, asked side by side. */
 export async function askMembers(
@@ -119,41 +121,60 @@ export function reachInto(site: string, { stack }: Pick<DriverContext, 'stack'>,
   return mayBeLost === undefined ? { site: name } : { site: name, mayBeLost }
 }
 
-async function readStore(
+function seeStore(component: Database, site: SiteName, context: DriverContext): Promise<PatroniState['store']> {
+  const { signal } = context
+  const silent = (why: string): PatroniState['store'] => ({ is: 'silent', why })
+  const look = async (): Promise<PatroniState['store']> => {
+    const store = storeOf(component, site, context, { reach: { site }, deadline: STORE_WITHIN, signal })
+    return { is: 'answering', ...(await store.read()) }
+  }
+  return seenInTime(
+    signal,
+    () => look().catch((error: unknown) => silent(asStandbyError(error).message)),
+    () => silent('it does not answer in time'),
+  )
+}
+
+/** What a member says that its store holds, where the store itself is silent or late; null: nothing. */
+function askedInstead(
   component: Database,
   site: SiteName,
   context: DriverContext,
-  { signal }: { readonly signal: AbortSignal },
-): Promise<PatroniState['store']> {
-  try {
-    const store = storeOf(component, site, context, { reach: { site }, deadline: STORE_WITHIN, signal })
-    return { is: 'answering', ...(await store.read()) }
-  } catch (error) {
-    signal.throwIfAborted()
-    return { is: 'silent', why: asStandbyError(error).message }
+  { asked, store }: { readonly asked: AskedMembers; readonly store: Promise<PatroniState['store']> },
+): Promise<{ readonly config: unknown; readonly history: unknown } | null> {
+  const { signal } = context
+  const look = async () => {
+    const seen = await Promise.race([store, sleep(STORE_IS_LATE, null, { signal, ref: false })])
+    const name = seen?.is === 'answering' ? null : await firstMember(asked, ({ is }) => is === 'answering')
+    if (name === null) return null
+    const asking = { reach: { site }, signal, deadline: STORED_WITHIN }
+    const [config, history] = await Promise.all(
+      (['config', 'history'] as const).map((path) => askStored(component, site, name, path, context, asking)),
+    )
+    return { config, history }
   }
+  return seenInTime(signal, look, () => null)
 }
 
 /** What the control files of silent members say: a rejoin is planned by it. */
 async function readStopped(
   component: Database,
   site: SiteName,
-  members: PatroniState['members'],
+  asked: AskedMembers,
   context: DriverContext,
 ): Promise<PatroniState['stopped']> {
-  const read = Object.entries(members).flatMap(([name, member]) =>
-    member.is === 'answering'
-      ? []
-      : [
-          controlDataOf(hostOf(component, site, name, context, context.signal), CONTROL_FILE)
-            .catch(() => null)
-            .then((control): [string, StoppedServer][] =>
-              control === null
-                ? []
-                : [[name, { state: control.state, timeline: control.timeline, checkpoint: control.checkpoint }]],
-            ),
-        ],
-  )
+  const begun = performance.now()
+  const read = Object.entries(asked).map(async ([name, view]): Promise<[string, StoppedServer][]> => {
+    const { is } = await view
+    if (is === 'answering' || performance.now() - begun > KNOWN_WITHIN) return []
+    const control = await seenInTime(
+      context.signal,
+      () => controlDataOf(hostOf(component, site, name, context, context.signal), CONTROL_FILE).catch(() => null),
+      () => null,
+    )
+    if (control === null) return []
+    return [[name, { state: control.state, timeline: control.timeline, checkpoint: control.checkpoint }]]
+  })
   return Object.fromEntries((await Promise.all(read)).flat())
 }
 

@@ -1,3 +1,4 @@
+import { seenInTime } from '../../clients/seen-in-time.ts'
 import type { SiteName } from '../../domain/stack.ts'
 import type { DriverContext } from '../../driver/context.ts'
 import { asStandbyError } from '../../errors/standby-error.ts'
@@ -30,13 +31,11 @@ export async function seeCanaryWithin(
 ): Promise<CanarySeen> {
   const signal = AbortSignal.any([context.signal, AbortSignal.timeout(within)])
   const bounded = { ...context, signal }
-  try {
-    return awake ? await tried(bounded) : await credentialsOf(canary, site, bounded)
-  } catch (error) {
-    const reason = asStandbyError(error)
-    const late = signal.aborted && !context.signal.aborted
-    return { is: 'unknown', why: late ? 'it does not answer in time' : reason.message }
-  }
+  const unknown = (why: string): CanarySeen => ({ is: 'unknown', why })
+  const look = (): Promise<CanarySeen> => (awake ? tried(bounded) : credentialsOf(canary, site, bounded))
+  return seenInTime(signal, look, () => unknown('it does not answer in time')).catch((error: unknown) =>
+    unknown(asStandbyError(error).message),
+  )
 }
 
 async function credentialsOf(canary: DeclaredCanary, site: SiteName, context: DriverContext): Promise<CanarySeen> {

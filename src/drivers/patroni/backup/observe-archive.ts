@@ -1,9 +1,11 @@
+import { seenInTime } from '../../../clients/seen-in-time.ts'
 import type { SiteName } from '../../../domain/stack.ts'
 import type { DriverContext } from '../../../driver/context.ts'
 import { asStandbyError } from '../../../errors/standby-error.ts'
 import { type Milliseconds, seconds } from '../../../values/duration.ts'
+import { type AskedMembers, firstMember } from '../first-member.ts'
 import { hostOf } from '../host.ts'
-import { isWritable, type MemberView } from '../rest-api.ts'
+import { isWritable } from '../rest-api.ts'
 import type { Database } from '../spec.ts'
 import { stanzaOf } from './declared.ts'
 import { INFO, type Stanza, stanzaIn } from './repository.ts'
@@ -20,40 +22,51 @@ export type ArchiveView =
     }
   | { readonly is: 'silent'; readonly stanza: string; readonly why: string }
 
-/** An observation answers within 3 s, of which the members had their share. */
-const WITHIN: Milliseconds = seconds(2.8)
-/** ssh and one answer of a store that is near. */
-const LEAST: Milliseconds = seconds(0.3)
+/** Of an answer over a short way; an observation that ends earlier does not wait for it. */
+const WITHIN: Milliseconds = seconds(2.5)
 
 /**
- * Asks pgBackRest on the host of the member that leads its site, and the primary about its archiver, side by side.
- * `spent`: of the time of the observation. Never throws but for a signal.
+ * Asks pgBackRest on the host of the first member that answers, and the primary about its archiver, side by side. An
+ * archive that says nothing by the end of the observation is a value, as one that does not answer is.
  */
 export async function observeArchive(
   component: Database,
   site: SiteName,
   context: DriverContext,
-  { members, spent }: { readonly members: Readonly<Record<string, MemberView>>; readonly spent: Milliseconds },
+  asked: AskedMembers,
 ): Promise<ArchiveView> {
+  const { signal } = context
   const stanza = stanzaOf(component, site)
-  const answering = Object.entries(members).filter(([, { is }]) => is === 'answering')
-  const [name, member] = answering.find(([, one]) => isWritable(one)) ?? answering[0] ?? []
-  const left = WITHIN - spent
-  if (name === undefined || left < LEAST)
-    return { is: 'silent', stanza, why: name === undefined ? 'no member answers' : 'its members answered too late' }
-  const host = hostOf(component, site, name, context, context.signal)
-  try {
-    const [info, archiver] = await Promise.all([
-      host.shell(INFO, [stanza], left),
-      isWritable(member) ? host.sql('postgres', FAILING, left) : [],
-    ])
-    if (info.code !== 0) return { is: 'silent', stanza, why: info.stderr.trim().slice(-200) || `exit ${info.code}` }
-    const [[failing] = []] = archiver
-    return { is: 'seen', stanza, holds: stanzaIn(info.stdout, stanza), failing: failing ?? null }
-  } catch (error) {
-    context.signal.throwIfAborted()
-    return { is: 'silent', stanza, why: asStandbyError(error).message }
+  const silent = (why: string): ArchiveView => ({ is: 'silent', stanza, why })
+  const onHost = (name: string) => hostOf(component, site, name, context, signal)
+  const info = async (): Promise<ArchiveView> => {
+    const first = await firstMember(asked, ({ is }) => is === 'answering')
+    if (first === null) return silent('no member answers')
+    const { code, stdout, stderr } = await onHost(first).shell(INFO, [stanza], WITHIN)
+    if (code !== 0) return silent(stderr.trim().slice(-200) || `exit ${code}`)
+    return { is: 'seen', stanza, holds: stanzaIn(stdout, stanza), failing: null }
   }
+  const archiver = async (): Promise<string | ArchiveView | null> => {
+    const primary = await firstMember(asked, isWritable)
+    const [[segment] = []] = primary === null ? [] : await onHost(primary).sql('postgres', FAILING, WITHIN)
+    return segment ?? null
+  }
+  const failed = (error: unknown): ArchiveView => silent(asStandbyError(error).message)
+  const [view, failing] = await Promise.all([
+    seenInTime(
+      signal,
+      () => info().catch(failed),
+      () => silent('it does not answer in time'),
+    ),
+    // A member that is silent so long is reported as that.
+    seenInTime(
+      signal,
+      () => archiver().catch(failed),
+      () => null,
+    ),
+  ])
+  if (view.is === 'silent') return view
+  return failing === null || typeof failing === 'string' ? { ...view, failing } : failing
 }
 
 const FAILING = `SELECT last_failed_wal FROM pg_stat_archiver
