@@ -1,3 +1,4 @@
+import { seenInTime } from '../../clients/seen-in-time.ts'
 import type { Fact } from '../../domain/fact.ts'
 import type { Observed, Summary } from '../../domain/observed.ts'
 import type { SiteName } from '../../domain/stack.ts'
@@ -47,8 +48,12 @@ export async function observeGroup(
 ): Promise<Observed<GroupState>> {
   const asking = { context, signal: context.signal, deadline: LOOK }
   const [redis, sentinels, dump] = await Promise.all([
-    askAllRedis(component, site, asking),
-    askAllSentinels(component, site, asking),
+    each(redisNamesOf(component, site), (name) =>
+      inTime(name, () => lookAtRedis(component, site, name, asking), asking),
+    ),
+    each(sentinelNamesOf(component, site), (name) =>
+      inTime(name, () => lookAtSentinel(component, site, name, asking), asking),
+    ),
     newestDumpOf(component, site, context),
   ])
   const views = [...Object.values(redis), ...Object.values(sentinels)]
@@ -69,27 +74,27 @@ async function newestDumpOf(
 }
 
 /** Every declared Redis of a site; one that does not answer is a value. */
-export async function askAllRedis(component: Group, site: string, asking: Asking): Promise<GroupState['redis']> {
-  const seen = await Promise.all(
-    redisNamesOf(component, site).map(
-      async (name) => [name, await viewOf(() => askRedis(component, site, name, asking), asking)] as const,
-    ),
-  )
-  return Object.fromEntries(seen)
-}
+export const askAllRedis = (component: Group, site: string, asking: Asking): Promise<GroupState['redis']> =>
+  each(redisNamesOf(component, site), (name) => lookAtRedis(component, site, name, asking))
 /** Every declared Sentinel of a site; one that does not answer is a value. */
-export async function askAllSentinels(
-  component: Group,
-  site: string,
-  asking: Asking,
-): Promise<GroupState['sentinels']> {
-  const seen = await Promise.all(
-    sentinelNamesOf(component, site).map(
-      async (name) => [name, await viewOf(() => askSentinel(component, site, name, asking), asking)] as const,
-    ),
-  )
-  return Object.fromEntries(seen)
+export const askAllSentinels = (component: Group, site: string, asking: Asking): Promise<GroupState['sentinels']> =>
+  each(sentinelNamesOf(component, site), (name) => lookAtSentinel(component, site, name, asking))
+
+async function each<View>(
+  names: readonly string[],
+  look: (name: string) => Promise<View>,
+): Promise<Readonly<Record<string, View>>> {
+  return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await look(name)] as const)))
 }
+
+/** A server that says nothing until the observation ends hides no other one. */
+const inTime = <View>(name: string, look: () => Promise<View | Silent>, { signal }: Asking): Promise<View | Silent> =>
+  seenInTime(signal, look, () => ({ is: 'silent', why: `${name} does not answer in time` }))
+
+const lookAtRedis = (component: Group, site: string, name: string, asking: Asking): Promise<RedisView> =>
+  viewOf(() => askRedis(component, site, name, asking), asking)
+const lookAtSentinel = (component: Group, site: string, name: string, asking: Asking): Promise<SentinelView> =>
+  viewOf(() => askSentinel(component, site, name, asking), asking)
 
 type Silent = { readonly is: 'silent'; readonly why: string }
 

@@ -1,3 +1,4 @@
+import { seenInTime } from '../../clients/seen-in-time.ts'
 import type { Observed } from '../../domain/observed.ts'
 import type { SiteName } from '../../domain/stack.ts'
 import type { DriverContext } from '../../driver/context.ts'
@@ -48,18 +49,22 @@ export async function observeUnits(
 }
 
 async function seenHosts(component: Application, site: SiteName, asking: Asking): Promise<SystemdState['hosts']> {
+  const silent = (why: string): HostSeen => ({ is: 'silent', why })
   const seen = unitsAt(component, site).map(async ([name, units]): Promise<[string, HostSeen]> => {
     const host: Host = { site, name, units }
-    try {
+    const look = async (): Promise<HostSeen> => {
       const [state, secrets] = await Promise.all([
         lookAt(component, host, asking),
         secretHashes(component, host, asking),
       ])
-      return [name, { is: 'answering', ...state, secrets }]
-    } catch (error) {
-      asking.signal.throwIfAborted()
-      return [name, { is: 'silent', why: asStandbyError(error).message }]
+      return { is: 'answering', ...state, secrets }
     }
+    const view = await seenInTime(
+      asking.signal,
+      () => look().catch((error: unknown) => silent(asStandbyError(error).message)),
+      () => silent('it does not answer in time'),
+    )
+    return [name, view]
   })
   return Object.fromEntries(await Promise.all(seen))
 }
