@@ -34,6 +34,8 @@ export interface Around {
   readonly onLine?: (line: string) => void
   /** Hears the id of the execute job's process. */
   readonly onProcess?: (pid: number) => void
+  /** What happens between plan and execution: the reviewer approves when it has. */
+  readonly beforeApproval?: () => Promise<void>
 }
 
 export interface ReviewedMove {
@@ -49,6 +51,15 @@ export class PlanRefused extends Error {
 
   constructor(code: string, exitCode: number | null) {
     super(`the plan job ended with ${exitCode}: ${code}`)
+    this.code = code
+  }
+}
+/** Nothing was changed: the approved plan was not executed, for the reason with this code. */
+export class ExecutionRefused extends Error {
+  readonly code: string
+
+  constructor({ code, what }: { readonly code: string; readonly what: string }) {
+    super(`the execute job was refused: ${code}: ${what}`)
     this.code = code
   }
 }
@@ -93,6 +104,7 @@ export async function mortalMove(
     const plan = join(folder, 'standby-plan.json')
     const planned = await runJob(stack, 'observer', folder, job, { operation: 'plan', plan, ...inputs })
     await github.reachEnvironment(run.id, ENVIRONMENT)
+    await around.beforeApproval?.()
     await github.review(run.id, {
       environment: ENVIRONMENT,
       reviewer: 'reviewer',
@@ -167,8 +179,8 @@ async function runJob(
   if (values.result === undefined)
     throw new Error(`the ${inputs.operation} job ended with ${code} and without a result`)
   if (code !== 0 && inputs.operation === 'plan') throw new PlanRefused(values['reason-code'] ?? '', code)
-  if ((JSON.parse(values.result) as { error?: { what: string } }).error !== undefined)
-    throw new Error(`the ${inputs.operation} job was refused: ${values.result}`)
+  const { error } = JSON.parse(values.result) as { error?: { code: string; what: string } }
+  if (error !== undefined) throw new ExecutionRefused(error)
   return { outputs: values, died }
 }
 

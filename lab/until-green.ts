@@ -6,17 +6,18 @@ import type { SiteName } from './topology.ts'
 
 const GREEN_WITHIN = 300_000
 
-/** What stands between two moves: waits until `standby status` is green, and returns it. */
+/** What stands between two moves: waits until `standby status` is green, says what it waits for, and returns it. */
 export async function untilGreen(stack: PreparedStack, helm?: string): Promise<StatusReport> {
   const deadline = Date.now() + GREEN_WITHIN
-  for (;;) {
+  for (let said = ''; ; await sleep(500)) {
     const { result } = await runStandby<StatusReport>(stack, 'observer', ['status'], { helm, quiet: true })
     if (result.verdict === 'green') return result
-    if (Date.now() > deadline)
-      throw new Error(
-        `not green within 5 min: ${result.findings.map(({ code, what }) => `${code}: ${what}`).join('; ')}`,
-      )
-    await sleep(2_000)
+    const why = result.findings
+      .filter(({ severity }) => severity !== 'info')
+      .map(({ code, site, what }) => `${code}${site === undefined ? '' : `@${site}`}: ${what}`)
+    if (Date.now() > deadline) throw new Error(`not green within 5 min: ${why.join('; ')}`)
+    if (why.join() !== said) process.stdout.write(why.map((line) => `  not green yet: ${line}\n`).join(''))
+    said = why.join()
   }
 }
 
