@@ -18,8 +18,11 @@ export const GROUP = 'mymaster'
 /** Of the user that Standby logs in as, with the rights that docs/drivers/redis-sentinel.md names, and no key. */
 export const REDIS_LOGIN = { user: 'standby', password: 'of redis, with "quotes"' } as const
 const RIGHTS = '+info +config|get +config|set +config|rewrite +replicaof +echo +role'
-/** Of the user that replicas, Sentinels and applications log in as. */
-export const SERVERS_LOGIN = { user: 'servers', password: 'of the servers' } as const
+/**
+ * Of the user that replicas, Sentinels and applications log in as. Without a blank: Sentinel writes auth-pass to its
+ * file without quotes, and then does not start again (7.0.15).
+ */
+export const SERVERS_LOGIN = { user: 'servers', password: 'of-the-servers' } as const
 /** Of the user that Standby logs in as where Sentinels have accounts, with the rights that the page names. */
 export const SENTINEL_LOGIN = { user: 'standby', rights: '+sentinel +ping' } as const
 export const SENTINEL_PASSWORD = 'of-the-sentinels'

@@ -7,6 +7,7 @@ import { follow } from './move/follow.ts'
 import { promote, promoteLost } from './move/promote.ts'
 import { settle } from './move/settle.ts'
 import { start } from './move/start.ts'
+import { unite } from './move/unite.ts'
 import type { RedisSentinelSpec } from './spec.ts'
 
 /** Each kind of step of this driver. */
@@ -18,6 +19,7 @@ export const actions: readonly AnyAction<RedisSentinelSpec>[] = [
   promoteLost,
   follow,
   settle,
+  unite,
   fence,
   shut,
   start,

@@ -7,6 +7,8 @@ export const codes = declareCodes('Cache', {
   'sentinel-redis-silent': 'No Redis of a site answers.',
   'sentinel-redis-member-silent': 'One Redis of a site does not answer.',
   'sentinel-silent': 'No Sentinel answers that could carry out a move.',
+  'sentinel-takes-back': 'A Sentinel of the lost site would take a promotion without Sentinels back.',
+  'sentinel-promoted-without': 'A failover promotes a Redis without a Sentinel, because none answers.',
   'sentinel-member-silent': 'One Sentinel does not answer.',
   'sentinel-refused': 'Redis or Sentinel refuses a command: the login or its rights are not enough.',
   'sentinel-no-quorum': 'A Sentinel does not reach the others that a failover by itself needs.',

@@ -1,18 +1,10 @@
 import type { SiteName } from '../../domain/stack.ts'
 import type { StepRun } from '../../driver/behaviour.ts'
-import { asStandbyError, type StandbyError } from '../../errors/standby-error.ts'
+import type { StandbyError } from '../../errors/standby-error.ts'
 import type { JsonObject } from '../../values/json.ts'
 import { codes } from './codes.ts'
-import {
-  answeringIn,
-  askAllRedis,
-  askAllSentinels,
-  askRedis,
-  askSentinel,
-  type GroupState,
-  sentinelsIn,
-} from './observe.ts'
-import { type Group, minReplicasOf, priorityIn, type RedisSentinelSpec, redisOf, sentinelNamesOf } from './spec.ts'
+import { answeringIn, askAllRedis, askAllSentinels, askRedis, type GroupState, sentinelsIn } from './observe.ts'
+import { type Group, minReplicasOf, priorityIn, type RedisSentinelSpec, redisOf } from './spec.ts'
 import type { RedisServer, Sentinel } from './views.ts'
 import { type Asking, hostAndPort, tell } from './wire.ts'
 
@@ -43,34 +35,40 @@ export async function redisOfRun(run: GroupRun, site: string, name: string): Pro
   throw codes.error('sentinel-command-failed', view.why, { retry: 'transient', where: site, unanswered: true })
 }
 
-/** The first Sentinel of a site that answers. Throws `sentinel-silent`. */
-export async function sentinelOfRun(run: GroupRun, site: string): Promise<readonly [name: string, sentinel: Sentinel]> {
-  const silent: string[] = []
-  for (const name of sentinelNamesOf(run.component, site)) {
-    try {
-      const view = await askSentinel(run.component, site, name, askingOf(run))
-      if (view.is === 'answering') return [name, view]
-      silent.push(view.why)
-    } catch (error) {
-      run.signal.throwIfAborted()
-      silent.push(asStandbyError(error).message)
-    }
-  }
-  throw noSentinel(site, silent)
+/** One Sentinel that answers, and its site. */
+export interface AnsweringSentinel {
+  readonly site: string
+  readonly name: string
+  readonly sentinel: Sentinel
 }
 
-/** Every Sentinel of a site that answers; at least one. Throws `sentinel-silent`. */
+/** Every Sentinel of these sites that answers; at least one. Throws `sentinel-silent`. */
 export async function sentinelsOfRun(
   run: GroupRun,
-  site: string,
-): Promise<readonly (readonly [name: string, sentinel: Sentinel])[]> {
-  const sentinels = await askAllSentinels(run.component, site, askingOf(run))
-  const answering = sentinelsIn({ sentinels })
-  if (answering.length > 0) return answering
+  sites: readonly string[],
+): Promise<readonly [AnsweringSentinel, ...AnsweringSentinel[]]> {
+  const { answering, silent } = await lookAtSentinels(run, sites)
+  const [first, ...more] = answering
+  if (first !== undefined) return [first, ...more]
   throw noSentinel(
-    site,
-    Object.values(sentinels).flatMap((one) => (one.is === 'silent' ? [one.why] : [])),
+    sites.join(' and '),
+    silent.map(({ why }) => why),
   )
+}
+
+/** Every Sentinel of these sites, whether or not it answers. */
+export async function lookAtSentinels(run: GroupRun, sites: readonly string[]) {
+  const seen = await Promise.all(
+    sites.map(async (site) => ({ site, sentinels: await askAllSentinels(run.component, site, askingOf(run)) })),
+  )
+  return {
+    answering: seen.flatMap(({ site, sentinels }): AnsweringSentinel[] =>
+      sentinelsIn({ sentinels }).map(([name, sentinel]) => ({ site, name, sentinel })),
+    ),
+    silent: seen.flatMap(({ sentinels }) =>
+      Object.entries(sentinels).flatMap(([name, one]) => (one.is === 'silent' ? [{ name, why: one.why }] : [])),
+    ),
+  }
 }
 
 const noSentinel = (site: string, silent: readonly string[]): StandbyError =>
@@ -97,7 +95,7 @@ export async function writeFile(run: GroupRun, site: string, name: string): Prom
   await tell(run.component, { kind: 'redis', site, name }, [['CONFIG', 'REWRITE']], askingOf(run), [NO_FILE])
 }
 /** A server that was started without a file. */
-const NO_FILE = 'ERR The server is running without a config file'
+export const NO_FILE = 'ERR The server is running without a config file'
 
 /** More replicas than anybody has: every write is refused with NOREPLICAS. */
 export const CLOSED = 1_000

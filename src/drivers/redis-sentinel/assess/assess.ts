@@ -4,6 +4,7 @@ import type { Assessment } from '../../../driver/assessment.ts'
 import type { Assesses } from '../../../driver/capabilities.ts'
 import { codes } from '../codes.ts'
 import { chosenAt } from '../move/moves.ts'
+import { askedSites } from '../move/ready-sentinel.ts'
 import { answeringIn, bestReplicaIn, masterIn, mastersIn, sentinelsIn } from '../observe.ts'
 import { type Group, groupNamed, groupSiteOf, minReplicasOf, type RedisSentinelSpec } from '../spec.ts'
 import { findingsOfDumps } from './findings-of-dumps.ts'
@@ -48,13 +49,15 @@ function assessSwitchover(component: Group, states: States, { from, to }: Intent
 }
 
 /** Of the site that takes over alone: a minority of Sentinels carries out a failover that it is asked for. */
-function assessFailover(component: Group, states: States, { from, to }: Intent, { activeSite }: Assessment): Finding[] {
+function assessFailover(component: Group, states: States, intent: Intent, { activeSite }: Assessment): Finding[] {
+  const { from, to } = intent
   return [
     ...findingsOfSite(component, to, states, 'taking-over', activeSite).filter(
       // Its own master is the lost one.
       ({ code }) => code !== codes.code['sentinel-link-down'],
     ),
     ...promotable(component, states, to, 'taking-over'),
+    ...wayWithoutItsSentinels(component, states, intent),
     ...fewReplicas(component, states, from, to),
   ]
 }
@@ -127,7 +130,7 @@ function promotable(component: Group, states: States, to: string, purpose: Purpo
   const isDown = known.some(({ flags }) => flags.includes('s_down')) && !replica.linked
   const downSaid = isDown ? ', and Sentinel takes it for down' : ''
   return [
-    ...(sentinelsIn(state).length === 0
+    ...(sentinelsIn(state).length === 0 && purpose === 'target'
       ? [
           say(
             'sentinel-silent',
@@ -149,6 +152,31 @@ function promotable(component: Group, states: States, to: string, purpose: Purpo
         ]
       : []),
   ]
+}
+
+/** How a failover promotes where no Sentinel of its site answers, and what could take that back. Pure. */
+function wayWithoutItsSentinels(component: Group, states: States, intent: Intent): Finding[] {
+  const { from, to } = intent
+  const chosen = chosenAt(component, states, to)
+  if (stateAt(states, to) === null || askedSites(component, states, intent, chosen).length > 0) return []
+  const say = sayOf(component, to, 'taking-over')
+  const former = stateAt(states, from)
+  const left = former === null ? [] : sentinelsIn(former).map(([name]) => name)
+  return left.length > 0
+    ? [
+        say(
+          'sentinel-takes-back',
+          `${left.join(' and ')} of ${from} answers, and no Sentinel outside ${from} could promote ${chosen}: promoted without one, ${chosen} would be made a replica of its old master within 10 s`,
+          `Start a Sentinel of ${to} or of a third site. Or, where ${from} is given up, stop the Sentinels of ${from}.`,
+        ),
+      ]
+    : [
+        say(
+          'sentinel-promoted-without',
+          `no Sentinel outside ${from} answers: Standby itself promotes ${chosen} (REPLICAOF NO ONE). Sentinels that come back still name the old master, until this failover or the rejoin leads them`,
+          `Start a Sentinel of ${to}, and plan again: it promotes. Otherwise keep Redis of ${from} stopped until its rejoin.`,
+        ),
+      ]
 }
 
 /** A new master that demands more replicas than are left would refuse every write. */

@@ -255,7 +255,7 @@ function ofSentinels(component: Group, site: string, state: GroupState, states: 
             say(
               'sentinel-names-another',
               `${name} takes ${nameOfAddress(component, sentinel.master)} for the master, and ${master.name} is the one: applications that ask it are led astray`,
-              `On its host, for a Sentinel that does not mend itself within a minute: SENTINEL REMOVE ${group}, and SENTINEL MONITOR with the right address.`,
+              `It mends itself within a minute where another Sentinel has promoted ${master.name}. Otherwise a rejoin leads it; or, while no other replica has a replica-priority above 0, on its host: SENTINEL FAILOVER ${group}`,
             ),
           ]
         : []),

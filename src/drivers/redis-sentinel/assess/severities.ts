@@ -19,7 +19,7 @@ const BLOCKING: Readonly<Record<Exclude<Purpose, 'status' | 'third'>, ReadonlySe
     'sentinel-too-far-behind',
     'sentinel-passive-master',
   ]),
-  'taking-over': new Set([...ANY_END, 'sentinel-silent', 'sentinel-no-good-replica']),
+  'taking-over': new Set([...ANY_END, 'sentinel-takes-back', 'sentinel-no-good-replica']),
   active: new Set([...ANY_END, 'sentinel-no-master']),
   'coming-back': new Set(['sentinel-redis-silent', 'sentinel-failover-runs', 'sentinel-cannot-close']),
 }

@@ -18,14 +18,14 @@ export const aimStep = (
   component: Group,
   intent: Intent,
   chosen: string,
-  sites: readonly string[],
+  { sites, by }: Pick<Aimed, 'sites' | 'by'>,
 ): DriverStep<Aimed> =>
   planStep(aim, intent.to, {
     phase: 'PREPARE',
-    title: `Gives ${chosen} of ${intent.to} the only replica-priority that Sentinel may choose in ${component.spec.group}, and waits until a Sentinel of ${intent.to} knows it`,
+    title: `Gives ${chosen} of ${intent.to} the only replica-priority that Sentinel may choose in ${component.spec.group}${by.length === 0 ? '' : `, and waits until a Sentinel of ${by.join(' or ')} knows it`}`,
     deadline: minutes(2),
-    expected: seconds(10),
-    parameters: { chosen, sites, before: intent.from },
+    expected: by.length === 0 ? seconds(0.5) : seconds(10),
+    parameters: { chosen, sites, before: intent.from, by },
   })
 
 export type Aimed = {
@@ -34,31 +34,36 @@ export type Aimed = {
   readonly sites: readonly string[]
   /** The site that is active before the move. */
   readonly before: string
+  /** Sites of which one Sentinel must know it. Empty: none answers, and those that come back find it so. */
+  readonly by: readonly string[]
 }
 interface Aim extends Proof {
-  readonly sentinel: string
+  /** null: none was waited for. */
+  readonly sentinel: string | null
 }
 type Run = GroupRun<Aimed>
 
 export const aim: Action<RedisSentinelSpec, Aimed, Aim> = {
   name: 'aim',
-  parameters: parametersOf<Aimed>({ chosen: TEXT, sites: listOf(TEXT), before: TEXT }),
+  parameters: parametersOf<Aimed>({ chosen: TEXT, sites: listOf(TEXT), before: TEXT, by: listOf(TEXT) }),
   behaviour: {
     is: 'plain',
     async done(run: Run): Promise<Seen<Aim, never>> {
-      const { chosen } = run.step.parameters
+      const { chosen, by } = run.step.parameters
       const site = siteOf(run)
-      const wrong = (await serversOf(run)).filter(({ wanted, priority }) => wanted !== priority)
+      const servers = await serversOf(run)
+      if (!servers.some(({ name }) => name === chosen)) return { is: 'unknown', why: `${chosen} does not answer` }
+      const wrong = servers.filter(({ wanted, priority }) => wanted !== priority)
       if (wrong.length > 0)
         return { is: 'pending', waitingFor: `the priority of ${wrong.map(({ name }) => name).join(', ')}` }
-      const sentinels = await sentinelsOfRun(run, site)
+      if (by.length === 0) return { is: 'done', proof: { sentinel: null } }
+      const sentinels = await sentinelsOfRun(run, by)
       const { address } = redisOf(run.component, site, chosen)
-      const [ready] =
-        sentinels.find(
-          ([, sentinel]) => sentinel.master === address || wouldChoose(run.component, site, chosen, sentinel),
-        ) ?? []
-      if (ready !== undefined) return { is: 'done', proof: { sentinel: ready } }
-      const names = sentinels.map(([name]) => name).join(' or ')
+      const ready = sentinels.find(
+        ({ sentinel }) => sentinel.master === address || wouldChoose(run.component, site, chosen, sentinel),
+      )
+      if (ready !== undefined) return { is: 'done', proof: { sentinel: ready.name } }
+      const names = sentinels.map(({ name }) => name).join(' or ')
       return { is: 'pending', waitingFor: `${names} to learn the priority of ${chosen}: it asks every 10 s` }
     },
     apply: (run: Run) => setPriorities(run),

@@ -1,25 +1,27 @@
 import type { Intent } from '../../../domain/plan.ts'
-import type { DriverStep } from '../../../driver/action.ts'
+import { type DriverStep, stepOf } from '../../../driver/action.ts'
 import type { Moves } from '../../../driver/capabilities.ts'
 import { type States, stateAt } from '../assess/findings-of-site.ts'
 import { dumpSteps } from '../backup/dump.ts'
 import { keptData } from '../loss.ts'
-import { answeringIn, mastersIn } from '../observe.ts'
+import { answeringIn, masterIn, mastersIn, sentinelsIn } from '../observe.ts'
 import { type Group, type RedisSentinelSpec, redisNamesOf, redisOf } from '../spec.ts'
 import { aimStep } from './aim.ts'
 import { catchUpStep } from './catch-up.ts'
-import { closeStep, shutSteps } from './close.ts'
+import { closeStep, shut, shutSteps } from './close.ts'
 import { followerSteps, followStep } from './follow.ts'
 import { promoteLostStep, promoteStep } from './promote.ts'
+import { askedSites } from './ready-sentinel.ts'
 import { settleStep } from './settle.ts'
 import { startSteps } from './start.ts'
+import { uniteStep } from './unite.ts'
 
 /** What a move does with the group. Pure. */
 export const moves: Moves<RedisSentinelSpec, States> = {
   switchover(component, states, intent) {
     const chosen = chosenAt(component, states, intent.to)
     return [
-      aimStep(component, intent, chosen, Object.keys(component.spec.sites)),
+      aimStep(component, intent, chosen, { sites: Object.keys(component.spec.sites), by: [intent.to] }),
       closeStep(component, intent),
       catchUpStep(component, intent, chosen),
       promoteStep(component, intent, chosen),
@@ -31,6 +33,7 @@ export const moves: Moves<RedisSentinelSpec, States> = {
   failover: failoverSteps,
   rejoin: (component, states, intent) => [
     ...shutSteps(component, states, intent),
+    ...unitySteps(component, states, intent),
     ...startSteps(component, states, intent),
     followStep(component, intent.to, intent.from, 'PROTECT'),
   ],
@@ -43,12 +46,40 @@ function failoverSteps(component: Group, states: States, intent: Intent): Driver
   const sites = Object.keys(component.spec.sites).filter((site) => site !== intent.from)
   const view = stateAt(states, intent.to)?.redis[chosen]
   const silentFor = view?.is === 'answering' ? (view.lostAgo ?? view.heardAgo) : null
+  const by = askedSites(component, states, intent, chosen)
   return [
-    aimStep(component, intent, chosen, sites),
-    promoteLostStep(component, intent, chosen, silentFor),
-    settleStep(component, intent.to),
+    aimStep(component, intent, chosen, { sites, by }),
+    promoteLostStep(component, intent, chosen, { silentFor, by }),
+    by.length === 0
+      ? uniteStep(component, intent.to, 'PROTECT', { sites, by: sites })
+      : settleStep(component, intent.to, by),
     ...dumpSteps(component, intent.to, 'PROTECT'),
   ]
+}
+
+/** A Sentinel that names another master than the active site has would lead that to the one that comes back. Pure. */
+function unitySteps(component: Group, states: States, { from, to }: Intent): DriverStep[] {
+  const active = stateAt(states, from)
+  const [master] = (active === null ? null : masterIn(active)) ?? []
+  if (master === undefined) return []
+  const { address } = redisOf(component, from, master)
+  const isAstray = Object.keys(states).some((site) => {
+    const state = stateAt(states, site)
+    return state !== null && sentinelsIn(state).some(([, sentinel]) => sentinel.master !== address)
+  })
+  const sites = Object.keys(component.spec.sites)
+  return isAstray
+    ? [
+        uniteStep(component, from, 'PREPARE', {
+          sites: sites.filter((site) => site !== to),
+          by: sites,
+          needs:
+            shutSteps(component, states, { mode: 'rejoin', from, to }).length === 0
+              ? []
+              : [stepOf(component, shut, to)],
+        }),
+      ]
+    : []
 }
 
 /**

@@ -1,18 +1,29 @@
 import type { Intent } from '../../../domain/plan.ts'
-import { type Action, type ByHand, type DriverStep, planStep, stepOf } from '../../../driver/action.ts'
+import { type Action, type DriverStep, planStep, stepOf } from '../../../driver/action.ts'
 import type { Seen, StepReference } from '../../../driver/behaviour.ts'
-import { NUMBER, orNull, parametersOf, TEXT } from '../../../driver/parameters.ts'
+import type { Manual } from '../../../driver/manual.ts'
+import { listOf, NUMBER, orNull, parametersOf, TEXT } from '../../../driver/parameters.ts'
 import type { MeasuredLoss, Proof } from '../../../driver/proofs.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
 import { codes } from '../codes.ts'
 import { answeringIn, mastersIn } from '../observe.ts'
-import { askingOf, CLOSED, type GroupRun, isClosed, redisAtSite, redisOfRun, setSetting, siteOf } from '../run.ts'
+import {
+  askingOf,
+  CLOSED,
+  type GroupRun,
+  isClosed,
+  NO_FILE,
+  redisAtSite,
+  redisOfRun,
+  setSetting,
+  siteOf,
+} from '../run.ts'
 import { atEachSentinel, atServer } from '../runbook.ts'
 import { type Group, minReplicasOf, type RedisSentinelSpec } from '../spec.ts'
 import type { RedisServer } from '../views.ts'
 import { tell } from '../wire.ts'
 import { type ClosedSite, fence } from './close.ts'
-import { sentinelFor } from './ready-sentinel.ts'
+import { askForFailover, sentinelFor } from './ready-sentinel.ts'
 
 /** Sentinel promotes the chosen Redis, and leads all others to it. */
 export const promoteStep = (component: Group, { from, to }: Intent, chosen: string): DriverStep<OfPromotion> =>
@@ -30,15 +41,15 @@ export const promoteLostStep = (
   component: Group,
   { from, to }: Intent,
   chosen: string,
-  silentFor: number | null,
+  { silentFor, by }: Pick<OfLostPromotion, 'silentFor' | 'by'>,
 ): DriverStep<OfLostPromotion> =>
   planStep(promoteLost, to, {
     phase: 'PROMOTE',
     irreversible: true,
-    title: `Asks Sentinel of ${to} for a failover without ${from}: ${chosen} becomes the master of ${component.spec.group}, and what was lost is said`,
+    title: `${by.length === 0 ? `Promotes ${chosen} by REPLICAOF NO ONE, because no Sentinel outside ${from} answers` : `Asks Sentinel of ${by.join(' or ')} for a failover without ${from}`}: ${chosen} becomes the master of ${component.spec.group}, and what was lost is said`,
     deadline: minutes(2),
     expected: seconds(1),
-    parameters: { chosen, fenced: stepOf(component, fence, from).id, silentFor },
+    parameters: { chosen, fenced: stepOf(component, fence, from).id, silentFor, by },
   })
 
 type OfPromotion = {
@@ -52,6 +63,8 @@ type OfLostPromotion = {
   readonly fenced: string
   /** Seconds since the chosen Redis heard of its master, when the plan was made; null: not known. */
   readonly silentFor: number | null
+  /** Sites whose Sentinels are asked. Empty: it is promoted without a Sentinel. */
+  readonly by: readonly string[]
 }
 interface Promoted extends Proof {
   readonly master: string
@@ -73,7 +86,9 @@ export const promote: Action<RedisSentinelSpec, OfPromotion, Promoted> = {
     nudge: { every: seconds(5), send: (run: GroupRun<OfPromotion>) => handOver(run) },
     back: { is: 'irreversible' },
   },
-  byHand: promotingByHand(),
+  byHand: {
+    say: (component, step) => promotingByHand(component, step.site ?? '', step.parameters.chosen, step.site ?? ''),
+  },
 }
 
 /** Signs of life of the lost master come and go. */
@@ -81,7 +96,12 @@ const anyNumber = (): boolean => true
 
 export const promoteLost: Action<RedisSentinelSpec, OfLostPromotion, Promoted & { readonly loss: MeasuredLoss }> = {
   name: 'promote-lost',
-  parameters: parametersOf<OfLostPromotion>({ chosen: TEXT, fenced: TEXT, silentFor: orNull(NUMBER) }),
+  parameters: parametersOf<OfLostPromotion>({
+    chosen: TEXT,
+    fenced: TEXT,
+    silentFor: orNull(NUMBER),
+    by: listOf(TEXT),
+  }),
   varies: { silentFor: anyNumber },
   behaviour: {
     is: 'plain',
@@ -91,28 +111,42 @@ export const promoteLost: Action<RedisSentinelSpec, OfLostPromotion, Promoted & 
       const seen = promotionOf(chosen, server)
       return seen.is === 'done' ? { is: 'done', proof: { ...seen.proof, loss: lossOf(run, server) } } : seen
     },
-    apply: (run: GroupRun<OfLostPromotion>) => askForFailover(run),
-    nudge: { every: seconds(5), send: (run: GroupRun<OfLostPromotion>) => askForFailover(run) },
+    apply: (run: GroupRun<OfLostPromotion>) => takeOver(run),
+    nudge: { every: seconds(5), send: (run: GroupRun<OfLostPromotion>) => takeOver(run) },
     back: { is: 'irreversible' },
   },
-  byHand: promotingByHand(),
+  byHand: {
+    say: (component, step) =>
+      step.parameters.by.length === 0
+        ? aloneByHand(component, step.site ?? '', step.parameters.chosen)
+        : promotingByHand(component, step.site ?? '', step.parameters.chosen, step.parameters.by[0] ?? ''),
+  },
 }
 
-function promotingByHand<Parameters extends OfPromotion | OfLostPromotion>(): ByHand<RedisSentinelSpec, Parameters> {
-  return {
-    say: (component, step) => ({
-      commands: [
-        ...atEachSentinel(component, step.site, ['SENTINEL', 'FAILOVER', component.spec.group]).slice(0, 1),
-        ...(step.site === null
-          ? []
-          : [atServer(component, { kind: 'redis', site: step.site, name: step.parameters.chosen }, ['ROLE'])]),
-      ],
-      expect: `Within 2 s ${step.parameters.chosen} answers master. NOGOODSLAVE: its priority is 0, or it was cut off for too long; INPROG: a failover runs.`,
-      never:
-        'Leave the old master open: it stays a master for about 10 s after the others have moved on, and what it acknowledges is lost.',
-    }),
-  }
-}
+const promotingByHand = (component: Group, site: string, chosen: string, asked: string): Manual => ({
+  commands: [
+    ...atEachSentinel(component, asked, ['SENTINEL', 'FAILOVER', component.spec.group]).slice(0, 1),
+    atServer(component, { kind: 'redis', site, name: chosen }, ['ROLE']),
+  ],
+  expect: `Within 2 s ${chosen} answers master. NOGOODSLAVE: its priority is 0, or it was cut off for too long; INPROG: a failover runs.`,
+  never:
+    'Leave the old master open: it stays a master for about 10 s after the others have moved on, and what it acknowledges is lost.',
+})
+
+const aloneByHand = (component: Group, site: string, chosen: string): Manual => ({
+  commands: [...WITHOUT_SENTINEL, ['ROLE']].map((words) =>
+    atServer(component, { kind: 'redis', site, name: chosen }, words),
+  ),
+  expect: `${chosen} answers master.`,
+  never:
+    'Let the old master and a Sentinel that still names it run at the same time: that Sentinel makes the new master a replica of the old one within 10 s.',
+})
+
+/** The file as well: a restart brings a master back. */
+const WITHOUT_SENTINEL = [
+  ['REPLICAOF', 'NO', 'ONE'],
+  ['CONFIG', 'REWRITE'],
+] as const
 
 /** A master that refuses every write serves no client: an earlier move may have left it closed. Pure. */
 function promotionOf(chosen: string, server: RedisServer): Seen<Promoted, never> {
@@ -131,7 +165,7 @@ async function handOver(run: GroupRun<OfPromotion>): Promise<void> {
     if (!isClosed(server)) await setSetting(run, former, name, 'min-replicas-to-write', CLOSED)
   const [master] = mastersIn({ redis: await redisAtSite(run, former) })
   if (master !== undefined) await sameAs(run, master, chosen)
-  await askForFailover(run)
+  await promoteBy(run, [siteOf(run)])
 }
 
 /** Throws `sentinel-too-far-behind` (transient): the step tries again. */
@@ -149,23 +183,33 @@ async function sameAs(
   })
 }
 
-async function askForFailover(run: GroupRun<OfPromotion> | GroupRun<OfLostPromotion>): Promise<void> {
+/** By a Sentinel that answers, or without one where none did when the plan was made. */
+async function takeOver(run: GroupRun<OfLostPromotion>): Promise<void> {
+  const { chosen, by } = run.step.parameters
+  if (by.length > 0) return promoteBy(run, by)
+  const server = await opened(run)
+  if (server.role === 'master') return
+  await tell(run.component, { kind: 'redis', site: siteOf(run), name: chosen }, WITHOUT_SENTINEL, askingOf(run), [
+    NO_FILE,
+  ])
+}
+
+async function promoteBy(run: GroupRun<OfPromotion> | GroupRun<OfLostPromotion>, by: readonly string[]): Promise<void> {
+  const server = await opened(run)
+  // Asked once more, Sentinel would move the master away again.
+  if (server.role === 'master') return
+  const sentinel = await sentinelFor(run, by, siteOf(run), run.step.parameters.chosen)
+  if (sentinel !== null) await askForFailover(run, sentinel)
+}
+
+/** The chosen Redis, which refuses no writes from now on. */
+async function opened(run: GroupRun<OfPromotion> | GroupRun<OfLostPromotion>): Promise<RedisServer> {
   const site = siteOf(run)
   const { chosen } = run.step.parameters
   const server = await redisOfRun(run, site, chosen)
   if (isClosed(server))
     await setSetting(run, site, chosen, 'min-replicas-to-write', minReplicasOf(run.component, site, chosen))
-  // Asked once more, Sentinel would move the master away again.
-  if (server.role === 'master') return
-  const name = await sentinelFor(run, site, chosen)
-  if (name === null) return
-  await tell(
-    run.component,
-    { kind: 'sentinel', site, name },
-    [['SENTINEL', 'FAILOVER', run.component.spec.group]],
-    askingOf(run),
-    ['INPROG'],
-  )
+  return server
 }
 
 /**
