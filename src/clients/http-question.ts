@@ -18,11 +18,19 @@ export interface HttpRequest {
   readonly deadline: Milliseconds
   /** Certificates (PEM) of a private authority: the only ones that count; the system's own when absent. */
   readonly authority?: string
+  /** What proves to the server who asks (PEM). */
+  readonly identity?: ClientIdentity
   readonly signal?: AbortSignal
   /** Bytes of the answer's body; default 64 KiB. */
   readonly mostBytes?: number
   /** How the bodies of question and answer are texts here; default `utf8`. Bytes that are no text go as `base64`. */
   readonly encoding?: 'utf8' | 'base64'
+}
+
+/** The certificate of a client, and its key (PEM). */
+export interface ClientIdentity {
+  readonly certificate: string
+  readonly key: string
 }
 
 export interface HttpAnswer {
@@ -59,13 +67,17 @@ export async function askOverHttp(
 }
 
 function exchange(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
-  const { method, url, body, authority, mostBytes = MOST_BYTES, encoding = 'utf8' } = request
+  const { method, url, body, authority, identity, mostBytes = MOST_BYTES, encoding = 'utf8' } = request
   const isPlain = new URL(url).protocol === 'http:'
   const send = isPlain ? requestPlain : requestTls
   const proxyEnv = proxyEnvironment(process.env)
   const way = proxyEnv === null ? {} : { proxyEnv }
   // A connection that is kept may be dead by the next question, which is minutes away.
-  const trusted = authority === undefined ? way : { ...way, ca: authority }
+  const trusted = {
+    ...way,
+    ...(authority === undefined ? {} : { ca: authority }),
+    ...(identity === undefined ? {} : { cert: identity.certificate, key: identity.key }),
+  }
   const agent = isPlain ? new PlainAgent(way) : new TlsAgent(trusted)
   return new Promise((resolve, reject) => {
     const failed = (error: Error): void =>

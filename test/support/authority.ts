@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { HttpRequest } from '../../src/clients/http-question.ts'
 
 /** Files in PEM: a certificate, its key, and the authority of the test that signed it. */
 export interface Certified {
@@ -30,3 +31,13 @@ export function certifiedBy(folder: string, names: readonly string[]): Certified
   )
   return { authority: at('authority.pem'), certificate: at('server.pem'), key: at('server.key') }
 }
+
+/** What a request needs to be answered by a server that demands this certificate. */
+export const readCertified = ({
+  authority,
+  certificate,
+  key,
+}: Certified): Required<Pick<HttpRequest, 'authority' | 'identity'>> => ({
+  authority: readFileSync(authority, 'utf8'),
+  identity: { certificate: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') },
+})

@@ -20,6 +20,7 @@ import type { JsonObject } from '../../src/values/json.ts'
 import { deadlineAfter } from '../../src/waiting/deadline.ts'
 import { createActive } from '../../src/witness/active.ts'
 import { recordsIn } from '../../src/witness/records-in-store.ts'
+import { type Certified, readCertified } from './authority.ts'
 import { type MemoryStore, memoryStore } from './memory-store.ts'
 import { LOGIN, type PatroniWorld, SCOPE } from './patroni.ts'
 import { PROGRAMS } from './postgres.ts'
@@ -46,18 +47,29 @@ export interface VersionedParts {
   invalidate(): Promise<void>
 }
 
+const [AUTHORITY, CERTIFICATE, KEY] = [{ env: 'AUTHORITY' }, { env: 'CERTIFICATE' }, { env: 'CERTIFICATE_KEY' }]
+function pemsOf(certified: Certified): Readonly<Record<string, string>> {
+  const { authority, identity } = readCertified(certified)
+  return { AUTHORITY: authority, CERTIFICATE: identity.certificate, CERTIFICATE_KEY: identity.key }
+}
+
 export function patroniStack(
   world: PatroniWorld,
   login: { readonly user: string; readonly password: string } = LOGIN,
 ): PatroniStack {
+  const scheme = world.certified === null ? 'http' : 'https'
+  const tls = world.certified === null ? {} : { authority: AUTHORITY, certificate: CERTIFICATE, key: KEY }
   const spec: PatroniSpec = {
     scope: SCOPE,
     database: 'postgres',
     store: {
       kind: 'etcd',
-      endpoints: Object.fromEntries(world.sites.map(({ name, etcdPort }) => [name, [`http://127.0.0.1:${etcdPort}`]])),
+      endpoints: Object.fromEntries(
+        world.sites.map(({ name, etcdPort }) => [name, [`${scheme}://127.0.0.1:${etcdPort}`]]),
+      ),
+      ...tls,
     },
-    restApi: { user: { env: 'PATRONI_USER' }, password: { env: 'PATRONI_PASSWORD' } },
+    restApi: { user: { env: 'PATRONI_USER' }, password: { env: 'PATRONI_PASSWORD' }, ...tls },
     server: { dataDirectory: '/nowhere', programs: PROGRAMS, socket: '/nowhere', evidence: `${world.folder}/evidence` },
     service: { control: world.control },
     sites: Object.fromEntries(
@@ -69,7 +81,7 @@ export function patroniStack(
               node.name,
               {
                 host: node.name,
-                restApi: `http://127.0.0.1:${node.restPort}`,
+                restApi: `${scheme}://127.0.0.1:${node.restPort}`,
                 postgres: `127.0.0.1:${node.port}`,
                 dataDirectory: node.data,
                 socket: node.folder,
@@ -103,6 +115,7 @@ export function patroniStack(
   const credentials: Readonly<Record<string, string>> = {
     PATRONI_USER: login.user,
     PATRONI_PASSWORD: login.password,
+    ...(world.certified === null ? {} : pemsOf(world.certified)),
   }
   /** As ssh would run it on the machine of the member that is reached by this port. */
   const runnerTo = ({ port }: SshAccess): SshRunner => {

@@ -6,7 +6,9 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { until } from '../../lab/until.ts'
+import { askOverHttp, type HttpAnswer } from '../../src/clients/http-question.ts'
 import type { JsonObject } from '../../src/values/json.ts'
+import { type Certified, certifiedBy, readCertified } from './authority.ts'
 import { needs } from './needs.ts'
 import { ensurePatroni } from './patroni-programs.ts'
 import { PROGRAMS } from './postgres.ts'
@@ -53,6 +55,8 @@ export interface PatroniSiteOfTest {
 }
 export interface PatroniWorld {
   readonly folder: string
+  /** Of all its servers; null: they have no TLS. */
+  readonly certified: Certified | null
   /** Stands for systemctl on every host: `control enable --now patroni`. */
   readonly control: string
   readonly sites: readonly PatroniSiteOfTest[]
@@ -77,10 +81,17 @@ const AS_POSTGRES =
 export async function startPatroni(
   wanted: Readonly<Record<string, readonly string[]>>,
   dynamic: JsonObject = {},
+  { tls = false }: { readonly tls?: boolean } = {},
 ): Promise<PatroniWorld> {
   const patroni = await ensurePatroni()
   const folder = mkdtempSync(join(tmpdir(), 'pat-'))
   await chmod(folder, 0o755)
+  // Of store and members, and of those who ask them: nothing is answered without it.
+  const certified = tls ? certifiedBy(join(folder, 'tls'), ['IP:127.0.0.1']) : null
+  if (certified !== null) await chmod(certified.key, 0o644)
+  const scheme = certified === null ? 'http' : 'https'
+  const told = certified === null ? {} : readCertified(certified)
+  const get = (url: string) => askOverHttp({ method: 'GET', url, deadline: 5_000, ...told })
   mkdirSync(join(folder, 'evidence'))
   execFileSync('chown', ['postgres:postgres', join(folder, 'evidence')])
   const names = Object.keys(wanted)
@@ -129,14 +140,16 @@ export async function startPatroni(
       nodes,
       node: (wantedNode) => found(nodes, wantedNode),
       async startStore() {
-        const url = `http://127.0.0.1:${etcdPort}`
+        const url = `${scheme}://127.0.0.1:${etcdPort}`
         const peer = `http://127.0.0.1:${peerPort}`
         store = await startServer(
           '/usr/bin/etcd',
           ['--name', name, '--data-dir', folderOfStore, '--listen-client-urls', url, '--advertise-client-urls', url]
             .concat(['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer])
-            .concat(['--initial-cluster', `${name}=${peer}`, '--log-level', 'error']),
-          { answers: async () => (await fetch(`${url}/health`)).ok },
+            .concat(['--initial-cluster', `${name}=${peer}`, '--log-level', 'error'])
+            .concat(certified === null ? [] : ['--client-cert-auth', '--trusted-ca-file', certified.authority])
+            .concat(certified === null ? [] : ['--cert-file', certified.certificate, '--key-file', certified.key]),
+          { answers: async () => (await get(`${url}/health`)).status === 200 },
         )
         stores.push(store)
       },
@@ -158,7 +171,7 @@ export async function startPatroni(
       },
       async cluster() {
         for (const { restPort } of nodes) {
-          const seen = await asked(`http://127.0.0.1:${restPort}/cluster`)
+          const seen = await asked(`${scheme}://127.0.0.1:${restPort}/cluster`, get)
           if (seen !== null) return seen
         }
         return null
@@ -183,8 +196,21 @@ export async function startPatroni(
         listen: address(restPort),
         connect_address: address(restPort),
         authentication: { username: LOGIN.user, password: LOGIN.password },
+        ...(certified === null
+          ? {}
+          : {
+              cafile: certified.authority,
+              certfile: certified.certificate,
+              keyfile: certified.key,
+              verify_client: 'required',
+            }),
       },
-      etcd3: { hosts: [address(etcdPort)] },
+      etcd3: {
+        hosts: [address(etcdPort)],
+        ...(certified === null
+          ? {}
+          : { protocol: 'https', cacert: certified.authority, cert: certified.certificate, key: certified.key }),
+      },
       bootstrap: { dcs, initdb: [{ encoding: 'UTF8' }, 'data-checksums', 'no-sync'] },
       postgresql: {
         listen: address(own),
@@ -217,7 +243,7 @@ export async function startPatroni(
         // What was forked meanwhile.
         for (const pid of processesOf(node)) killNow(pid)
       },
-      status: () => asked(`http://${address(restPort)}/patroni`),
+      status: () => asked(`${scheme}://${address(restPort)}/patroni`, get),
       sql: (statement, database = 'postgres') => ask(own, statement, database),
       log: () => (existsSync(join(home, 'log')) ? readFileSync(join(home, 'log'), 'utf8') : ''),
     }
@@ -234,6 +260,7 @@ export async function startPatroni(
 
   const world: PatroniWorld = {
     folder,
+    certified,
     control,
     sites,
     site: (name) => found(sites, name),
@@ -291,9 +318,9 @@ function found<T extends { readonly name: string }>(all: readonly T[], name: str
   return one
 }
 
-async function asked(url: string): Promise<JsonObject | null> {
+async function asked(url: string, get: (url: string) => Promise<HttpAnswer>): Promise<JsonObject | null> {
   try {
-    return (await (await fetch(url, { signal: AbortSignal.timeout(5_000) })).json()) as JsonObject
+    return JSON.parse((await get(url)).body) as JsonObject
   } catch {
     return null
   }

@@ -1,5 +1,6 @@
 /** The REST API of Patroni: the one place that knows its wire format (patroni/api.py of 4.1; 3.x says `master`). */
 import type { DriverContext } from '../../driver/context.ts'
+import { tlsOfRequest } from '../../driver/declared-tls.ts'
 import type { Reach } from '../../driver/reach.ts'
 import { asStandbyError } from '../../errors/standby-error.ts'
 import { type Milliseconds, seconds } from '../../values/duration.ts'
@@ -111,7 +112,14 @@ async function get(
 ) {
   const url = `${memberOf(component, site, name).restApi.replace(/\/$/, '')}/${path}`
   return context.http(
-    { method: 'GET', url, deadline, signal, ...(await authorityOf(component, context)), mostBytes: 1024 * 1024 },
+    {
+      method: 'GET',
+      url,
+      deadline,
+      signal,
+      ...(await tlsOfRequest(component.spec.restApi, context)),
+      mostBytes: 1024 * 1024,
+    },
     reach,
   )
 }
@@ -148,7 +156,7 @@ export async function wakeMember(
         headers: { 'content-type': 'application/json', ...login },
         deadline,
         signal,
-        ...(await authorityOf(component, context)),
+        ...(await tlsOfRequest(component.spec.restApi, context)),
       },
       reach,
     )
@@ -161,10 +169,6 @@ export async function wakeMember(
   }
 }
 const NO_KEY = 'standby_wakes_patroni'
-
-async function authorityOf({ spec: { restApi } }: Database, context: Pick<DriverContext, 'credential'>) {
-  return restApi?.authority === undefined ? {} : { authority: await context.credential(restApi.authority) }
-}
 
 /** Pure. */
 export function memberIn(body: JsonObject): Member {

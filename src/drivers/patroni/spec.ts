@@ -3,6 +3,7 @@ import type { CredentialUse } from '../../domain/identities.ts'
 import { OPERATING } from '../../domain/identities.ts'
 import type { Component, CredentialReference, SiteName, Stack } from '../../domain/stack.ts'
 import type { LocationOf } from '../../driver/assessment.ts'
+import { type DeclaredTls, TLS_PROPERTIES, tlsProblems } from '../../driver/declared-tls.ts'
 import { declaredHosts } from '../../platform/hosts/declared-hosts.ts'
 import { fieldsOf } from '../../schema/fields.ts'
 import {
@@ -29,18 +30,16 @@ export interface PatroniSpec {
   readonly backups?: DeclaredBackups
   readonly sites: Readonly<Record<string, PatroniSite>>
 }
-export interface StoreSpec {
+export interface StoreSpec extends DeclaredTls {
   readonly kind: 'etcd'
   readonly namespace?: string
   readonly endpoints: Readonly<Record<string, readonly string[]>>
   readonly user?: CredentialReference
   readonly password?: CredentialReference
-  readonly authority?: CredentialReference
 }
-export interface RestApiSpec {
+export interface RestApiSpec extends DeclaredTls {
   readonly user?: CredentialReference
   readonly password?: CredentialReference
-  readonly authority?: CredentialReference
 }
 export interface ServerSpec {
   readonly dataDirectory: string
@@ -90,7 +89,7 @@ export const patroniSchema: JsonObject = fieldsOf<PatroniSpec>()({
         }),
         user: { ...credentialReference, description: 'The user that reads and writes the keys of the scope.' },
         password: { ...credentialReference, description: 'Its password.' },
-        authority: { ...credentialReference, description: 'The certificates (PEM) of a private authority.' },
+        ...TLS_PROPERTIES,
       },
     }),
     restApi: fieldsOf<RestApiSpec>()({
@@ -100,7 +99,7 @@ export const patroniSchema: JsonObject = fieldsOf<PatroniSpec>()({
       properties: {
         user: { ...credentialReference, description: 'restapi.authentication.username of Patroni.' },
         password: { ...credentialReference, description: 'restapi.authentication.password of Patroni.' },
-        authority: { ...credentialReference, description: 'The certificates (PEM) of a private authority.' },
+        ...TLS_PROPERTIES,
       },
     }),
     server: fieldsOf<ServerSpec>()({
@@ -246,6 +245,8 @@ function placeOf(address: string): { readonly host: string; readonly port: strin
 /** What the schema cannot say. */
 export const patroniProblems = (component: Database, stack: Stack, objectStore: LocationOf): SpecProblem[] => [
   ...memberProblems(component, stack),
+  ...tlsProblems(component.spec.store, ['store']),
+  ...tlsProblems(component.spec.restApi, ['restApi']),
   ...backupProblems(component, stack, objectStore),
 ]
 
@@ -323,9 +324,13 @@ export function credentialUses(component: Database): CredentialUse[] {
     ...use(store.user, 'logs in to the store of Patroni'),
     ...use(store.password, 'logs in to the store of Patroni'),
     ...use(store.authority, 'knows the store of Patroni by it'),
+    ...use(store.certificate, 'proves itself to the store of Patroni'),
+    ...use(store.key, 'proves itself to the store of Patroni'),
     ...use(restApi?.user, 'wakes Patroni when its configuration was changed', ['mover', 'deployer']),
     ...use(restApi?.password, 'wakes Patroni when its configuration was changed', ['mover', 'deployer']),
     ...use(restApi?.authority, 'knows the REST API of Patroni by it'),
+    ...use(restApi?.certificate, 'proves itself to the REST API of Patroni'),
+    ...use(restApi?.key, 'proves itself to the REST API of Patroni'),
     ...backupCredentials(component),
   ]
 }

@@ -1,5 +1,6 @@
 import type { HttpAnswer } from '../../../clients/http-question.ts'
 import type { DriverContext } from '../../../driver/context.ts'
+import { tlsOfRequest } from '../../../driver/declared-tls.ts'
 import { asStandbyError } from '../../../errors/standby-error.ts'
 import { isObject, type JsonObject } from '../../../values/json.ts'
 import { codes } from '../codes.ts'
@@ -26,13 +27,14 @@ export function etcdStore(
   context: Pick<DriverContext, 'http' | 'credential'>,
   { reach, deadline, signal }: StoreCall,
 ): PatroniStore {
-  const { endpoints, user, password, authority } = component.spec.store
+  const { store } = component.spec
+  const { endpoints, user, password } = store
   const below = keysBelow(component)
   const configKey = `${below}config`
   const where = `${site} etcd ${below}`
 
   async function ask(path: string, body: JsonObject): Promise<JsonObject> {
-    const pem = authority === undefined ? {} : { authority: await context.credential(authority) }
+    const tls = await tlsOfRequest(store, context)
     const one = (url: string, question: JsonObject, token?: string): Promise<HttpAnswer> =>
       context.http(
         {
@@ -43,7 +45,7 @@ export function etcdStore(
           deadline,
           signal,
           mostBytes: MOST_BYTES,
-          ...pem,
+          ...tls,
         },
         reach,
       )
