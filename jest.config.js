@@ -10,7 +10,7 @@ const project = (name, more = {}) => ({
   testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper,
-  transform: { '^.+\\.ts$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2023', experimental: { keepImportAttributes: true } }, module: { type: 'es6' } }] },
+  transform: { '^.+\\.ts$': '<rootDir>/test/support/transform.js' },
   ...more,
 })
 

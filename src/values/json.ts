@@ -1,5 +1,3 @@
-import { byCodeUnit } from './by-code-unit.ts'
-
 /** JSON as a type: what plans, journals, evidence and outputs are made of. */
 export type Json = string | number | boolean | null | readonly Json[] | JsonObject
 export interface JsonObject {
@@ -17,9 +15,13 @@ export const isObject = (value: unknown): value is JsonObject =>
 export function canonicalJson(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
   if (isObject(value)) {
-    const fields = Object.entries(value).filter(([, field]) => field !== undefined)
-    fields.sort(([a], [b]) => byCodeUnit(a, b))
-    return `{${fields.map(([key, field]) => `${JSON.stringify(key)}:${canonicalJson(field)}`).join(',')}}`
+    let fields = ''
+    // Without a comparison of its own, sort() compares by code units.
+    for (const key of Object.keys(value).sort()) {
+      const field = value[key]
+      if (field !== undefined) fields += `${fields === '' ? '' : ','}${JSON.stringify(key)}:${canonicalJson(field)}`
+    }
+    return `{${fields}}`
   }
   return JSON.stringify(value)
 }

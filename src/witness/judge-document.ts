@@ -22,11 +22,8 @@ const FILES: Readonly<Record<string, JsonObject>> = {
 const DEEPEST = 64
 const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/
 
-/** A schema, and the file that its local references are of. */
-interface Place {
-  readonly schema: JsonObject
-  readonly file: string
-}
+/** Judges a value by one schema. The path of a defect begins at that value: empty for the value itself. */
+type Judge = (value: unknown) => Defect | null
 
 /**
  * The first defect of a value against a published schema, such as `witness.schema.json#/$defs/active`, or against a
@@ -38,94 +35,144 @@ interface Place {
  * visits every schema, and compares the verdicts with an independent validator's.
  */
 export function defectOf(schema: string | JsonObject, value: unknown): Defect | null {
-  return beyondJson(value) ?? judge(typeof schema === 'string' ? placeOf(schema, '') : { schema, file: '' }, value, '$')
+  const judge = typeof schema === 'string' ? judgeOfReference(schema, '') : judgeOf(schema, '')
+  return beyondJson(value) ?? within('$', judge(value))
 }
 
-function placeOf(reference: string, from: string): Place {
+/** A defect of a part of a value, as one of the value. */
+const within = (part: string, defect: Defect | null): Defect | null =>
+  defect === null ? null : { path: `${part}${defect.path}`, what: defect.what }
+
+/**
+ * Each schema is read once: a run judges the same kinds of documents thousands of times. The objects of the published
+ * files and of drivers never change.
+ */
+const judges = new WeakMap<JsonObject, Judge>()
+const ofReferences = new Map<string, Judge>()
+
+/** `file`: the one that local references of the schema are of. */
+function judgeOf(schema: JsonObject, file: string): Judge {
+  const known = judges.get(schema)
+  if (known !== undefined) return known
+  const rules = Object.entries(schema).flatMap(([keyword, part]): Judge[] => {
+    const rule = RULES[keyword]
+    if (rule === undefined) throw new Error(`src/witness/judge-document.ts does not know the schema keyword ${keyword}`)
+    return rule === NOTHING ? [] : [rule(part, { schema, file })]
+  })
+  const judge: Judge = (value) => first(rules, (rule) => rule(value))
+  judges.set(schema, judge)
+  return judge
+}
+
+function judgeOfReference(reference: string, from: string): Judge {
   const [name, pointer = ''] = reference.split('#')
   const file = name === undefined || name === '' ? from : name
+  const known = ofReferences.get(`${file}#${pointer}`)
+  if (known !== undefined) return known
   const parts = pointer.split('/').filter((part) => part !== '')
   const found = parts.reduce<Json | undefined>((at, part) => (isObject(at) ? at[part] : undefined), FILES[file])
   if (!isObject(found)) throw new Error(`no schema ${reference}`)
-  return { schema: found, file }
+  const judge = judgeOf(found, file)
+  ofReferences.set(`${file}#${pointer}`, judge)
+  return judge
 }
 
-type Rule = (part: Json, value: unknown, path: string, at: Place) => Defect | null
-const NOTHING: Rule = () => null
+/** Makes a judge of the value of a keyword. `at`: the schema that the keyword is of, and the file of that schema. */
+type Rule = (part: Json, at: { readonly schema: JsonObject; readonly file: string }) => Judge
+const NOTHING: Rule = () => () => null
 
 const RULES: Readonly<Record<string, Rule>> = {
-  $ref: (part, value, path, at) => judge(placeOf(String(part), at.file), value, path),
-  type: (part, value, path) => {
+  // It is read when a value is there: a schema may refer to itself.
+  $ref:
+    (part, { file }) =>
+    (value) =>
+      judgeOfReference(String(part), file)(value),
+  type: (part) => {
     const types = [part].flat().map(String)
-    return types.some((type) => TYPES[type]?.(value))
-      ? null
-      : { path, what: `must be ${types.map(nameOfType).join(' or ')}, is ${shown(value)}` }
+    const tests = types.flatMap((type) => TYPES[type] ?? [])
+    return (value) =>
+      tests.some((test) => test(value)) ? null : itself(`must be ${types.map(nameOfType).join(' or ')}`, value)
   },
-  const: (part, value, path) =>
-    value === part ? null : { path, what: `must be ${JSON.stringify(part)}, is ${shown(value)}` },
-  enum: (part, value, path) =>
+  const: (part) => (value) => (value === part ? null : itself(`must be ${JSON.stringify(part)}`, value)),
+  enum: (part) => (value) =>
     list(part).some((one) => one === value)
       ? null
-      : {
-          path,
-          what: `must be one of ${list(part)
+      : itself(
+          `must be one of ${list(part)
             .map((one) => JSON.stringify(one))
-            .join(', ')}, is ${shown(value)}`,
-        },
-  minLength: (part, value, path) =>
-    typeof value === 'string' && value.length < Number(part) ? { path, what: 'is empty' } : null,
-  maxLength: (part, value, path) =>
+            .join(', ')}`,
+          value,
+        ),
+  minLength: (part) => (value) =>
+    typeof value === 'string' && value.length < Number(part) ? { path: '', what: 'is empty' } : null,
+  maxLength: (part) => (value) =>
     typeof value === 'string' && value.length > Number(part)
-      ? { path, what: `has ${value.length} characters, more than ${part}` }
+      ? { path: '', what: `has ${value.length} characters, more than ${part}` }
       : null,
-  pattern: (part, value, path) =>
-    typeof value === 'string' && !patternOf(String(part)).test(value)
-      ? { path, what: `${shown(value)} does not have the right form` }
-      : null,
-  format: (_, value, path) =>
+  pattern: (part) => {
+    const pattern = new RegExp(String(part), 'u')
+    return (value) =>
+      typeof value === 'string' && !pattern.test(value)
+        ? { path: '', what: `${shown(value)} does not have the right form` }
+        : null
+  },
+  format: () => (value) =>
     typeof value === 'string' && !(INSTANT.test(value) && Number.isFinite(Date.parse(value)))
-      ? { path, what: `must be an instant of ISO 8601, is ${shown(value)}` }
+      ? itself('must be an instant of ISO 8601', value)
       : null,
-  minimum: (part, value, path) =>
-    typeof value === 'number' && value < Number(part) ? { path, what: `is ${value}, less than ${part}` } : null,
-  maximum: (part, value, path) =>
-    typeof value === 'number' && value > Number(part) ? { path, what: `is ${value}, more than ${part}` } : null,
-  required: (part, value, path) => {
-    const missing = isObject(value) ? list(part).find((key) => !Object.hasOwn(value, String(key))) : undefined
-    return missing === undefined ? null : { path: `${path}.${String(missing)}`, what: 'is missing' }
+  minimum: (part) => (value) =>
+    typeof value === 'number' && value < Number(part) ? { path: '', what: `is ${value}, less than ${part}` } : null,
+  maximum: (part) => (value) =>
+    typeof value === 'number' && value > Number(part) ? { path: '', what: `is ${value}, more than ${part}` } : null,
+  required: (part) => {
+    const keys = list(part).map(String)
+    return (value) => {
+      const missing = isObject(value) ? keys.find((key) => !Object.hasOwn(value, key)) : undefined
+      return missing === undefined ? null : { path: `.${missing}`, what: 'is missing' }
+    }
   },
-  properties: (part, value, path, { file }) =>
-    isObject(value) && isObject(part)
-      ? first(Object.entries(part), ([key, schema]) =>
-          Object.hasOwn(value, key) && isObject(schema) ? judge({ schema, file }, value[key], `${path}.${key}`) : null,
-        )
-      : null,
-  additionalProperties: (part, value, path, { schema, file }) => {
-    if (!isObject(part) || !isObject(value)) return null
+  properties: (part, { file }) => {
+    const named = Object.entries(isObject(part) ? part : {}).flatMap(([key, schema]): [string, Judge][] =>
+      isObject(schema) ? [[key, judgeOf(schema, file)]] : [],
+    )
+    return (value) =>
+      isObject(value)
+        ? first(named, ([key, judge]) => (Object.hasOwn(value, key) ? within(`.${key}`, judge(value[key])) : null))
+        : null
+  },
+  additionalProperties: (part, { schema, file }) => {
+    if (!isObject(part)) return () => null
     const named = isObject(schema.properties) ? schema.properties : {}
-    const others = Object.entries(value).filter(([key]) => !Object.hasOwn(named, key))
-    return first(others, ([key, one]) => judge({ schema: part, file }, one, `${path}[${JSON.stringify(key)}]`))
+    const judge = judgeOf(part, file)
+    return (value) =>
+      isObject(value)
+        ? first(Object.keys(value), (key) =>
+            Object.hasOwn(named, key) ? null : within(`[${JSON.stringify(key)}]`, judge(value[key])),
+          )
+        : null
   },
-  items: (part, value, path, { file }) =>
-    Array.isArray(value) && isObject(part)
-      ? first([...value.entries()], ([index, one]) => judge({ schema: part, file }, one, `${path}[${index}]`))
-      : null,
-  prefixItems: (part, value, path, { file }) =>
-    Array.isArray(value)
-      ? first([...list(part).entries()], ([index, schema]) =>
-          index < value.length && isObject(schema) ? judge({ schema, file }, value[index], `${path}[${index}]`) : null,
-        )
-      : null,
-  minItems: (part, value, path) =>
+  items: (part, { file }) => {
+    if (!isObject(part)) return () => null
+    const judge = judgeOf(part, file)
+    return (value) => (Array.isArray(value) ? first(value, (one, index) => within(`[${index}]`, judge(one))) : null)
+  },
+  prefixItems: (part, { file }) => {
+    const placed = list(part).map((schema) => (isObject(schema) ? judgeOf(schema, file) : null))
+    return (value) =>
+      Array.isArray(value)
+        ? first(placed.slice(0, value.length), (judge, index) => within(`[${index}]`, judge?.(value[index]) ?? null))
+        : null
+  },
+  minItems: (part) => (value) =>
     Array.isArray(value) && value.length < Number(part)
-      ? { path, what: `has ${value.length} of at least ${part} items` }
+      ? { path: '', what: `has ${value.length} of at least ${part} items` }
       : null,
-  maxItems: (part, value, path) =>
+  maxItems: (part) => (value) =>
     Array.isArray(value) && value.length > Number(part)
-      ? { path, what: `has ${value.length} items, more than ${part}` }
+      ? { path: '', what: `has ${value.length} items, more than ${part}` }
       : null,
-  anyOf: (part, value, path, at) => ofForms(part, value, path, at, (fitting) => fitting > 0),
-  oneOf: (part, value, path, at) => ofForms(part, value, path, at, (fitting) => fitting === 1),
+  anyOf: (part, { file }) => ofForms(part, file, (fitting) => fitting > 0),
+  oneOf: (part, { file }) => ofForms(part, file, (fitting) => fitting === 1),
   $schema: NOTHING,
   $id: NOTHING,
   $defs: NOTHING,
@@ -133,30 +180,20 @@ const RULES: Readonly<Record<string, Rule>> = {
   description: NOTHING,
 }
 
-function judge(at: Place, value: unknown, path: string): Defect | null {
-  return first(Object.entries(at.schema), ([keyword, part]) => {
-    const rule = RULES[keyword]
-    if (rule === undefined) throw new Error(`src/witness/judge-document.ts does not know the schema keyword ${keyword}`)
-    return rule(part, value, path, at)
-  })
-}
+const itself = (demand: string, value: unknown): Defect => ({ path: '', what: `${demand}, is ${shown(value)}` })
 
 /** Of several forms, reports the defect of the intended one: the one whose defect lies deepest. */
-function ofForms(
-  part: Json,
-  value: unknown,
-  path: string,
-  { file }: Place,
-  enough: (fitting: number) => boolean,
-): Defect | null {
-  const defects = list(part).map((schema) => (isObject(schema) ? judge({ schema, file }, value, path) : null))
-  const fitting = defects.filter((defect) => defect === null).length
-  if (enough(fitting)) return null
-  const found = defects.flatMap((defect) => defect ?? [])
-  const meant = found.toSorted(
-    (one, other) => depthOf(other) - depthOf(one) || Number(isOfKind(one)) - Number(isOfKind(other)),
-  )[0]
-  return meant === undefined || fitting > 1 ? { path, what: 'is of several forms at once' } : meant
+function ofForms(part: Json, file: string, enough: (fitting: number) => boolean): Judge {
+  const forms = list(part).flatMap((schema) => (isObject(schema) ? judgeOf(schema, file) : []))
+  return (value) => {
+    const found = forms.flatMap((judge) => judge(value) ?? [])
+    const fitting = forms.length - found.length
+    if (enough(fitting)) return null
+    const meant = found.toSorted(
+      (one, other) => depthOf(other) - depthOf(one) || Number(isOfKind(one)) - Number(isOfKind(other)),
+    )[0]
+    return meant === undefined || fitting > 1 ? { path: '', what: 'is of several forms at once' } : meant
+  }
 }
 const depthOf = ({ path, what }: Defect): number => (what === 'is missing' ? -1 : 0) + path.split(/[.[]/).length
 /** A wrong type means that another form was intended. */
@@ -180,22 +217,15 @@ const NAMES: Readonly<Record<string, string>> = {
 }
 const nameOfType = (type: string): string => NAMES[type] ?? (type === 'null' ? 'null' : 'an object')
 
-function first<T>(parts: readonly T[], judgeOne: (part: T) => Defect | null): Defect | null {
-  for (const part of parts) {
-    const defect = judgeOne(part)
+function first<T>(parts: readonly T[], judgeOne: (part: T, index: number) => Defect | null): Defect | null {
+  for (let index = 0; index < parts.length; index++) {
+    const defect = judgeOne(parts[index] as T, index)
     if (defect !== null) return defect
   }
   return null
 }
 
 const list = (part: Json): readonly Json[] => (Array.isArray(part) ? (part as readonly Json[]) : [])
-
-const patterns = new Map<string, RegExp>()
-function patternOf(pattern: string): RegExp {
-  const compiled = patterns.get(pattern) ?? new RegExp(pattern, 'u')
-  patterns.set(pattern, compiled)
-  return compiled
-}
 
 /** A value of a foreign document, for a message: short, and on one line. */
 function shown(value: unknown): string {
@@ -209,13 +239,10 @@ function shown(value: unknown): string {
  * Rejects values that JSON text can hold and no document of this tool has: nesting without end, and 1e400, which parses
  * as Infinity and would become null in a digest.
  */
-function beyondJson(value: unknown): Defect | null {
-  let level: unknown[] = [value]
-  for (let depth = 0; level.length > 0; depth++) {
-    if (depth > DEEPEST) return { path: '$', what: `is nested more than ${DEEPEST} levels deep` }
-    const infinite = level.find((one) => typeof one === 'number' && !Number.isFinite(one))
-    if (infinite !== undefined) return { path: '$', what: `holds the number ${String(infinite)}, which is none` }
-    level = level.flatMap((one) => (typeof one === 'object' && one !== null ? Object.values(one) : []))
-  }
-  return null
+function beyondJson(value: unknown, depth = 0): Defect | null {
+  if (depth > DEEPEST) return { path: '$', what: `is nested more than ${DEEPEST} levels deep` }
+  if (typeof value === 'number')
+    return Number.isFinite(value) ? null : { path: '$', what: `holds the number ${String(value)}, which is none` }
+  if (typeof value !== 'object' || value === null) return null
+  return first(Object.values(value), (one) => beyondJson(one, depth + 1))
 }
