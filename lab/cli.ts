@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs'
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
+import { programIsCached } from './binaries/build.ts'
 import { withCommandLock } from './command-lock.ts'
 import { bringDown } from './down.ts'
 import { environmentPath } from './environment.ts'
-import { type LabKind, presentKind, STACK_ON_MACHINES } from './lab-kind.ts'
+import { type LabKind, presentKind, STACK_ON_MACHINES, WITH, type With } from './lab-kind.ts'
+import { presentConsul } from './machines/consul.ts'
 import { machinesEnvironmentPath } from './machines/environment.ts'
 import { bringMachinesUp } from './machines/up.ts'
 import { SLOW, type Slowness } from './network/slow-link.ts'
@@ -24,11 +26,21 @@ for (const name of ['SIGINT', 'SIGTERM'] as const)
     interrupted.abort(new Error(`lab-interrupted: ${name}; the same command continues where it was`)),
   )
 
-type UpOptions = { readonly sites: string; readonly nginxAndDns?: boolean; readonly stack?: typeof STACK_ON_MACHINES }
+interface UpOptions {
+  readonly sites: string
+  readonly nginxAndDns?: boolean
+  readonly stack?: typeof STACK_ON_MACHINES
+  readonly with?: With
+}
 
-async function up({ sites, nginxAndDns = false, stack }: UpOptions): Promise<void> {
+async function up({ sites, nginxAndDns = false, stack, with: also }: UpOptions): Promise<void> {
   const kind: LabKind = stack === undefined ? 'kubernetes' : 'machines'
+  const consul = also === 'consul'
+  if (consul && kind !== 'machines') throw new Unmet(`--with consul: only together with --stack ${STACK_ON_MACHINES}`)
   assertOfKind(kind)
+  // Machines get the program when they boot.
+  if (consul && kindIsPresent(kind) && presentConsul() === undefined)
+    throw new Unmet('The lab runs without Consul. Remove it first:  npm run lab -- down')
   const unmet = unmetRequirements(await readMachineFacts(kind))
   if (unmet.length > 0) throw new Unmet(unmet.join('\n'))
   await command('lab up', kind, async (progress) => {
@@ -38,7 +50,8 @@ async function up({ sites, nginxAndDns = false, stack }: UpOptions): Promise<voi
       const onLine = (line: string) => progress.detail('apt packages', line)
       await progress.step('apt packages', () => installMissing(missing, onLine, interrupted.signal))
     }
-    if (kind === 'machines') await bringMachinesUp(progress, interrupted.signal)
+    if (consul && !programIsCached('consul')) progress.note(FIRST_CONSUL)
+    if (kind === 'machines') await bringMachinesUp(progress, interrupted.signal, { consul })
     else await bringUp({ sites: Number(sites), nginxAndDns }, progress, interrupted.signal)
   })
   process.stdout.write(`${statusTable(await readStatus())}\n`)
@@ -49,14 +62,18 @@ const FIRST_START: Readonly<Record<LabKind, string>> = {
   machines: 'First start: makes the Debian of the machines once, about 3 minutes on two cores.',
 }
 
+const FIRST_CONSUL = 'Builds Consul once, about 15 minutes on two cores.'
+
 /** Both kinds have the same addresses, load balancers and object store. */
 function assertOfKind(kind: LabKind): void {
   const present = presentKind()
-  if (present === null || present === kind) return
+  if (present === null || kindIsPresent(kind)) return
   throw new Unmet(
     `The lab runs ${present === 'machines' ? `machines (${STACK_ON_MACHINES})` : 'Kubernetes'}; one lab fits on this computer. Remove it first:  npm run lab -- down`,
   )
 }
+
+const kindIsPresent = (kind: LabKind): boolean => presentKind() === kind
 
 /** Runs under the command lock with live progress, and says how long the whole took. */
 async function command(name: string, kind: LabKind, run: (progress: Progress) => Promise<void>): Promise<void> {
@@ -142,6 +159,12 @@ program
       '--stack <name>',
       'only what this published stack needs: three sites of machines, no Kubernetes',
     ).choices([STACK_ON_MACHINES]),
+  )
+  .addOption(
+    new Option(
+      '--with <part>',
+      'for a stack on machines: the program of Consul on each of them; a lab that has it keeps it until `down`',
+    ).choices(WITH),
   )
   .action(up)
 program

@@ -6,6 +6,10 @@ import { runDirectory } from './topology.ts'
 /** The published stack that runs on machines; a lab that `up` starts for it has no Kubernetes. */
 export const STACK_ON_MACHINES = 'infisical-on-premise'
 
+/** What a lab of machines has where it was asked for: `up --stack … --with consul`. */
+export const WITH = ['consul'] as const
+export type With = (typeof WITH)[number]
+
 export type LabKind = 'kubernetes' | 'machines'
 
 const mark = join(runDirectory, 'of-machines')

@@ -15,7 +15,7 @@ export interface Progress {
  * A first build, a start from the cache and a second `up` on a running lab take very different times, and so do a lab
  * of Kubernetes and one of machines: each learns from its own kind.
  */
-export type Occasion = Start | `machines ${Start}` | 'drill on machines'
+export type Occasion = Start | `machines ${Start}` | 'drill on machines' | 'drill with Consul'
 export type Start = 'cold' | 'warm' | 'running'
 
 type Durations = Record<string, number[]>

@@ -3,6 +3,7 @@ import { delimiter, dirname, join } from 'node:path'
 import { ensureAnsible } from '../ansible/ansible.ts'
 import { execute } from '../execute.ts'
 import { cached, runDirectory, type SiteName } from '../topology.ts'
+import { consulSecrets, consulVariables } from './consul.ts'
 import { type MachinesEnvironment, readMachinesEnvironment } from './environment.ts'
 import { SECRETS } from './secrets.ts'
 
@@ -67,12 +68,13 @@ const applicationBundle = cached('application', 'server-of-machines.mjs')
 type Group = { readonly hosts: Readonly<Record<string, object>> }
 
 /** The inventory that the roles want; groups by site, by task, and by which site is active. Pure. */
-export function inventoryOf({ sites, login, s3 }: MachinesEnvironment, active: SiteName) {
+export function inventoryOf({ sites, login, s3, consul }: MachinesEnvironment, active: SiteName) {
   const machines = sites.flatMap((site) => site.machines.map((machine) => ({ ...machine, site: site.name })))
   const group = (fits: (machine: (typeof machines)[number]) => boolean): Group => ({
     hosts: Object.fromEntries(machines.filter(fits).map(({ name }) => [name, {}])),
   })
   const common = {
+    ...(consul === undefined ? {} : { patroni_store: 'consul', ...consulVariables(consul) }),
     active_site: active,
     ansible_user: login.user,
     ansible_ssh_private_key_file: login.privateKey,
@@ -102,7 +104,7 @@ export function inventoryOf({ sites, login, s3 }: MachinesEnvironment, active: S
 }
 
 /** The variables that the published roles read; the keys of the archive are the lab's own. */
-export function secretsOf({ sites, s3 }: MachinesEnvironment): Record<string, string> {
+export function secretsOf({ sites, s3, consul }: MachinesEnvironment): Record<string, string> {
   const archive = sites.flatMap(({ name }): [string, string][] => {
     const { accessKeyId, secretAccessKey } = s3.accounts[`archive-${name}`]
     const suffix = name.toUpperCase().replaceAll('-', '_')
@@ -113,6 +115,7 @@ export function secretsOf({ sites, s3 }: MachinesEnvironment): Record<string, st
   })
   return {
     ...SECRETS,
+    ...(consul === undefined ? {} : consulSecrets(consul)),
     ...Object.fromEntries(archive),
   }
 }

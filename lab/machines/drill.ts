@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path'
 import type { DeployReport, RestoreTestOutcome } from '../../src/evidence/reports.ts'
 import { htmlReport } from '../../src/reporting/html-report.ts'
 import type { DrillMove, LostSite } from '../drill-report.ts'
-import { STACK_ON_MACHINES } from '../lab-kind.ts'
+import { STACK_ON_MACHINES, type With } from '../lab-kind.ts'
 import { readAllIds } from '../ledger/application-client.ts'
 import { judgeLedger, longestGap } from '../ledger/judge-ledger.ts'
 import { startLedgerProcess } from '../ledger/ledger-process.ts'
@@ -15,6 +15,7 @@ import { runLab } from '../run-lab.ts'
 import { runStandby } from '../run-standby.ts'
 import type { SiteName } from '../topology.ts'
 import { untilGreen } from '../until-green.ts'
+import { presentConsul } from './consul.ts'
 import { backUpMachines, type DeployedMachines, deployOnMachines } from './deployed.ts'
 import { drillReport, drillTable, drillVerdict, type MachinesDrill } from './drill-report.ts'
 import { cutPowerOf, spansAroundLoss } from './lose-site.ts'
@@ -28,14 +29,17 @@ const DEPLOY = 'deployed'
  * The quick drill: the stack on machines, three sites, no Kubernetes. Lab up, deploy, write all the time to the
  * application and to Redis, back up, test the restore, move away and back, deploy once more, cut the power of the active
  * site, fail over, give it back, rejoin it, count. Ends with a table and report.html; returns exit code 0 only if all of
- * it is true. Each step shows how long it has taken and how long it usually takes.
+ * it is true. Each step shows how long it has taken and how long it usually takes. `also`: with Consul in the place of
+ * etcd.
  */
-export async function drillOnMachines(): Promise<number> {
+export async function drillOnMachines(also: With | undefined): Promise<number> {
   const begunAt = new Date().toISOString()
-  await runLab('up', '--stack', STACK_ON_MACHINES)
+  await runLab('up', '--stack', STACK_ON_MACHINES, ...(also === undefined ? [] : ['--with', also]))
+  if (also === undefined && presentConsul() !== undefined)
+    throw new Error('the lab has Consul: npm run lab -- down, or drill it with --with consul')
   const stopping = new AbortController()
   process.once('SIGINT', () => stopping.abort())
-  const progress = startProgress('drill on machines')
+  const progress = startProgress(also === undefined ? 'drill on machines' : 'drill with Consul')
   try {
     const machines = await progress.step(DEPLOY, () =>
       deployOnMachines(stopping.signal, (line) => progress.detail(DEPLOY, line)),

@@ -16,6 +16,7 @@ import { machinesServed } from '../wan/haproxy-configuration.ts'
 import { describeLoadBalancer } from '../wan/load-balancer.ts'
 import { type S3Keys, type SecureS3, s3Endpoint, s3Region } from '../wan/s3.ts'
 import { bucketNames } from '../wan/s3-policies.ts'
+import { type LabConsul, presentConsul } from './consul.ts'
 import { machineIdOf } from './disk.ts'
 
 /** What tests, roles and stack files need to know of a running lab of machines. */
@@ -31,6 +32,8 @@ export interface MachinesEnvironment {
   }
   readonly s3: LabEnvironment['s3'] & { readonly secure: SecureS3 }
   readonly loadBalancers: readonly LabLoadBalancer[]
+  /** Absent: Patroni keeps its state in etcd, and nothing joins the sites. */
+  readonly consul?: LabConsul
   /** The fake of GitHub's API; undefined when the checkout has none. */
   readonly githubUrl?: string
 }
@@ -66,12 +69,14 @@ export async function writeMachinesEnvironment(
   s3: { readonly keys: S3Keys; readonly secure: SecureS3 },
   githubUrl: string | undefined,
 ): Promise<void> {
+  const consul = presentConsul()
   const environment: MachinesEnvironment = {
     schemaVersion: 1,
     sites: await Promise.all(siteNames.map(describeSite)),
     login: LOGIN,
     s3: { endpoint: s3Endpoint, region: s3Region, ...s3.keys, buckets: bucketNames, secure: s3.secure },
     loadBalancers: loadBalancerNames.map((name) => describeLoadBalancer(name, machinesServed(siteNames))),
+    ...(consul === undefined ? {} : { consul }),
     ...(githubUrl === undefined ? {} : { githubUrl }),
   }
   const unfinished = `${machinesEnvironmentPath}.unfinished`

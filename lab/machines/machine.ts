@@ -9,6 +9,7 @@ import { namespacePath } from '../network/host-namespace.ts'
 import { runningProcess } from '../state.ts'
 import { addressOf, type MachineName, runOf, stateOf } from '../topology.ts'
 import { until } from '../until.ts'
+import { programsOfMachines } from './consul.ts'
 import { ensureMachineDisk } from './disk.ts'
 
 /** The process that a machine ends with: systemd-nspawn, whose only child is the machine's systemd. */
@@ -54,6 +55,7 @@ const nspawn = (machine: MachineName, root: string): string[] => [
   '--resolv-conf=off',
   '--timezone=off',
   '--console=pipe',
+  ...programsOfMachines().map(({ program, path }) => `--bind-ro=${program}:${path}`),
 ]
 
 /**

@@ -1,7 +1,7 @@
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { parseDocument } from 'yaml'
+import { type Document, parse, parseDocument } from 'yaml'
 import type { Identity } from '../../src/domain/identities.ts'
 import { ensureAnsible } from '../ansible/ansible.ts'
 import { canaryEnvironment } from '../canary.ts'
@@ -11,6 +11,7 @@ import type { Credentials } from '../ledger/application-client.ts'
 import type { PreparedStack } from '../prepared-stack.ts'
 import { cached, machineRoles, runDirectory } from '../topology.ts'
 import { archiveBuckets } from '../wan/s3-policies.ts'
+import { CONSUL_PORT, consulSecrets, consulTokenOf, placeCertificates } from './consul.ts'
 import type { MachinesEnvironment, MachinesSite } from './environment.ts'
 import { SECRETS } from './secrets.ts'
 
@@ -32,7 +33,9 @@ export async function prepareMachinesStack(lab: MachinesEnvironment, signal: Abo
   await mkdir(directory, { recursive: true, mode: 0o700 })
   await cp(published, directory, { recursive: true })
   await cp(lab.s3.secure.authority, join(directory, AUTHORITY))
-  const adapted = adaptedStackFile(await readFile(path, 'utf8'), lab, join(bin, 'ansible-playbook'))
+  if (lab.consul !== undefined) await placeCertificates(lab.consul, join(directory, 'ansible'))
+  const difference = lab.consul === undefined ? '' : await readFile(join(published, 'with-consul.yaml'), 'utf8')
+  const adapted = adaptedStackFile(await readFile(path, 'utf8'), lab, join(bin, 'ansible-playbook'), difference)
   await writeFile(path, adapted)
   await quicken(join(directory, 'ansible', 'ansible.cfg'), bin)
   return {
@@ -64,15 +67,24 @@ async function quicken(configuration: string, bin: string): Promise<void> {
 const bundleApplication = (signal: AbortSignal): Promise<string> =>
   execute(process.execPath, [join(import.meta.dirname, '..', 'application', 'build.ts'), applicationBundle], { signal })
 
-/** The published stack file, in which values of the running lab replace what is marked "yours". Pure. */
-export function adaptedStackFile(text: string, lab: MachinesEnvironment, ansiblePlaybook: string): string {
+/**
+ * The published stack file, in which values of the running lab replace what is marked "yours"; with Consul, the keys of
+ * `difference` are put at their places before. Pure.
+ */
+export function adaptedStackFile(
+  text: string,
+  lab: MachinesEnvironment,
+  ansiblePlaybook: string,
+  difference = '',
+): string {
   const document = parseDocument(text)
+  putOver(document, parse(difference) ?? {})
   const set = (where: readonly string[], value: unknown): void => document.setIn(where, document.createNode(value))
   set(['witness', 'endpoint'], lab.s3.endpoint)
   set(['witness', 'region'], lab.s3.region)
   set(['components', 'hosts', 'program'], ansiblePlaybook)
   set(['components', 'hosts', 'skipTags'], ['packages'])
-  set(['components', 'hosts', 'variables'], {
+  const variables = {
     site_url: 'http://standby.lab',
     update_packages: false,
     archive_endpoint: lab.s3.secure.host,
@@ -80,7 +92,8 @@ export function adaptedStackFile(text: string, lab: MachinesEnvironment, ansible
     archive_region: lab.s3.region,
     pgbackrest_authority: lab.s3.secure.authority,
     application_files: [{ src: applicationBundle, dest: '/opt/infisical/server.mjs' }],
-  })
+  }
+  for (const [name, value] of Object.entries(variables)) set(['components', 'hosts', 'variables', name], value)
   set(
     ['components', 'traffic', 'instances'],
     lab.loadBalancers.map(({ host, frontends }) => ({ host, url: `${frontends[0]?.url}/api/status` })),
@@ -90,10 +103,17 @@ export function adaptedStackFile(text: string, lab: MachinesEnvironment, ansible
   return document.toString({ lineWidth: 0 })
 }
 
+/** Puts each value that is no map at its place in a document; what it does not name stays. */
+function putOver(document: Document, difference: object, where: readonly string[] = []): void {
+  for (const [key, value] of Object.entries(difference))
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) putOver(document, value, [...where, key])
+    else document.setIn([...where, key], document.createNode(value))
+}
+
 function adaptSite(
   set: (where: readonly string[], value: unknown) => void,
   site: MachinesSite,
-  { s3 }: MachinesEnvironment,
+  { s3, consul }: MachinesEnvironment,
 ): void {
   const { name } = site
   const addressOf = (role: (typeof machineRoles)[number]): string =>
@@ -104,7 +124,9 @@ function adaptSite(
   for (const [key, value] of Object.entries(store)) set(['components', 'archive', 'sites', name, key], value)
   set(
     ['components', 'database', 'store', 'endpoints', name],
-    machineRoles.map((role) => `http://${addressOf(role)}:2379`),
+    machineRoles.map((role) =>
+      consul === undefined ? `http://${addressOf(role)}:2379` : `https://${addressOf(role)}:${CONSUL_PORT}`,
+    ),
   )
   for (const role of ['db1', 'db2'] as const) {
     const member = ['components', 'database', 'sites', name, 'members', `${role}.${name}`]
@@ -121,7 +143,10 @@ const bucketOf = (site: string): string =>
   archiveBuckets.find((bucket) => bucket === `infisical-${site}`) ?? `infisical-${site}`
 
 /** The variables that the stack file names: keys of the object store by identity, and what machines and systems ask. */
-export function environmentOf({ sites, login, s3 }: MachinesEnvironment, identity: Identity): Record<string, string> {
+export function environmentOf(
+  { sites, login, s3, consul }: MachinesEnvironment,
+  identity: Identity,
+): Record<string, string> {
   // A guard reads with the keys of an observer; no operation of the lab runs as a guard.
   const witness = identity === 'guard' ? s3.accounts.observer : s3.accounts[identity]
   const archives = sites.flatMap(({ name }): [string, string][] => {
@@ -136,6 +161,7 @@ export function environmentOf({ sites, login, s3 }: MachinesEnvironment, identit
   const canary = join(directory, 'canary.json')
   return {
     ...SECRETS,
+    ...(consul === undefined ? {} : { ...consulSecrets(consul), CONSUL_TOKEN: consulTokenOf(identity) }),
     STANDBY_SSH_PRIVATE_KEY: login.privateKey,
     STANDBY_SSH_KNOWN_HOSTS: login.knownHosts,
     STANDBY_WITNESS_ACCESS_KEY_ID: witness.accessKeyId,

@@ -14,6 +14,7 @@ import { startGithub } from '../wan/github.ts'
 import { machinesServed } from '../wan/haproxy-configuration.ts'
 import { startLoadBalancer } from '../wan/load-balancer.ts'
 import { startS3, startSecureS3 } from '../wan/s3.ts'
+import { ensureConsul } from './consul.ts'
 import { ensureMachineDisk } from './disk.ts'
 import { writeMachinesEnvironment } from './environment.ts'
 import { bootMachine, untilMachineWorks } from './machine.ts'
@@ -21,19 +22,26 @@ import { ensureMachineTree } from './tree.ts'
 
 /**
  * Brings a lab of machines up: three sites of three, load balancers, S3 and the fake of GitHub; no Kubernetes. Each
- * step finds out what is there already, so an interrupted `up` continues where it was.
+ * step finds out what is there already, so an interrupted `up` continues where it was. `consul`: each machine has the
+ * program too, which is built where the cache lacks it.
  */
-export async function bringMachinesUp(progress: Progress, signal: AbortSignal): Promise<void> {
+export async function bringMachinesUp(
+  progress: Progress,
+  signal: AbortSignal,
+  { consul = false }: { readonly consul?: boolean } = {},
+): Promise<void> {
   // The first one waits for a mirror of Debian most of the time, the second one for processors.
   const [tree, versitygw] = await Promise.all([
     ensureMachineTree(progress, signal),
     progress.step('S3 program', () => ensureProgram('versitygw', signal)),
   ])
+  const program = consul ? await progress.step('Consul program', () => ensureProgram('consul', signal)) : undefined
   await mkdir(runDirectory, { recursive: true, mode: 0o700 })
   await markLabOfMachines()
   await prepareKernelSettings()
   await ensureCoveredDirectories(coveredByMachines)
   await ensureLogin()
+  if (program !== undefined) await ensureConsul(program)
   await progress.step('network', async () => {
     await ensureBridge()
     const hosts = presentHosts()

@@ -16,13 +16,7 @@ export async function ensurePki(site: SiteName): Promise<void> {
   await rm(directory, { recursive: true, force: true })
   await mkdir(directory, { recursive: true, mode: 0o700 })
   const at = (file: string) => join(directory, file)
-  const authority = [
-    '-subj',
-    `/CN=standby-lab-${site}`,
-    '-addext',
-    'keyUsage=critical,keyCertSign,cRLSign,digitalSignature',
-  ]
-  await openssl(['req', '-x509', ...newKey(at('ca.key')), ...authority, '-days', '3650', '-out', at('ca.crt')])
+  await makeAuthority(at, `standby-lab-${site}`)
   await openssl(['genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-out', at('sa.key')])
   await openssl(['pkey', '-in', at('sa.key'), '-pubout', '-out', at('sa.pub')])
   await Promise.all(certificatesOf(site).map((certificate) => sign(at, certificate)))
@@ -30,10 +24,18 @@ export async function ensurePki(site: SiteName): Promise<void> {
   await rename(directory, pkiOf(site))
 }
 
-interface Certificate {
+/** Of an authority: `file.crt` and `file.key`. */
+export interface Certificate {
   readonly file: string
   readonly subject: string
+  /** Such as `IP:10.77.0.1` and `DNS:s3`. */
   readonly names?: readonly string[]
+}
+
+/** Makes `ca.crt` and `ca.key` in the directory that `at` leads into. */
+export async function makeAuthority(at: (file: string) => string, name: string): Promise<void> {
+  const authority = ['-subj', `/CN=${name}`, '-addext', 'keyUsage=critical,keyCertSign,cRLSign,digitalSignature']
+  await openssl(['req', '-x509', ...newKey(at('ca.key')), ...authority, '-days', '3650', '-out', at('ca.crt')])
 }
 
 const kubeconfigUsers = ['admin', 'controller-manager', 'scheduler', 'kubelet', 'proxy', 'recycler'] as const
@@ -59,7 +61,8 @@ function certificatesOf(site: SiteName): Certificate[] {
   ]
 }
 
-async function sign(at: (file: string) => string, { file, subject, names }: Certificate): Promise<void> {
+/** Makes a certificate for server and client that the authority in the same directory signs. */
+export async function sign(at: (file: string) => string, { file, subject, names }: Certificate): Promise<void> {
   const extensions = [
     '-addext',
     'basicConstraints=critical,CA:FALSE',
