@@ -15,6 +15,7 @@ import { runLab } from '../run-lab.ts'
 import { runStandby } from '../run-standby.ts'
 import type { SiteName } from '../topology.ts'
 import { untilGreen } from '../until-green.ts'
+import { untilCatalogueNames } from './catalogue.ts'
 import { presentConsul } from './consul.ts'
 import { backUpMachines, type DeployedMachines, deployOnMachines } from './deployed.ts'
 import { drillReport, drillTable, drillVerdict, type MachinesDrill } from './drill-report.ts'
@@ -76,6 +77,12 @@ async function drilled(machines: DeployedMachines, progress: Progress): Promise<
   const { summary, entries, redis } = await stopWriting()
   const ids = await readAllIds(stack.addresses[0] ?? '', credentials)
   const statusAfter = await progress.step('green again', () => untilGreen(stack))
+  const { lab } = machines
+  const { consul } = lab
+  if (consul !== undefined)
+    await progress.step('catalogue', () =>
+      untilCatalogueNames(statusAfter.activeSite ?? 'no site', { ...lab, consul }, AbortSignal.timeout(120_000)),
+    )
   return {
     deploy,
     ...told,
