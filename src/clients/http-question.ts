@@ -1,5 +1,6 @@
 import { type IncomingMessage, Agent as PlainAgent, request as requestPlain } from 'node:http'
 import { request as requestTls, Agent as TlsAgent } from 'node:https'
+import { TLSSocket } from 'node:tls'
 import { siteError, timeoutError } from '../errors/standby-error.ts'
 import { proxyEnvironment } from '../runtime/proxies.ts'
 import { type Milliseconds, readableDuration } from '../values/duration.ts'
@@ -38,6 +39,8 @@ export interface HttpAnswer {
   /** Names in lower case; several values of one name are joined by a comma. */
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
+  /** ISO 8601: the end of the certificate that the server showed; absent without TLS. */
+  readonly certificateUntil?: string
 }
 
 const MOST_BYTES = 64 * 1024
@@ -99,6 +102,7 @@ function exchange(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer
         },
       },
       (response) => {
+        const certificateUntil = endOfCertificate(response)
         const chunks: Buffer[] = []
         let bytes = 0
         response.on('data', (chunk: Buffer) => {
@@ -111,6 +115,7 @@ function exchange(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer
             status: response.statusCode ?? 0,
             headers: headersOf(response),
             body: Buffer.concat(chunks).toString(encoding),
+            ...(certificateUntil === null ? {} : { certificateUntil }),
           }),
         )
         response.once('error', failed)
@@ -119,6 +124,13 @@ function exchange(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer
     sent.once('error', failed)
     sent.end(body === undefined ? undefined : Buffer.from(body, encoding))
   })
+}
+
+/** Read while the connection stands: it knows no certificate afterwards. */
+function endOfCertificate({ socket }: IncomingMessage): string | null {
+  if (!(socket instanceof TLSSocket)) return null
+  const end = Date.parse(socket.getPeerCertificate().valid_to ?? '')
+  return Number.isNaN(end) ? null : new Date(end).toISOString()
 }
 
 const headersOf = ({ headersDistinct }: IncomingMessage): Readonly<Record<string, string>> =>
