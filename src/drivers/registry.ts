@@ -15,6 +15,7 @@ import { openS3Store } from '../witness/s3/store.ts'
 import { ansible } from './ansible/driver.ts'
 import { cloudNativePg } from './cloudnative-pg/driver.ts'
 import { command } from './command/driver.ts'
+import { consul } from './consul/driver.ts'
 import { guard } from './guard/driver.ts'
 import { haproxy } from './haproxy/driver.ts'
 import { helmRelease } from './helm-release/driver.ts'
@@ -35,6 +36,7 @@ export const drivers: Readonly<Record<string, Driver>> = Object.fromEntries(
       ansible,
       cloudNativePg,
       command,
+      consul,
       guard,
       haproxy,
       helmRelease,

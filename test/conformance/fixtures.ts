@@ -2,6 +2,7 @@ import type { Fixture } from './fixture.ts'
 import { ansibleFixture } from './fixtures/ansible.ts'
 import { cloudNativePgFixture } from './fixtures/cloudnative-pg.ts'
 import { commandFixture } from './fixtures/command.ts'
+import { consulFixture } from './fixtures/consul.ts'
 import { guardFixture } from './fixtures/guard.ts'
 import { haproxyFixture } from './fixtures/haproxy.ts'
 import { helmReleaseFixture } from './fixtures/helm-release.ts'
@@ -19,6 +20,7 @@ export const fixtures: Readonly<Record<string, Fixture>> = {
   ansible: ansibleFixture,
   'cloudnative-pg': cloudNativePgFixture,
   command: commandFixture,
+  consul: consulFixture,
   guard: guardFixture,
   haproxy: haproxyFixture,
   'helm-release': helmReleaseFixture,

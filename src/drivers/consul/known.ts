@@ -1,0 +1,37 @@
+import { asStandbyError } from '../../errors/standby-error.ts'
+import { codes } from './codes.ts'
+
+/** What is known of one thing. `filtered`: the token may not see all of it, and nothing is believed of it. */
+export type Known<T> =
+  | { readonly is: 'known'; readonly value: T }
+  | { readonly is: 'unknown'; readonly why: string; readonly because: 'refused' | 'filtered' | 'unanswered' }
+
+/** What was read. `isLacking`: the token may not see all of it, and what is missing may be there. */
+export interface Partly<T> {
+  readonly value: T
+  readonly isLacking: boolean
+}
+export type See = <T>(look: () => Promise<T | Partly<T>>) => Promise<Known<T>>
+
+const isPartly = <T>(answer: T | Partly<T>): answer is Partly<T> =>
+  typeof answer === 'object' && answer !== null && 'isLacking' in answer
+
+/** Looks whose failures are values. */
+export const seeing =
+  (signal: AbortSignal): See =>
+  (look) =>
+    known(look, signal)
+
+async function known<T>(look: () => Promise<T | Partly<T>>, signal: AbortSignal): Promise<Known<T>> {
+  try {
+    const answer = await look()
+    if (!isPartly(answer)) return { is: 'known', value: answer }
+    return answer.isLacking
+      ? { is: 'unknown', why: 'the token may not see all of it', because: 'filtered' }
+      : { is: 'known', value: answer.value }
+  } catch (error) {
+    signal.throwIfAborted()
+    const { code, message } = asStandbyError(error)
+    return { is: 'unknown', why: message, because: code === codes.code['consul-refused'] ? 'refused' : 'unanswered' }
+  }
+}

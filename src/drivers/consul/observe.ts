@@ -1,0 +1,224 @@
+import { type ConsulToken, readOwnToken } from '../../clients/consul/acl.ts'
+import type { ConsulClient } from '../../clients/consul/client.ts'
+import {
+  type AutopilotHealth,
+  type ConsulAgent,
+  type ConsulMember,
+  readAgent,
+  readAutopilotHealth,
+  readLeader,
+  readMembers,
+} from '../../clients/consul/cluster.ts'
+import { readService, type ServiceInstance } from '../../clients/consul/services.ts'
+import type { Fact } from '../../domain/fact.ts'
+import type { Observed, Summary } from '../../domain/observed.ts'
+import type { SiteName } from '../../domain/stack.ts'
+import type { DriverContext } from '../../driver/context.ts'
+import { asStandbyError } from '../../errors/standby-error.ts'
+import { type Milliseconds, seconds } from '../../values/duration.ts'
+import { askSite } from './ask.ts'
+import { type Certificates, certificatesSeen } from './certificates.ts'
+import { type Known, type Partly, type See, seeing } from './known.ts'
+import { type NewestSnapshot, newestInStore } from './snapshots/newest.ts'
+import { datacenterOf, type Federation, gatewayService, siteOf } from './spec.ts'
+import { type QueryView, readQueries } from './traffic/queries.ts'
+import { type RedirectView, readRedirects } from './traffic/redirects.ts'
+
+/** What is true of the datacenter of one site, as one of its servers says it. */
+export interface ConsulState {
+  readonly agent: ConsulAgent
+  /** The address that answered. */
+  readonly server: string
+  /** Servers of the site that did not answer, and why. */
+  readonly silentServers: Readonly<Record<string, string>>
+  /** null: the datacenter has no leader. */
+  readonly leader: Known<string | null>
+  readonly members: Known<readonly ConsulMember[]>
+  readonly autopilot: Known<AutopilotHealth>
+  /** Absent where no token is declared. */
+  readonly token?: Known<ConsulToken>
+  readonly certificates: Certificates
+  /** Whether each other datacenter answers through this one now, by its name. */
+  readonly reaches: Readonly<Record<string, boolean>>
+  readonly services: Readonly<Record<string, Known<readonly ServiceInstance[]>>>
+  /** Absent where no mesh gateways are declared. */
+  readonly gateways?: Known<readonly ServiceInstance[]>
+  readonly queries: Known<Readonly<Record<string, QueryView>>>
+  readonly redirects: Readonly<Record<string, Known<RedirectView>>>
+  /** Absent where no snapshots are declared. */
+  readonly snapshot?: NewestSnapshot
+}
+
+/** One call that hangs must not make its site look silent. */
+const LOOK: Milliseconds = seconds(2.4)
+/** A datacenter that lives answers through another one within a round trip; one that is cut off, after 10 s or more. */
+const THROUGH: Milliseconds = seconds(1.5)
+
+/** Asks the datacenter of a site through the first of its servers that answers. Silent only where none does. */
+export async function observeDatacenter(
+  component: Federation,
+  site: SiteName,
+  context: DriverContext,
+): Promise<Observed<ConsulState>> {
+  const { signal } = context
+  const [answers, silentServers] = await agentsOf(component, site, context)
+  const [first] = answers
+  if (first === undefined) return { kind: 'silent', why: Object.values(silentServers).join('; ') }
+  const { server, agent } = first
+  const client = askSite(component, site, context, { signal, servers: [server], deadline: LOOK })
+  const see = seeing(signal)
+  const [leader, members, autopilot, token, certificates, reaches, services, gateways, queries, redirects, snapshot] =
+    await Promise.all([
+      see(() => readLeader(client)),
+      see(async () => {
+        const { members, isFiltered } = await readMembers(client, 'wan')
+        return { value: members, isLacking: isFiltered && namesLess(component, members) }
+      }),
+      see(() => readAutopilotHealth(client)),
+      tokenOf(component, site) ? see(() => readOwnToken(client)) : undefined,
+      certificatesSeen(client, signal),
+      reachedThrough(component, site, context, server),
+      servicesOf(component, client, see),
+      component.spec.meshGateways === undefined ? undefined : see(() => instancesOf(client, gatewayService(component))),
+      see(() => readQueries(component, site, client)),
+      readRedirects(component, client, see),
+      component.spec.snapshots === undefined ? undefined : newestInStore(component, site, context),
+    ])
+  return summarized(component, {
+    agent,
+    server,
+    silentServers,
+    leader,
+    members,
+    autopilot,
+    ...(token === undefined ? {} : { token }),
+    certificates,
+    reaches,
+    services,
+    ...(gateways === undefined ? {} : { gateways }),
+    queries,
+    redirects,
+    ...(snapshot === undefined ? {} : { snapshot }),
+  })
+}
+
+const tokenOf = (component: Federation, site: string): boolean =>
+  (siteOf(component, site).token ?? component.spec.token) !== undefined
+
+interface Answering {
+  readonly server: string
+  readonly agent: ConsulAgent
+}
+
+/** Every declared server, side by side: one that hangs must not hide those that answer. */
+async function agentsOf(
+  component: Federation,
+  site: SiteName,
+  context: DriverContext,
+): Promise<readonly [answers: readonly Answering[], silent: Readonly<Record<string, string>>]> {
+  const silent: Record<string, string> = {}
+  const answers = await Promise.all(
+    siteOf(component, site).servers.map(async (server): Promise<Answering[]> => {
+      const { signal } = context
+      const client = askSite(component, site, context, { signal, servers: [server], deadline: AGENT })
+      try {
+        return [{ server, agent: await readAgent(client) }]
+      } catch (error) {
+        signal.throwIfAborted()
+        silent[server] = asStandbyError(error).message
+        return []
+      }
+    }),
+  )
+  return [answers.flat(), silent]
+}
+/** An agent answers this from its own memory. */
+const AGENT: Milliseconds = seconds(1)
+
+/** Whether a declared datacenter has no server among these members. */
+const namesLess = ({ spec }: Federation, members: readonly ConsulMember[]): boolean =>
+  Object.values(spec.sites).some(({ datacenter }) => !members.some((member) => member.datacenter === datacenter))
+
+async function instancesOf(client: ConsulClient, service: string): Promise<Partly<readonly ServiceInstance[]>> {
+  const { instances, isFiltered } = await readService(client, service)
+  return { value: instances, isLacking: isFiltered && instances.length === 0 }
+}
+
+async function servicesOf(component: Federation, client: ConsulClient, see: See): Promise<ConsulState['services']> {
+  const { services = [] } = component.spec
+  const seen = await Promise.all(
+    services.map(async (service) => [service, await see(() => instancesOf(client, service))] as const),
+  )
+  return Object.fromEntries(seen)
+}
+
+/**
+ * Whether the other datacenters answer through this one at this moment: Serf takes up to 45 s to call a lost member
+ * failed, so that one that is called alive may be lost already.
+ */
+async function reachedThrough(
+  component: Federation,
+  site: SiteName,
+  context: DriverContext,
+  server: string,
+): Promise<ConsulState['reaches']> {
+  const others = Object.keys(component.spec.sites).filter((other) => other !== site)
+  const seen = await Promise.all(
+    others.map(async (other) => {
+      const datacenter = datacenterOf(component, other)
+      const signal = AbortSignal.any([context.signal, AbortSignal.timeout(THROUGH)])
+      try {
+        await readLeader(askSite(component, site, context, { signal, servers: [server] }), datacenter)
+        return [datacenter, true] as const
+      } catch {
+        context.signal.throwIfAborted()
+        return [datacenter, false] as const
+      }
+    }),
+  )
+  return Object.fromEntries(seen)
+}
+
+export function summarized(
+  component: Federation,
+  state: ConsulState,
+): Extract<Observed<ConsulState>, { readonly kind: 'answering' }> {
+  const { agent, leader, autopilot, snapshot } = state
+  const lead = leader.is === 'known' && leader.value === null ? 'no leader' : 'has a leader'
+  const servers =
+    autopilot.is === 'known'
+      ? `${autopilot.value.servers.length} servers, ${autopilot.value.failureTolerance} may fail`
+      : 'servers unknown'
+  const leads = leadsTo(state)
+  return {
+    kind: 'answering',
+    state,
+    role: 'unknown',
+    health: healthOf(state),
+    text: [
+      `${agent.datacenter}: ${leader.is === 'unknown' ? 'leader unknown' : lead}`,
+      servers,
+      ...(leads === null ? [] : [`queries lead to ${leads}`]),
+    ].join(', '),
+    ...(snapshot == null || snapshot === 'unreadable' ? {} : { lastBackup: snapshot.takenAt }),
+    facts: factsOf(component, leads),
+  }
+}
+
+/** Where the prepared queries lead; null: there are none, or they are not seen. */
+function leadsTo({ queries }: ConsulState): string | null {
+  if (queries.is === 'unknown' || Object.keys(queries.value).length === 0) return null
+  return [...new Set(Object.values(queries.value).map(({ leads }) => leads ?? 'nothing'))].sort().join(' and ')
+}
+
+function healthOf({ leader, autopilot, silentServers }: ConsulState): Summary['health'] {
+  if (leader.is === 'known' && leader.value === null) return 'down'
+  const well = Object.keys(silentServers).length === 0 && (autopilot.is === 'unknown' || autopilot.value.isHealthy)
+  return well ? 'healthy' : 'degraded'
+}
+
+/** A plan holds while the queries lead where they led. */
+const factsOf = (component: Federation, leads: string | null): Fact[] =>
+  component.spec.traffic?.queries === undefined || leads === null
+    ? []
+    : [{ name: 'queries lead to', value: leads, binds: 'exactly' }]
