@@ -25,7 +25,7 @@ export async function ensurePatroni(): Promise<readonly [program: string, ...arg
   await mkdir(dirname(home), { recursive: true })
   const packages = ['--no-deps', '--require-hashes', '--no-build-isolation', '--requirement', requirements]
   try {
-    await run('python3', ['-m', 'venv', unfinished], { timeout: 120_000 })
+    await run('/usr/bin/python3', ['-m', 'venv', unfinished], { timeout: 120_000 })
     // `python3 -m pip`: what pip installs is found by the interpreter, wherever the folder is moved to.
     await run(join(unfinished, 'bin', 'python3'), ['-m', 'pip', 'install', '--quiet', ...packages], {
       timeout: 300_000,

@@ -86,6 +86,8 @@ export interface ConsulClient {
   askJson(call: ConsulCall): Promise<ConsulAnswer & { readonly value: unknown }>
   /** For an answer that Consul does not give: `what` says what is missing. */
   unreadable(call: Pick<ConsulCall, 'method' | 'path'>, what: string): StandbyError
+  /** For an answer that says by itself that the token lacks a right. */
+  refused(call: Pick<ConsulCall, 'method' | 'path'>, what: string): StandbyError
 }
 
 /** What a server waits for one that it cannot reach: up to 16 s were measured before it said so. */
@@ -158,6 +160,7 @@ export function consulClient(asking: ConsulAsking): ConsulClient {
   return {
     ask,
     unreadable,
+    refused: ({ method, path }, what) => error('refused', `${method} ${path}: ${what}`, { retry: 'never', where }),
     async askJson(call) {
       const answer = await ask(call)
       const value = parsed(answer.body)

@@ -11,6 +11,8 @@ export interface KvEntry {
   readonly createIndex: number
   /** How often it was locked: the fencing token of its holder. */
   readonly lockIndex: number
+  /** A number that its writer chose; 0 where it chose none. */
+  readonly flags: number
   /** The session that holds it; null: none. */
   readonly session: string | null
 }
@@ -22,22 +24,24 @@ export interface KvReading {
   readonly mode?: 'consistent' | 'default' | 'stale'
 }
 
-/**
- * The entry of a key; null: there is none. A token that may not read it gets the same null: Consul answers 404, and
- * `isFiltered` of a list is the only sign. Errors: those of {@link ConsulClient}.
- */
+/** The entry of a key; null: there is none. Errors: those of {@link ConsulClient}. */
 export async function readKey(client: ConsulClient, key: string, reading: KvReading = {}): Promise<KvEntry | null> {
   const entries = await entriesOf(client, key, reading, {})
   return entries.find((entry) => entry.key === key) ?? null
 }
 
-/** All entries whose keys begin with a prefix, in ascending order, read at one moment. */
+/**
+ * All entries whose keys begin with a prefix, in ascending order, read at one moment. Throws `refused` where the token
+ * may not read one of them.
+ */
 export const readKeysBelow = (client: ConsulClient, prefix: string, reading: KvReading = {}): Promise<KvEntry[]> =>
   entriesOf(client, prefix, reading, { recurse: true })
 
-/** The keys that begin with a prefix, in ascending order, without their values. */
+/** The keys that begin with a prefix, in ascending order, without their values. Throws as {@link readKeysBelow}. */
 export async function listKeys(client: ConsulClient, prefix: string, reading: KvReading = {}): Promise<string[]> {
-  const { status, value } = await client.askJson(callOf(prefix, reading, { keys: true }))
+  const call = callOf(prefix, reading, { keys: true })
+  const { status, value, isFiltered } = await client.askJson(call)
+  if (isFiltered) throw client.refused(call, NOT_ALL)
   return status === 404 ? [] : textsIn(value)
 }
 
@@ -48,7 +52,9 @@ async function entriesOf(
   query: NonNullable<ConsulCall['query']>,
 ): Promise<KvEntry[]> {
   const call = callOf(key, reading, query)
-  const { status, value } = await client.askJson(call)
+  const { status, value, isFiltered } = await client.askJson(call)
+  // Consul leaves out what the token may not read, and answers 404 where nothing is left.
+  if (isFiltered) throw client.refused(call, NOT_ALL)
   if (status === 404) return []
   if (!Array.isArray(value)) throw client.unreadable(call, 'it is no list of keys')
   return objectsIn(value).map((entry) => entryIn(client, call, entry))
@@ -69,6 +75,7 @@ function callOf(
     mostBytes: MOST_BYTES,
   }
 }
+const NOT_ALL = 'the token may not read all keys'
 /** A value may have 512 KiB. */
 const MOST_BYTES = 4 * 1024 * 1024
 
@@ -82,6 +89,7 @@ function entryIn(client: ConsulClient, call: ConsulCall, entry: JsonObject): KvE
     modifyIndex: ModifyIndex,
     createIndex: numberIn(entry.CreateIndex),
     lockIndex: numberIn(entry.LockIndex),
+    flags: numberIn(entry.Flags),
     session: textIn(entry.Session) || null,
   }
 }
@@ -89,7 +97,10 @@ function entryIn(client: ConsulClient, call: ConsulCall, entry: JsonObject): KvE
 /** On what a write of a key rests. `cas` 0: there is no such key yet. `acquire`, `release`: the id of a session. */
 export type KvPrecondition = { readonly cas: number } | { readonly acquire: string } | { readonly release: string }
 
-/** Writes a key; false: its precondition does not hold, and nothing was written. */
+/**
+ * Writes a key; false: its precondition does not hold, and nothing was written. True for the value that the key has
+ * already, which leaves its index as it is.
+ */
 export async function writeKey(
   client: ConsulClient,
   key: string,
@@ -119,17 +130,27 @@ async function wasDone(client: ConsulClient, call: ConsulCall): Promise<boolean>
 
 /**
  * One operation of a transaction. `check-index`: the key is at this index. `check-session`: this session holds it.
- * `check-not-exists`: there is no such key. `cas` and `delete-cas`: a write at this index.
+ * `check-not-exists`: there is no such key. `cas` and `delete-cas`: a write at this index. A write of the value and the
+ * flags that a key has already leaves its index as it is.
  */
 export type KvOperation =
-  | { readonly verb: 'set'; readonly key: string; readonly value: string }
-  | { readonly verb: 'cas'; readonly key: string; readonly value: string; readonly index: number }
+  | { readonly verb: 'set'; readonly key: string; readonly value: string; readonly flags?: number }
+  | {
+      readonly verb: 'cas'
+      readonly key: string
+      readonly value: string
+      readonly index: number
+      readonly flags?: number
+    }
   | { readonly verb: 'lock' | 'unlock'; readonly key: string; readonly value: string; readonly session: string }
   | { readonly verb: 'check-index' | 'delete-cas'; readonly key: string; readonly index: number }
   | { readonly verb: 'check-session'; readonly key: string; readonly session: string }
   | { readonly verb: 'check-not-exists' | 'delete' | 'delete-tree'; readonly key: string }
 
-/** True: all at most 64 operations took effect, at one moment. False: one of them does not hold, and none did. */
+/**
+ * True: all at most 64 operations took effect, at one moment. False: none did, because one of them does not hold, or
+ * because the token lacks a right: Consul answers both alike, where {@link writeKey} is `refused`.
+ */
 export async function transact(
   client: ConsulClient,
   operations: readonly KvOperation[],
@@ -153,6 +174,7 @@ const kvOf = (operation: KvOperation): JsonObject => ({
   Verb: operation.verb,
   Key: operation.key,
   ...('value' in operation ? { Value: Buffer.from(operation.value, 'utf8').toString('base64') } : {}),
+  ...('flags' in operation ? { Flags: operation.flags } : {}),
   ...('index' in operation ? { Index: operation.index } : {}),
   ...('session' in operation ? { Session: operation.session } : {}),
 })

@@ -22,7 +22,7 @@ export type DatabaseRun<Parameters extends JsonObject = JsonObject, Memory = unk
 >
 /** A step that waiting cannot help. */
 export type Failed = Extract<Seen<Proof, never>, { readonly is: 'failed' }>
-/** What an effect on the configuration rests on: `mod_revision` of its key. */
+/** What an effect on the configuration rests on: the revision of its key. */
 export type AsSeen = { readonly revision: string }
 
 /** The site on which the step acts. A step of this kind without a site is a defect of its plan. */

@@ -1,7 +1,7 @@
 import { quoted } from '../../driver/manual.ts'
-import { type Database, keysBelow, siteSpecOf, standbyClusterOf } from './spec.ts'
+import { type Database, siteSpecOf, standbyClusterOf } from './spec.ts'
 
-/** Lines for a person. `$ETCD` is the address of the store, `$LOGIN` is user:password of the REST API. */
+/** Lines for a person. `$LOGIN` is user:password of the REST API. */
 
 /** SQL on the primary of a site, which the reader finds first. */
 export const onPrimary = (component: Database, site: string | null, sql: string): string[] => [
@@ -21,8 +21,6 @@ export function directing(component: Database, site: string | null, followed: st
 /** What every member of a site says of itself. */
 export const askingAll = (component: Database, site: string | null): string[] =>
   membersAt(component, site).map((url) => `curl -sS ${url}/patroni`)
-
-export const configKey = (component: Database): string => `${keysBelow(component)}config`
 
 const membersAt = (component: Database, site: string | null): string[] =>
   site === null

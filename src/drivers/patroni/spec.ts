@@ -31,11 +31,12 @@ export interface PatroniSpec {
   readonly sites: Readonly<Record<string, PatroniSite>>
 }
 export interface StoreSpec extends DeclaredTls {
-  readonly kind: 'etcd'
+  readonly kind: 'etcd' | 'consul'
   readonly namespace?: string
   readonly endpoints: Readonly<Record<string, readonly string[]>>
   readonly user?: CredentialReference
   readonly password?: CredentialReference
+  readonly token?: CredentialReference
 }
 export interface RestApiSpec extends DeclaredTls {
   readonly user?: CredentialReference
@@ -77,7 +78,11 @@ export const patroniSchema: JsonObject = fieldsOf<PatroniSpec>()({
       required: ['kind', 'endpoints'],
       additionalProperties: false,
       properties: {
-        kind: { description: 'etcd: version 3.4 or newer, by its JSON gateway.', enum: ['etcd'] },
+        kind: {
+          description:
+            'etcd: version 3.4 or newer, by its JSON gateway. consul: by its HTTP API, one datacenter for each site.',
+          enum: ['etcd', 'consul'],
+        },
         namespace: text('namespace in the configuration of Patroni. Default /service/.', {
           pattern: '^/?([A-Za-z0-9_.-]+/)*[A-Za-z0-9_.-]+/?$',
         }),
@@ -85,10 +90,16 @@ export const patroniSchema: JsonObject = fieldsOf<PatroniSpec>()({
           type: 'array',
           minItems: 1,
           uniqueItems: true,
-          items: endpoint('Address of one server, for clients.', { examples: ['https://10.1.0.13:2379'] }),
+          items: endpoint('Address of one server, for clients.', {
+            examples: ['https://10.1.0.13:2379', 'https://10.1.0.13:8501'],
+          }),
         }),
-        user: { ...credentialReference, description: 'The user that reads and writes the keys of the scope.' },
-        password: { ...credentialReference, description: 'Its password.' },
+        user: { ...credentialReference, description: 'etcd: the user that reads and writes the keys of the scope.' },
+        password: { ...credentialReference, description: 'etcd: its password.' },
+        token: {
+          ...credentialReference,
+          description: 'consul: the token that reads the keys of the scope, and for a move writes them.',
+        },
         ...TLS_PROPERTIES,
       },
     }),
@@ -199,10 +210,11 @@ export const controlOf = ({ spec }: Database): string => spec.service?.control ?
 export const addressesOf = (component: Database, site: string): string[] =>
   Object.values(siteSpecOf(component, site).members).map(({ restApi }) => restApi)
 
-/** Where the keys of the scope begin: `/service/app/`. */
-export function keysBelow({ spec }: Database): string {
-  const namespace = (spec.store.namespace ?? '/service/').replace(/^\/?/, '/').replace(/\/?$/, '/')
-  return `${namespace}${spec.scope}/`
+/** Where the keys of the scope begin: `/service/app/`, and `service/app/` in Consul, whose keys begin with no `/`. */
+export function keysBelow({ spec: { store, scope } }: Database): string {
+  const first = store.kind === 'consul' ? '' : '/'
+  const namespace = (store.namespace ?? '/service/').replace(/^\/?/, first).replace(/\/?$/, '/')
+  return `${namespace}${scope}/`
 }
 
 /** `standby_cluster` of a site that follows another one, as the configuration of Patroni has it. */
@@ -244,11 +256,36 @@ function placeOf(address: string): { readonly host: string; readonly port: strin
 
 /** What the schema cannot say. */
 export const patroniProblems = (component: Database, stack: Stack, objectStore: LocationOf): SpecProblem[] => [
+  ...storeProblems(component),
   ...memberProblems(component, stack),
   ...tlsProblems(component.spec.store, ['store']),
   ...tlsProblems(component.spec.restApi, ['restApi']),
   ...backupProblems(component, stack, objectStore),
 ]
+
+/** How each kind of store logs in. */
+const LOGINS = { etcd: ['user', 'password'], consul: ['token'] } as const
+
+function storeProblems({ spec: { store } }: Database): SpecProblem[] {
+  const own: readonly string[] = LOGINS[store.kind]
+  const foreign = Object.values(LOGINS)
+    .flat()
+    .filter((key) => store[key] !== undefined && !own.includes(key))
+  return [
+    ...foreign.map((key) => ({
+      path: ['store', key],
+      what: `is no login of ${store.kind}, which takes ${own.join(' and ')}`,
+    })),
+    ...Object.entries(store.endpoints).flatMap(([site, servers]) =>
+      servers.flatMap((server, index) => {
+        const [other] = Object.entries(store.endpoints).find(([name, all]) => name < site && all.includes(server)) ?? []
+        return other === undefined
+          ? []
+          : [{ path: ['store', 'endpoints', site, String(index)], what: `is a server of ${other} too` }]
+      }),
+    ),
+  ]
+}
 
 function memberProblems(component: Database, stack: Stack): SpecProblem[] {
   const { spec } = component
@@ -312,7 +349,10 @@ export const claimsOf = ({ spec }: Database): Claim[] => [
   ),
 ]
 
-/** Who looks at the stack reads the store with the login that a move writes with: etcd has no narrower one here. */
+/**
+ * Who looks at the stack reads the store by the reference that a move writes by. Each identity may have a value of its
+ * own behind it: a token, or a role of etcd, that reads alone.
+ */
 export function credentialUses(component: Database): CredentialUse[] {
   const { store, restApi } = component.spec
   const use = (
@@ -323,6 +363,7 @@ export function credentialUses(component: Database): CredentialUse[] {
   return [
     ...use(store.user, 'logs in to the store of Patroni'),
     ...use(store.password, 'logs in to the store of Patroni'),
+    ...use(store.token, 'logs in to the store of Patroni'),
     ...use(store.authority, 'knows the store of Patroni by it'),
     ...use(store.certificate, 'proves itself to the store of Patroni'),
     ...use(store.key, 'proves itself to the store of Patroni'),

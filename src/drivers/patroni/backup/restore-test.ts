@@ -9,7 +9,7 @@ import { judgeAge, judgeCatalogue, judgeDuration, judgeRestored } from '../../..
 import { newestManifest } from '../../../systems/postgres/restore-manifest.ts'
 import { parseSegment, type SegmentBytes } from '../../../systems/postgres/wal.ts'
 import { seconds } from '../../../values/duration.ts'
-import { historyIn } from '../dcs/etcd.ts'
+import { historyIn } from '../dcs/view.ts'
 import { forksOf } from '../history.ts'
 import { askMembers, headOf, reachInto } from '../observe.ts'
 import { askStored } from '../rest-api.ts'

@@ -5,13 +5,12 @@ import { asStandbyError } from '../../../errors/standby-error.ts'
 import { isObject, type JsonObject } from '../../../values/json.ts'
 import { codes } from '../codes.ts'
 import { type Database, keysBelow } from '../spec.ts'
-import type { PatroniStore, StoreCall, StoreView } from './store.ts'
+import type { PatroniStore, StoreCall } from './store.ts'
+import { parsed, type StoredKey, viewOf } from './view.ts'
 
 /** A key as the JSON gateway of etcd gives it. Revisions are numbers of 64 bits, as text. */
-interface Entry {
+interface Entry extends StoredKey {
   readonly key: string
-  readonly value: string
-  readonly modRevision: string
 }
 
 /** Bytes of an answer: a history has a line for every promotion. */
@@ -130,32 +129,11 @@ export function etcdStore(
   }
 }
 
-/** What Patroni keeps below its scope (patroni/dcs/__init__.py). Pure. */
-export function viewOf(entries: ReadonlyMap<string, Pick<Entry, 'value' | 'modRevision'>>): StoreView {
-  const config = entries.get('config')
-  const value = config === undefined ? null : parsed(config.value)
-  return {
-    config: config !== undefined && isObject(value) ? { value, revision: config.modRevision } : null,
-    leader: entries.get('leader')?.value || null,
-    initialized: entries.get('initialize')?.value || null,
-    history: historyIn(parsed(entries.get('history')?.value ?? '')),
-    switchover: entries.get('failover')?.value || null,
-  }
-}
-
-/** `[[1, 50331808, "no recovery target specified", "2026-11-30T08:00:00+00:00", "pg-a1"], …]`. Pure. */
-export const historyIn = (value: unknown): [number, number][] =>
-  Array.isArray(value)
-    ? value.flatMap((line: unknown): [number, number][] =>
-        Array.isArray(line) && typeof line[0] === 'number' && typeof line[1] === 'number' ? [[line[0], line[1]]] : [],
-      )
-    : []
-
 function entryIn(kv: unknown): Entry[] {
   if (!isObject(kv) || typeof kv.key !== 'string') return []
   // The gateway leaves out an empty value.
   const value = typeof kv.value === 'string' ? decoded(kv.value) : ''
-  return [{ key: decoded(kv.key), value, modRevision: String(kv.mod_revision ?? '0') }]
+  return [{ key: decoded(kv.key), value, revision: String(kv.mod_revision ?? '0') }]
 }
 
 const encoded = (text: string): string => Buffer.from(text, 'utf8').toString('base64')
@@ -163,14 +141,6 @@ const decoded = (text: string): string => Buffer.from(text, 'base64').toString('
 
 /** The first key after all that begin with a prefix, which ends with `/`. */
 const endOfRange = (prefix: string): string => `${prefix.slice(0, -1)}0`
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
-}
 
 const objectIn = (body: string): JsonObject => {
   const value = parsed(body)

@@ -1,5 +1,6 @@
 import type { DriverContext } from '../../../driver/context.ts'
 import type { Database } from '../spec.ts'
+import { consulStore } from './consul.ts'
 import { etcdStore } from './etcd.ts'
 import type { PatroniStore, StoreCall } from './store.ts'
 
@@ -10,10 +11,13 @@ export function storeOf(
   context: Pick<DriverContext, 'http' | 'credential'>,
   call: StoreCall,
 ): PatroniStore {
-  switch (component.spec.store.kind) {
+  const { kind } = component.spec.store
+  switch (kind) {
     case 'etcd':
       return etcdStore(component, site, context, call)
+    case 'consul':
+      return consulStore(component, site, context, call)
     default:
-      return component.spec.store.kind satisfies never
+      return kind satisfies never
   }
 }

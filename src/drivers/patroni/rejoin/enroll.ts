@@ -4,8 +4,8 @@ import type { Seen } from '../../../driver/behaviour.ts'
 import { parametersOf, TEXT } from '../../../driver/parameters.ts'
 import type { Proof } from '../../../driver/proofs.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
+import { storeByHand } from '../dcs/by-hand.ts'
 import { type AsSeen, type DatabaseRun, direct, invalidateConfig, isDirectedTo, readStoreOf, siteOf } from '../run.ts'
-import { configKey } from '../runbook.ts'
 import { clusterNamed, type Database, type PatroniSpec, standbyClusterOf } from '../spec.ts'
 import { keepEvidence } from './keep-evidence.ts'
 
@@ -52,11 +52,11 @@ export const enroll: Action<PatroniSpec, OfEnrollment, Enrolled> = {
   byHand: {
     say: (component, step) => ({
       commands: [
-        `etcdctl get ${configKey(component)} --print-value-only > config.json`,
+        storeByHand(component).readConfig,
         `# add "standby_cluster": ${JSON.stringify(standbyClusterOf(component, step.site ?? '', step.parameters.followed))}`,
-        `etcdctl put ${configKey(component)} -- "$(cat config.json)"`,
+        storeByHand(component).writeConfig,
       ],
-      expect: 'etcdctl get shows the new value. Only the store runs at this time, and no Patroni.',
+      expect: 'The first command shows the new value. Only the store runs at this time, and no Patroni.',
       never: 'Start Patroni before: it would make this site a primary.',
     }),
   },

@@ -5,10 +5,11 @@ import { parametersOf, TEXT } from '../../../driver/parameters.ts'
 import type { Proof } from '../../../driver/proofs.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
 import { codes } from '../codes.ts'
+import { storeByHand } from '../dcs/by-hand.ts'
 import { hostNamesOf } from '../failover/fence.ts'
 import { hostsOf, type MemberHost } from '../host.ts'
 import { type DatabaseRun, isDirectedTo, readStoreOf, siteOf, storeOfRun } from '../run.ts'
-import { clusterNamed, type Database, keysBelow, type PatroniSpec } from '../spec.ts'
+import { clusterNamed, type Database, type PatroniSpec } from '../spec.ts'
 import { enroll } from './enroll.ts'
 
 /** The data of a site are removed, and its store forgets them: Patroni copies the active site anew. */
@@ -88,9 +89,9 @@ export const wipe: Action<PatroniSpec, OfWipe, Wiped> = {
         ...hostNamesOf(component, step.site).map(
           (host) => `ssh ${host} 'sudo find ${component.spec.server.dataDirectory} -mindepth 1 -delete'`,
         ),
-        `etcdctl del ${keysBelow(component)}initialize; etcdctl del ${keysBelow(component)}history`,
+        storeByHand(component).forget,
       ],
-      expect: 'The directories are empty, and etcdctl answers 1 for initialize.',
+      expect: `The directories are empty, and ${storeByHand(component).isForgotten}.`,
       never: 'Delete initialize while the configuration has no standby_cluster: Patroni would begin an empty database.',
     }),
   },
