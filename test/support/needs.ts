@@ -10,6 +10,7 @@ export type Server =
   | 'redis-cli'
   | 'etcd'
   | 'etcd-server'
+  | 'consul'
   | 'patroni'
   | 'kube-apiserver'
   | 'versitygw'
@@ -42,6 +43,7 @@ const IS_HERE: Readonly<Record<Server, () => boolean>> = {
   'redis-server': () => isOnPath('redis-server'),
   'redis-cli': () => isOnPath('redis-cli'),
   etcd: () => isOfLab('etcd'),
+  consul: () => isOfLab('consul'),
   'etcd-server': () => existsSync('/usr/bin/etcd'),
   // It is installed from PyPI where Python can make a virtual environment.
   patroni: () => process.getuid?.() === 0 && existsSync('/usr/bin/python3') && existsSync('/usr/sbin/runuser'),

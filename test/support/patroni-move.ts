@@ -63,10 +63,8 @@ export function patroniStack(
     scope: SCOPE,
     database: 'postgres',
     store: {
-      kind: 'etcd',
-      endpoints: Object.fromEntries(
-        world.sites.map(({ name, etcdPort }) => [name, [`${scheme}://127.0.0.1:${etcdPort}`]]),
-      ),
+      kind: world.storeKind,
+      endpoints: Object.fromEntries(world.sites.map(({ name, store }) => [name, [store.url]])),
       ...tls,
     },
     restApi: { user: { env: 'PATRONI_USER' }, password: { env: 'PATRONI_PASSWORD' }, ...tls },

@@ -11,10 +11,11 @@ import type { JsonObject } from '../../src/values/json.ts'
 import { type Certified, certifiedBy, readCertified } from './authority.ts'
 import { needs } from './needs.ts'
 import { ensurePatroni } from './patroni-programs.ts'
+import type { StartStores, StoreOfTest } from './patroni-store.ts'
 import { PROGRAMS } from './postgres.ts'
-import { freePorts, type ServerProcess, startServer } from './server-process.ts'
+import { freePorts, killNow } from './server-process.ts'
 
-needs('postgresql-15', 'etcd-server', 'patroni')
+needs('postgresql-15', 'patroni')
 
 const run = promisify(execFile)
 
@@ -43,10 +44,9 @@ export interface PatroniNode {
 }
 export interface PatroniSiteOfTest {
   readonly name: string
-  readonly etcdPort: number
+  readonly store: StoreOfTest
   readonly nodes: readonly PatroniNode[]
   node(name: string): PatroniNode
-  startStore(): Promise<void>
   /** Kills everything of the site at once, the store included: a power cut. */
   kill(): Promise<void>
   /** The dynamic configuration as it lies in the store. */
@@ -57,6 +57,8 @@ export interface PatroniWorld {
   readonly folder: string
   /** Of all its servers; null: they have no TLS. */
   readonly certified: Certified | null
+  /** `kind` of the store in the stack file. */
+  readonly storeKind: 'etcd' | 'consul'
   /** Stands for systemctl on every host: `control enable --now patroni`. */
   readonly control: string
   readonly sites: readonly PatroniSiteOfTest[]
@@ -75,10 +77,11 @@ const AS_POSTGRES =
   'setpriv --reuid=postgres --regid=postgres --init-groups --inh-caps=+dac_read_search --ambient-caps=+dac_read_search'
 
 /**
- * Starts an etcd and a Patroni cluster for each site on loopback, of so many members each. The first site is the
- * active one; the others are its standby clusters. Returns when every member runs, and every standby leader streams.
+ * Starts a store and a Patroni cluster for each site on loopback, of so many members each. The first site is the active
+ * one; the others are its standby clusters. Returns when every member runs, and every standby leader streams.
  */
 export async function startPatroni(
+  startStores: StartStores,
   wanted: Readonly<Record<string, readonly string[]>>,
   dynamic: JsonObject = {},
   { tls = false }: { readonly tls?: boolean } = {},
@@ -96,7 +99,7 @@ export async function startPatroni(
   execFileSync('chown', ['postgres:postgres', join(folder, 'evidence')])
   const names = Object.keys(wanted)
   const all = Object.values(wanted).flat()
-  const ports = await freePorts(names.length * 2 + all.length * 2)
+  const ports = await freePorts(all.length * 2)
   const port = (): number => ports.pop() ?? 0
   const places = new Map(all.map((name) => [name, { restPort: port(), port: port() }]))
   const placeOf = (name: string) => places.get(name) ?? { restPort: 0, port: 0 }
@@ -106,11 +109,11 @@ export async function startPatroni(
     names.map((name) => [name.replaceAll('-', '_'), { type: 'physical', cluster_type: 'primary' }]),
   )
   const sites: PatroniSiteOfTest[] = []
-  const stores: ServerProcess[] = []
+  const stores = await startStores(names, certified)
   const everyNode = (): readonly PatroniNode[] => sites.flatMap(({ nodes }) => nodes)
 
   function siteOf(name: string, members: readonly string[], follows: string | null): PatroniSiteOfTest {
-    const [etcdPort, peerPort] = [port(), port()]
+    const store = stores.of(name)
     const upstream = follows === null ? [] : (wanted[follows] ?? []).map((one) => placeOf(one).port)
     const dcs: JsonObject = {
       ...TIMES,
@@ -131,43 +134,21 @@ export async function startPatroni(
             },
           }),
     }
-    const nodes = members.map((member) => nodeOf(member, etcdPort, dcs))
-    let store: ServerProcess | null = null
-    const folderOfStore = join(folder, `etcd-${name}`)
+    const nodes = members.map((member) => nodeOf(member, store, dcs))
     return {
       name,
-      etcdPort,
+      store,
       nodes,
       node: (wantedNode) => found(nodes, wantedNode),
-      async startStore() {
-        const url = `${scheme}://127.0.0.1:${etcdPort}`
-        const peer = `http://127.0.0.1:${peerPort}`
-        store = await startServer(
-          '/usr/bin/etcd',
-          ['--name', name, '--data-dir', folderOfStore, '--listen-client-urls', url, '--advertise-client-urls', url]
-            .concat(['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer])
-            .concat(['--initial-cluster', `${name}=${peer}`, '--log-level', 'error'])
-            .concat(certified === null ? [] : ['--client-cert-auth', '--trusted-ca-file', certified.authority])
-            .concat(certified === null ? [] : ['--cert-file', certified.certificate, '--key-file', certified.key]),
-          { answers: async () => (await get(`${url}/health`)).status === 200 },
-        )
-        stores.push(store)
-      },
       async kill() {
         for (const node of nodes) node.kill()
-        if (store !== null) process.kill(store.pid, 'SIGKILL')
+        await store.kill()
         await until(`${name} to be dead`, { deadline: 10_000, every: 100 }, async () =>
           nodes.every((node) => processesOf(node).length === 0),
         )
       },
       async config() {
-        const key = Buffer.from(`/service/${SCOPE}/config`).toString('base64')
-        const answer = await fetch(`http://127.0.0.1:${etcdPort}/v3/kv/range`, {
-          method: 'POST',
-          body: JSON.stringify({ key }),
-        })
-        const { kvs } = (await answer.json()) as { kvs?: { value: string }[] }
-        return JSON.parse(Buffer.from(kvs?.[0]?.value ?? '', 'base64').toString()) as JsonObject
+        return JSON.parse(await store.read(`service/${SCOPE}/config`)) as JsonObject
       },
       async cluster() {
         for (const { restPort } of nodes) {
@@ -179,7 +160,7 @@ export async function startPatroni(
     }
   }
 
-  function nodeOf(name: string, etcdPort: number, dcs: JsonObject): PatroniNode {
+  function nodeOf(name: string, store: StoreOfTest, dcs: JsonObject): PatroniNode {
     const { restPort, port: own } = placeOf(name)
     const home = join(folder, name)
     const data = join(home, 'data')
@@ -205,12 +186,7 @@ export async function startPatroni(
               verify_client: 'required',
             }),
       },
-      etcd3: {
-        hosts: [address(etcdPort)],
-        ...(certified === null
-          ? {}
-          : { protocol: 'https', cacert: certified.authority, cert: certified.certificate, key: certified.key }),
-      },
+      ...store.configuration,
       bootstrap: { dcs, initdb: [{ encoding: 'UTF8' }, 'data-checksums', 'no-sync'] },
       postgresql: {
         listen: address(own),
@@ -254,13 +230,14 @@ export async function startPatroni(
 
   function killAll(): void {
     for (const node of everyNode()) node.kill()
-    for (const { pid } of stores) killNow(pid)
+    stores.killNow()
   }
   process.once('exit', killAll)
 
   const world: PatroniWorld = {
     folder,
     certified,
+    storeKind: stores.kind,
     control,
     sites,
     site: (name) => found(sites, name),
@@ -282,14 +259,13 @@ export async function startPatroni(
     async stop() {
       killAll()
       process.off('exit', killAll)
-      await Promise.all(stores.map((store) => store.stop()))
+      await stores.stop()
       rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
     },
   }
   try {
     const [active] = names
     for (const name of names) sites.push(siteOf(name, wanted[name] ?? [], name === active ? null : (active ?? null)))
-    await Promise.all(sites.map((site) => site.startStore()))
     for (const site of sites) {
       const [first] = site.nodes
       await first?.start()
@@ -342,14 +318,6 @@ async function ask(port: number, statement: string, database: string): Promise<s
     return rows.map((row) => Object.values(row).join('|')).join('\n')
   } finally {
     await client.end().catch(() => undefined)
-  }
-}
-
-function killNow(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch {
-    // It has ended meanwhile.
   }
 }
 

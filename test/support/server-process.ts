@@ -41,6 +41,15 @@ export async function startServer(
   return { pid: child.pid ?? 0, said: () => words, stop }
 }
 
+/** SIGKILL to a process that may have ended. */
+export function killNow(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended meanwhile.
+  }
+}
+
 /** Ports that were free a moment ago. */
 export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer())

@@ -7,6 +7,7 @@ import { type Database, patroniProblems } from '../../../../src/drivers/patroni/
 import { readCertified } from '../../../support/authority.ts'
 import { type PatroniWorld, startPatroni } from '../../../support/patroni.ts'
 import { type PatroniStack, patroniStack } from '../../../support/patroni-move.ts'
+import { onEtcd } from '../../../support/patroni-on-etcd.ts'
 
 const [A, B] = ['dc-a', 'dc-b'] as [SiteName, SiteName]
 const TO_B: Intent = { mode: 'switchover', from: A, to: B }
@@ -14,7 +15,7 @@ const TO_B: Intent = { mode: 'switchover', from: A, to: B }
 let world: PatroniWorld
 let stack: PatroniStack
 beforeAll(async () => {
-  world = await startPatroni({ 'dc-a': ['pg-a1'], 'dc-b': ['pg-b1'] }, {}, { tls: true })
+  world = await startPatroni(onEtcd, { 'dc-a': ['pg-a1'], 'dc-b': ['pg-b1'] }, {}, { tls: true })
   stack = patroniStack(world)
 }, 300_000)
 afterAll(() => world?.stop(), 60_000)
@@ -24,10 +25,7 @@ describe('Patroni and its store with TLS, both of which demand the certificate o
     if (world.certified === null) throw new Error('no TLS')
     const { authority } = readCertified(world.certified)
     const site = world.site(A)
-    for (const url of [
-      `https://127.0.0.1:${site.etcdPort}/health`,
-      `https://127.0.0.1:${site.nodes[0]?.restPort}/patroni`,
-    ])
+    for (const url of [`${site.store.url}/health`, `https://127.0.0.1:${site.nodes[0]?.restPort}/patroni`])
       await expect(askOverHttp({ method: 'GET', url, deadline: 5_000, authority })).rejects.toMatchObject({
         code: 'http-silent',
       })
