@@ -1,12 +1,8 @@
 import { createHash } from 'node:crypto'
-import { setTimeout as pause } from 'node:timers/promises'
 import { AwsV4Signer } from 'aws4fetch'
-import { StandbyError } from '../errors/standby-error.ts'
 import { exemptAddress } from '../runtime/proxies.ts'
-import { type Milliseconds, readableDuration, seconds } from '../values/duration.ts'
+import { type Milliseconds, seconds } from '../values/duration.ts'
 import type { AccessKeys, KeySource } from './access-keys.ts'
-import { askedAgain } from './asked-again.ts'
-import { reasonOf, wasLost } from './fetch-failure.ts'
 import type { ObjectInfo, ObjectStoreClient, StoreCallOptions } from './object-store-client.ts'
 import {
   didNothingYet,
@@ -18,15 +14,13 @@ import {
   objectStoreUnreadable,
   retryOfStore,
 } from './object-store-errors.ts'
-import { bytesOf, encodeKey, infoOf, listedInfo, type StoreRequest, UnreadableBody } from './object-store-wire.ts'
-import { overWay, SILENCE } from './patience.ts'
-import { retryAfterIn } from './retry-after.ts'
+import { encodeKey, infoOf, listedInfo, type StoreRequest } from './object-store-wire.ts'
+import { SILENCE } from './patience.ts'
 import { measuredWay } from './round-trip.ts'
 import { contentOf, textOf } from './s3-xml.ts'
-import { isOfServer, type ServerTime } from './server-time.ts'
+import type { ServerTime } from './server-time.ts'
 import type { Attempt, StoreAnswer } from './store-answer.ts'
-import { type Asked, fetchTrusting } from './trusting-fetch.ts'
-import { withinWay } from './within-way.ts'
+import { answered, exchanged, type StoreDialect } from './store-exchange.ts'
 
 /*
  * S3 is hand-written around aws4fetch, which signs. The AWS SDK's client has 589 kB of the bundle for six commands and
@@ -54,12 +48,6 @@ const DEADLINE: Milliseconds = seconds(10)
 /** Of all pages of a list together, where the caller names no other. */
 const LIST_DEADLINE: Milliseconds = seconds(120)
 const PAGE = 1_000
-const MAX_TRIES = 4
-const LONGEST_PAUSE: Milliseconds = seconds(2)
-/** Of a limit that names no time: Cloudflare R2 takes one write a second to a key, and sends no Retry-After. */
-const AFTER_LIMIT: Milliseconds = seconds(1)
-/** Every byte counts where hashes are taken: a byte order mark is content. */
-const exactText = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /**
  * A client of one place in a bucket: path-style, signed payloads, none of the SDK's checksums that older stores refuse.
@@ -81,11 +69,6 @@ export function openObjectStore(
       if (value !== undefined) at.searchParams.set(name, value)
     return at
   }
-  const { authorities } = access
-  const ask = (at: URL, asked: Asked & { readonly body?: Uint8Array<ArrayBuffer> }): Promise<Response> =>
-    authorities !== undefined && at.protocol === 'https:'
-      ? fetchTrusting(authorities, at, asked)
-      : fetch(at, { ...asked, redirect: 'manual' })
   const attempt = (request: StoreRequest): Attempt => ({
     endpoint: access.endpoint,
     region: access.region,
@@ -106,58 +89,21 @@ export function openObjectStore(
       region: access.region,
       ...(await keys()),
     }).sign()
-    const askedAt = performance.now()
-    heard?.()
-    const response = await ask(signed.url, {
+    const asked = {
       method: request.method,
       headers: signed.headers,
       signal,
       ...(request.body === undefined ? {} : { body: request.body as Uint8Array<ArrayBuffer> }),
-    })
-    heard?.()
-    const { status, headers } = response
-    if (isOfServer(response)) access.time?.hear(headers.get('date'), askedAt, performance.now())
-    const retryAfter = retryAfterIn(headers.get('retry-after'), headers.get('date'), new Date())
-    return { status, headers, text: exactText.decode(await bytesOf(response, request.largest, heard)), retryAfter }
-  }
-
-  /**
-   * Reads are retried after any error, and sent a second time when nothing arrives (`fetch` opens another connection
-   * beside a busy one); writes are retried only when the store says that it did nothing. The caller decides about a
-   * long wait.
-   */
-  const repeated = async (
-    request: StoreRequest,
-    {
-      signal,
-      ends,
-      limited,
-    }: { readonly signal: AbortSignal; readonly ends: () => number; readonly limited: (() => void) | undefined },
-  ): Promise<StoreAnswer> => {
-    const reads = request.method === 'GET' || request.method === 'HEAD'
-    for (let tries = 1; ; tries++) {
-      let wait = 100 * 2 ** tries * (0.5 + Math.random() / 2)
-      try {
-        const answer = await (reads
-          ? askedAgain(way, signal, (asking) => once(request, asking.signal, asking.heard))
-          : once(request, signal))
-        const passing = reads ? retryOfStore(answer) === 'transient' : didNothingYet(answer)
-        if (isLimited(answer)) limited?.()
-        wait = Math.max(wait, answer.retryAfter ?? (isLimited(answer) ? AFTER_LIMIT * (1 + Math.random() / 10) : 0))
-        // The last error of the store says more than a timeout.
-        const late = performance.now() + wait > ends()
-        if (!passing || tries === MAX_TRIES || wait > LONGEST_PAUSE || late) return answer
-      } catch (error) {
-        signal.throwIfAborted()
-        if (error instanceof UnreadableBody) throw objectStoreUnreadable(attempt(request), error)
-        // Nothing was asked: there are no keys to sign with.
-        if (error instanceof StandbyError) throw error
-        if (!reads || tries === MAX_TRIES || !wasLost(error))
-          throw objectStoreUnreachable(attempt(request), reasonOf(error), error)
-      }
-      await pause(wait, undefined, { signal })
     }
+    return exchanged(signed.url, asked, access, request.largest, heard)
   }
+  const dialectOf = (request: StoreRequest): StoreDialect => ({
+    retry: retryOfStore,
+    didNothingYet,
+    isLimited,
+    unreachable: (why, cause) => objectStoreUnreachable(attempt(request), why, cause),
+    unreadable: (cause) => objectStoreUnreadable(attempt(request), cause),
+  })
 
   /** An answer in the 2xx, or one of the statuses that the caller expects; everything else is thrown. */
   const send = async (
@@ -165,22 +111,22 @@ export function openObjectStore(
     options?: StoreCallOptions,
     ...expected: number[]
   ): Promise<StoreAnswer> => {
-    const deadline = options?.deadline ?? DEADLINE
     const begun = performance.now()
-    const ends = (): number => begun + overWay(way, deadline)
-    const late = (waited: Milliseconds): Error =>
-      objectStoreUnreachable(attempt(request), `no answer within ${readableDuration(waited)}`)
-    const answerTo = (asked: StoreRequest): Promise<StoreAnswer> => {
-      const work = (signal: AbortSignal): Promise<StoreAnswer> =>
-        repeated(asked, { signal, ends, limited: options?.limited })
-      return withinWay(
+    const answerTo = (asked: StoreRequest): Promise<StoreAnswer> =>
+      answered(
+        {
+          isRead: asked.method === 'GET' || asked.method === 'HEAD',
+          once: (signal, heard) => once(asked, signal, heard),
+        },
+        dialectOf(asked),
         way,
-        { deadline, spent: performance.now() - begun },
-        [access.signal, options?.signal],
-        work,
-        late,
+        {
+          deadline: options?.deadline ?? DEADLINE,
+          begun,
+          signals: [access.signal, options?.signal],
+          limited: options?.limited,
+        },
       )
-    }
     const answer = await answerTo(request)
     if (answer.status >= 200 && answer.status < 300) return answer
     if (expected.includes(answer.status) && !isPage(answer)) return answer

@@ -17,7 +17,7 @@ describe('what is read from the witness', () => {
       'src/drivers/',
       'src/systems/',
       // Stores, which hand their documents on.
-      'src/witness/s3/',
+      'src/witness/documents-in.ts',
       'src/witness/patient-store.ts',
       // Asks whether there is an entry, not what it says.
       'src/witness/journal.ts',

@@ -22,7 +22,7 @@ export type Fault =
 export interface FaultyProxy {
   readonly endpoint: string
   /** Decides for each request; `pass` until it is set. */
-  faultFor: (request: { readonly method: string; readonly path: string }) => Fault
+  faultFor: (request: { readonly method: string; readonly path: string; readonly body: string }) => Fault
   /** Requests that were let through to the server, in order. */
   readonly delivered: string[]
   /** Gives the server what was held back; resolves when it has answered all of it. */
@@ -67,7 +67,7 @@ export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
 
   const handle = async (from: IncomingMessage, to: ServerResponse): Promise<void> => {
     const body = await bodyOf(from)
-    const fault = proxy.faultFor({ method: from.method ?? '', path: from.url ?? '' })
+    const fault = proxy.faultFor({ method: from.method ?? '', path: from.url ?? '', body: body.toString() })
     if (fault === 'lose-request') return void from.socket.destroy()
     if (fault === 'busy') return void to.writeHead(503).end()
     if (fault === 'deliver-late') return void held.push(() => forward(from, body))

@@ -2,7 +2,7 @@ import type { Component, SiteName } from '../../domain/stack.ts'
 import type { DriverContext } from '../../driver/context.ts'
 import type { Change, DeployUnit } from '../../driver/deployment.ts'
 import { minutes } from '../../values/duration.ts'
-import { noPreconditions, refused } from '../../witness/s3/refused.ts'
+import { noPreconditions, refused } from '../../witness/refused.ts'
 import { conditionalWritesIn } from './observe.ts'
 import { PROBE, PROBE_RESULT, type S3Spec } from './spec.ts'
 

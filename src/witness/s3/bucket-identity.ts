@@ -9,12 +9,12 @@ export interface DeclaredPlace {
 }
 
 /** The certificates that a place names. */
-export const certificatesOf = ({ endpointCA }: DeclaredPlace): NamedPath[] =>
+export const certificatesOf = ({ endpointCA }: Pick<DeclaredPlace, 'endpointCA'>): NamedPath[] =>
   endpointCA === undefined ? [] : [{ path: endpointCA, is: 'certificates' }]
 
 /** Refuses certificate authorities for an endpoint without TLS, where they have no effect. */
 export const certificatesWithoutTls = (
-  { endpoint, endpointCA }: DeclaredPlace,
+  { endpoint, endpointCA }: Pick<DeclaredPlace, 'endpoint' | 'endpointCA'>,
   path: readonly string[],
 ): SpecProblem[] =>
   endpointCA === undefined || /^https:/i.test(endpoint)
@@ -43,7 +43,7 @@ export function bucketIdentity({ endpoint, bucket }: DeclaredPlace): string {
 const portOf = (protocol: string): string => (protocol === 'https:' ? '443' : '80')
 
 /** Warns of backups and keys that are sent in clear text, unless they stay in a private network. */
-export function unencrypted({ endpoint }: DeclaredPlace, path: readonly string[]): SpecProblem[] {
+export function unencrypted({ endpoint }: Pick<DeclaredPlace, 'endpoint'>, path: readonly string[]): SpecProblem[] {
   const url = URL.canParse(endpoint) ? new URL(endpoint) : null
   if (url?.protocol !== 'http:' || isPrivate(url.hostname)) return []
   return [

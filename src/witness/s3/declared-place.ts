@@ -1,4 +1,4 @@
-import { bucketName, endpoint, folder, text } from '../../schema/parts.ts'
+import { bucketName, endpoint, endpointCertificates, folder, text } from '../../schema/parts.ts'
 
 /** The fields of a bucket and its service, for the schema of every kind that is stored in one. */
 export const place = {
@@ -8,8 +8,5 @@ export const place = {
   region: text('Region for signatures; us-east-1 where the service has none.', { pattern: '^[A-Za-z0-9-]+$' }),
   bucket: bucketName('Name of the bucket; it must exist.'),
   prefix: folder('Everything is kept below this; ends with "/".', 'with-slash'),
-  endpointCA: text(
-    'A PEM file, relative to the stack file, with the certificates of the private authorities that vouch for the endpoint, and of no others. Those that the system knows when absent.',
-    { examples: ['certificates/object-store.pem'] },
-  ),
+  endpointCA: endpointCertificates,
 }

@@ -1,6 +1,7 @@
 import type { AccessRule, Identity } from '../../domain/identities.ts'
 import type { Stack } from '../../domain/stack.ts'
 import { type PolicyStatement, witnessStatements } from './policy.ts'
+import type { S3WitnessSpec } from './spec.ts'
 
 export interface Policy {
   readonly Version: '2012-10-17'
@@ -9,7 +10,7 @@ export interface Policy {
 
 /**
  * The S3 policy of each identity, as a document that services accept unchanged: `aws iam put-user-policy
- * --policy-document`.
+ * --policy-document`. That of a witness on S3 is a part of it.
  */
 export function bucketPolicies(
   stack: Stack,
@@ -24,7 +25,7 @@ export function bucketPolicies(
     policy: ['s3:GetBucketPolicy', 's3:PutBucketPolicy', 's3:DeleteBucketPolicy'],
   } as const
   const ofBucket = (action: keyof typeof verbs): boolean => action === 'list' || action === 'policy'
-  const witness = stack.witness.spec as { readonly bucket?: string; readonly prefix?: string }
+  const witness = stack.witness.driver === 's3' ? (stack.witness.spec as unknown as S3WitnessSpec) : null
   const rules = allRules.filter((one) => one.kind === 'object-store')
   return Object.fromEntries(
     identities.map((identity): [string, Policy] => [
@@ -44,7 +45,7 @@ export function bucketPolicies(
                 ],
               }),
             ),
-          ...witnessStatements(identity, witness.bucket ?? '', witness.prefix ?? ''),
+          ...(witness === null ? [] : witnessStatements(identity, witness.bucket, witness.prefix ?? '')),
         ],
       },
     ]),

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals'
 import type { ObjectStoreClient } from '../../../../src/clients/object-store-client.ts'
 import { siteError } from '../../../../src/errors/standby-error.ts'
-import { probePreconditions } from '../../../../src/witness/s3/probe-preconditions.ts'
+import { probePreconditions } from '../../../../src/witness/probe-preconditions.ts'
+import { s3Preconditions } from '../../../../src/witness/s3/store.ts'
 
 beforeEach(() => void jest.useFakeTimers())
 afterEach(() => void jest.useRealTimers())
@@ -31,7 +32,7 @@ function storeAt(roundTrip: number, upload: number) {
 
 async function probed(roundTrip: number, upload: number): Promise<readonly (number | undefined)[]> {
   const { store, deadlines } = storeAt(roundTrip, upload)
-  const probe = probePreconditions(store, { deadline: 5_000 })
+  const probe = probePreconditions(store, s3Preconditions, { deadline: 5_000 })
   await jest.advanceTimersByTimeAsync(600_000)
   await probe
   return deadlines

@@ -1,7 +1,7 @@
 import { describe, expect, jest, test } from '@jest/globals'
 import type { ConditionalStore } from '../../../../src/witness/conditional-store.ts'
-import { probePreconditions } from '../../../../src/witness/s3/probe-preconditions.ts'
-import { conditionalStore } from '../../../../src/witness/s3/store.ts'
+import { probePreconditions } from '../../../../src/witness/probe-preconditions.ts'
+import { conditionalStore, s3Preconditions } from '../../../../src/witness/s3/store.ts'
 import { awakeClock } from '../../../support/awake-clock.ts'
 import {
   oneWriteASecond,
@@ -55,7 +55,9 @@ describe('a store that limits all writes', () => {
   test('is neither weak nor strong: the probe ends with what it said, and may be tried again', async () => {
     await using vendor = await startVendorStore()
     vendor.says = ({ method }) => (method === 'PUT' ? s3Error(429, 'TooManyRequests') : null)
-    await expect(probePreconditions(vendor.open(), { deadline: 1_500, patience: 2_000 })).rejects.toMatchObject({
+    await expect(
+      probePreconditions(vendor.open(), s3Preconditions, { deadline: 1_500, patience: 2_000 }),
+    ).rejects.toMatchObject({
       code: 'object-store-throttled',
       retry: 'transient',
     })
