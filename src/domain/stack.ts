@@ -64,6 +64,8 @@ export interface Component<Spec = JsonObject> {
 
 export interface WitnessDeclaration {
   readonly driver: string
+  /** The declared site that it is lost with; absent: it is kept outside of all sites. */
+  readonly site?: SiteName
   readonly spec: JsonObject
 }
 

@@ -11,6 +11,7 @@ import { otherSiteFindings } from './other-site-findings.ts'
 import { roleFindings } from './role-findings.ts'
 import { siteFindings } from './site-findings.ts'
 import { witnessFindings } from './witness-findings.ts'
+import { witnessPlaceFindings } from './witness-place.ts'
 
 /**
  * Everything that a person should know before a move, or, where `intent` is null, for `status`: of the stack file, the
@@ -28,6 +29,7 @@ export function findingsOf(
     ...clockFindings(observation),
     ...siteFindings(stack, observation, intent),
     ...witnessFindings(stack, observation, intent),
+    ...witnessPlaceFindings(stack, activeSite, intent),
     ...roleFindings(stack, observation, activeSite, intent),
     ...(intent?.mode === 'reopen' ? otherSiteFindings(stack, observation, intent, drivers) : []),
     ...findingsOfComponents(stack, observation, activeSite, intent, drivers),

@@ -132,8 +132,9 @@ export function driverProblems(
   return [
     ...invalid.flatMap(({ problems }) => problems),
     ...ofWitness,
+    ...witnessPlaceProblems(stack),
     ...sharedClaims(claims),
-    ...witnessInSite(claims),
+    ...(stack.witness.site === undefined ? witnessInSite(claims) : []),
   ]
 }
 
@@ -188,6 +189,22 @@ function sharedClaims(claims: readonly Claim[]): PlacedProblem[] {
     ]
   })
 }
+/** Of a witness that is declared to be inside a site: the other sites must be able to do without that site. */
+function witnessPlaceProblems({ witness: { site }, sites, initialActive }: Stack): PlacedProblem[] {
+  if (site === undefined) return []
+  const path = ['witness', 'site']
+  if (sites.length === 2)
+    return [
+      {
+        path,
+        what: `of two sites, ${site} may be the one that is lost, and the witness with it: then no failover is possible. Keep the witness outside of both, or declare a third site that holds it`,
+      },
+    ]
+  if (site !== initialActive) return []
+  const what = `${site} becomes the active site at first, and its loss takes the witness too: then no failover is possible`
+  return [{ path, what, severity: 'warning' }]
+}
+
 /**
  * Warns of a shared store. The witness has its own folder, so no object is shared; but if the store is in a site, the
  * loss of that site also loses the witness.

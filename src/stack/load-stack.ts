@@ -186,12 +186,16 @@ function assemble(value: JsonObject, path: string): Stack {
       return { name, driver: String(driver), needs: (needs as string[] | undefined) ?? [], spec }
     },
   )
-  const { driver, ...witness } = value.witness as JsonObject
+  const { driver, site, ...witness } = value.witness as JsonObject
   return {
     name: String(value.name),
     sites,
     initialActive: String(value.initialActive) as SiteName,
-    witness: { driver: String(driver), spec: witness },
+    witness: {
+      driver: String(driver),
+      spec: witness,
+      ...(site === undefined ? {} : { site: site as SiteName }),
+    },
     approval: approvalOf(value.approval as JsonObject | undefined),
     objectives: objectivesOf(value.objectives as JsonObject | undefined),
     fencing: { ...undeclaredFencing, ...(value.fencing as Partial<FencingDeclaration> | undefined) },

@@ -112,7 +112,13 @@ const needs: JsonObject = {
 
 /** A driver's own schema with the keys that every component has. */
 export const componentSchema = (driver: Driver): JsonObject => withKeys(driver.schema, driver.kind, { needs })
-export const witnessSchema = (kind: string, own: JsonObject): JsonObject => withKeys(own, kind, {})
+const witnessPlace: JsonObject = {
+  site: text(
+    'The declared site that the witness is lost with, in a stack of three or more sites. Absent: it is outside of all sites.',
+    { [MEANS]: 'site' satisfies Meaning },
+  ),
+}
+export const witnessSchema = (kind: string, own: JsonObject): JsonObject => withKeys(own, kind, witnessPlace)
 
 function withKeys(own: JsonObject, kind: string, more: JsonObject): JsonObject {
   const required = Array.isArray(own.required) ? (own.required as string[]) : []
