@@ -9,7 +9,7 @@ import { type CredentialSources, localCredential } from '../composition/credenti
 import { type Component, type SiteName, type Stack, siteOf } from '../domain/stack.ts'
 import { guardNamespace } from '../drivers/guard/namespace.ts'
 import { GUARD_KIND, guardSpecOf, rulesOf } from '../drivers/guard/spec.ts'
-import { conditionalStores, drivers, witnesses } from '../drivers/registry.ts'
+import { conditionalStores, drivers, guardCredentials, witnesses } from '../drivers/registry.ts'
 import { asStandbyError, inputError } from '../errors/standby-error.ts'
 import { closeMachine } from '../guard/close-machine.ts'
 import { closeSite, type Door } from '../guard/close-site.ts'
@@ -18,15 +18,7 @@ import { keepGates } from '../guard/gate-units.ts'
 import { type Guard, guardSite } from '../guard/guard-site.ts'
 import { unitsOnMachine } from '../guard/machine-units.ts'
 import { memoryIn } from '../guard/memory.ts'
-import {
-  CONFIGURATION,
-  GUARD,
-  reportFile,
-  runFolder,
-  WITNESS_ACCESS_KEY_ID,
-  WITNESS_AUTHORITIES,
-  WITNESS_SECRET_ACCESS_KEY,
-} from '../guard/names.ts'
+import { CONFIGURATION, GUARD, reportFile, runFolder, WITNESS_AUTHORITIES } from '../guard/names.ts'
 import { guardContext } from '../guard/reach.ts'
 import { type GuardReport, REPORT_KEY } from '../guard/report.ts'
 import { serveGate } from '../guard/start-gate.ts'
@@ -134,16 +126,13 @@ async function openWitness(
   sources: CredentialSources,
   signal: AbortSignal,
 ): Promise<ConditionalStore> {
-  const openStore = conditionalStores[stack.witness.driver]
-  if (openStore === undefined) throw inputError('unknown-witness', `${stack.witness.driver} is no witness`)
-  const credentials = {
-    accessKeyId: { env: WITNESS_ACCESS_KEY_ID },
-    secretAccessKey: { env: WITNESS_SECRET_ACCESS_KEY },
-  }
+  const { driver, spec } = stack.witness
+  const openStore = conditionalStores[driver]
+  if (openStore === undefined) throw inputError('unknown-witness', `${driver} is no witness`)
   // A deploy puts the file that the stack file names as `endpointCA` next to it, under a fixed name.
-  const authorities = stack.witness.spec.endpointCA === undefined ? {} : { endpointCA: WITNESS_AUTHORITIES }
+  const authorities = spec.endpointCA === undefined ? {} : { endpointCA: WITNESS_AUTHORITIES }
   return openStore(
-    { ...stack.witness.spec, credentials, ...authorities },
+    { ...spec, ...guardCredentials[driver], ...authorities },
     {
       stack: stack.name,
       credential: async (reference) => localCredential(reference, sources),

@@ -15,6 +15,7 @@ import { refuseUnwritable, writeSecret } from '../runtime/output-file.ts'
 import { loadStack } from '../stack/load-stack.ts'
 import { problemText } from '../stack/problems.ts'
 import { parseDuration } from '../values/duration.ts'
+import { aclRules } from '../witness/consul/acl-rules.ts'
 import { bucketPolicies } from '../witness/s3/identity-policies.ts'
 import { credentialSkeletons, credentialTable } from './credential-table.ts'
 import { type Common, EXIT, local } from './operate.ts'
@@ -35,13 +36,15 @@ export function addPreparing(program: Command): void {
   program
     .command('rbac')
     .description(
-      'print the identities and rights that this stack needs, as Kubernetes objects per site, and the S3 policies',
+      'print the identities and rights that this stack needs, as Kubernetes objects per site, the S3 policies, and the rules of Consul',
     )
     .option('--site <site>', 'only of this site')
     .option('--policy <identity>', 'the S3 policy of one identity alone, as the JSON document that a service takes')
-    .action((options: { site?: string; policy?: string }) =>
-      local(program, async () => rbacText(await stackOf(), common(), options)),
+    .option(
+      '--acl <identity>',
+      'the rules of Consul of one identity alone, as `consul acl policy create -rules` takes them',
     )
+    .action((options: RbacOptions) => local(program, async () => rbacText(await stackOf(), common(), options)))
   program
     .command('credentials')
     .description('print which identity needs which credential; with --json the skeleton of the secret of each identity')
@@ -78,10 +81,12 @@ function checkText({ verdict, file, stack, sites, components, warnings, problems
 interface RbacOptions {
   readonly site?: string
   readonly policy?: string
+  readonly acl?: string
 }
 
-async function rbacText(stack: Stack, common: Common, { site: only, policy }: RbacOptions): Promise<string> {
+async function rbacText(stack: Stack, common: Common, { site: only, policy, acl }: RbacOptions): Promise<string> {
   if (policy !== undefined) return policyText(stack, policy)
+  if (acl !== undefined) return aclTextOf(stack, acl)
   const sites = stack.sites.filter((site) => only === undefined || site.name === only)
   if (sites.length === 0)
     throw inputError('unknown-site', `${stack.name} has no site ${only}`, {
@@ -96,30 +101,50 @@ async function rbacText(stack: Stack, common: Common, { site: only, policy }: Rb
     })),
   )
   const policies = bucketPolicies(stack, access.rules, access.identities)
+  const acls = aclRules(stack, access.identities)
   if (common.json) {
     const objectsOf = (name: string): [string, unknown][] =>
       documents.flatMap(({ platform, site, objects }) => (platform.name === name ? [[site.name, objects]] : []))
     const names = [...new Set(documents.map(({ platform }) => platform.name))]
     const ofPlatforms = Object.fromEntries(names.map((name) => [name, Object.fromEntries(objectsOf(name))]))
-    return JSON.stringify({ ...ofPlatforms, s3: policies }, null, 2)
+    return JSON.stringify({ ...ofPlatforms, s3: policies, ...(acls === null ? {} : { consul: acls }) }, null, 2)
   }
   const printed = documents.map(
     ({ platform, site, objects }) =>
       `# ${site.name}: ${platform.byHand.apply(site)}\n${objects.map((object) => `---\n${stringify(object)}`).join('')}`,
   )
-  const commented = stringify(policies)
+  const ofConsul =
+    acls === null
+      ? ''
+      : `\n# Rules of Consul, by identity (as its command line takes them: standby rbac --acl <identity>):\n${commented(acls)}`
+  return `${printed.join('\n')}\n# S3 policies, by identity (as a document for the service: standby rbac --policy <identity>):\n${commented(policies)}${ofConsul}`
+}
+
+const commented = (value: unknown): string =>
+  stringify(value)
     .split('\n')
     .map((line) => `# ${line}`.trimEnd())
     .join('\n')
-  return `${printed.join('\n')}\n# S3 policies, by identity (as a document for the service: standby rbac --policy <identity>):\n${commented}`
-}
 
 function policyText(stack: Stack, identity: string): string {
   const policies = bucketPolicies(stack, accessRulesOf(stack, drivers), identitiesOf(stack, drivers))
-  const found = Object.hasOwn(policies, identity) ? policies[identity] : undefined
-  if (found !== undefined) return JSON.stringify(found, null, 2)
-  throw inputError('input-invalid', `${stack.name} has no identity ${identity}`, {
-    next: `Name one of ${Object.keys(policies).join(', ')}.`,
+  return JSON.stringify(ofIdentity(stack, identity, policies), null, 2)
+}
+
+function aclTextOf(stack: Stack, identity: string): string {
+  const acls = aclRules(stack, identitiesOf(stack, drivers))
+  if (acls === null)
+    throw inputError('input-invalid', `the witness of ${stack.name} is not in Consul`, {
+      next: 'Leave --acl out, or use --policy.',
+    })
+  return ofIdentity(stack, identity, acls).trimEnd()
+}
+
+function ofIdentity<T>({ name }: Stack, identity: string, all: Readonly<Record<string, T>>): T {
+  const found = Object.hasOwn(all, identity) ? all[identity] : undefined
+  if (found !== undefined) return found
+  throw inputError('input-invalid', `${name} has no identity ${identity}`, {
+    next: `Name one of ${Object.keys(all).join(', ')}.`,
   })
 }
 

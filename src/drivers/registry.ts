@@ -1,8 +1,12 @@
 import type { Driver } from '../driver/capabilities.ts'
 import type { WitnessManual } from '../driver/manual.ts'
+import { WITNESS_ACCESS_KEY_ID, WITNESS_SECRET_ACCESS_KEY, WITNESS_TOKEN } from '../guard/names.ts'
 import type { WitnessKinds } from '../stack/schema.ts'
+import { manualConsulWitness } from '../systems/consul/witness-by-hand.ts'
 import type { JsonObject } from '../values/json.ts'
 import type { ConditionalStore, ConditionalStoreContext } from '../witness/conditional-store.ts'
+import { type ConsulWitnessSpec, consulWitnessSchema, kvClaim } from '../witness/consul/spec.ts'
+import { openConsulStore } from '../witness/consul/store.ts'
 import {
   certificatesOf,
   certificatesWithoutTls,
@@ -57,6 +61,7 @@ export const conditionalStores: Readonly<
   Record<string, (spec: JsonObject, context: ConditionalStoreContext) => Promise<ConditionalStore>>
 > = {
   s3: (spec, context) => openS3Store(spec as unknown as Parameters<typeof openS3Store>[0], context),
+  consul: (spec, context) => openConsulStore(spec as unknown as ConsulWitnessSpec, context),
 }
 export const witnesses: WitnessKinds = {
   s3: {
@@ -68,9 +73,27 @@ export const witnesses: WitnessKinds = {
       ...certificatesWithoutTls(spec as unknown as DeclaredPlace, ['endpointCA']),
     ],
   },
+  consul: {
+    schema: consulWitnessSchema,
+    claims: (spec) => [kvClaim(spec as unknown as ConsulWitnessSpec, ['prefix'])],
+    files: (spec) => certificatesOf(spec as unknown as ConsulWitnessSpec),
+    validate: (spec) => [
+      ...unencrypted(spec as unknown as ConsulWitnessSpec, ['endpoint']),
+      ...certificatesWithoutTls(spec as unknown as ConsulWitnessSpec, ['endpointCA']),
+    ],
+  },
+}
+
+/** What a guard declares in place of the credentials of others: it finds its own in its environment. */
+export const guardCredentials: Readonly<Record<string, JsonObject>> = {
+  s3: {
+    credentials: { accessKeyId: { env: WITNESS_ACCESS_KEY_ID }, secretAccessKey: { env: WITNESS_SECRET_ACCESS_KEY } },
+  },
+  consul: { token: { env: WITNESS_TOKEN } },
 }
 
 /** How each kind of witness is used by hand. */
 export const manualWitnesses: Readonly<Record<string, (spec: JsonObject) => WitnessManual>> = {
   s3: (spec) => manualWitness(spec as unknown as Parameters<typeof manualWitness>[0]),
+  consul: (spec) => manualConsulWitness(spec as unknown as ConsulWitnessSpec),
 }

@@ -112,6 +112,9 @@ export const REASON_CODES = {
     'witness-denied': 'The storage of the witness denies a request: the key is wrong, or a right is missing.',
     'witness-busy': 'Another request changed the same object of the witness each time that this one tried to.',
     'witness-silent': 'The witness does not answer: the active site is unknown.',
+    'witness-beside-active': 'The witness is kept inside the active site: a loss of that site takes both.',
+    'witness-at-target': 'The witness is kept inside the site that would become the active one.',
+    'witness-at-source': 'The witness is kept inside the site that the move leaves.',
     'witness-conflict': 'Another process wrote to the witness at the same time.',
     'witness-weak': 'The witness ignores or does not know preconditions: two runs could both take the lock.',
     'witness-damaged': 'An object in the witness is not what Standby wrote.',
@@ -228,6 +231,8 @@ export const REASON_CODES = {
     'object-store-missing-bucket': 'The bucket does not exist.',
     'object-store-precondition': 'Another writer has written the object.',
     'object-store-refused': 'The service refuses a request as wrong.',
+    'object-store-too-large': 'An object is larger than the service takes.',
+    'object-store-not-consul': 'A program other than Consul answers at the endpoint, or changes its answers.',
   },
   Database: {
     'made-by-others': 'A declared object exists that no deploy of this stack has made: it is adopted on demand only.',

@@ -11,9 +11,10 @@ export const reportFile = (stack: string): string => `${runFolder(stack)}/report
 export const guardService = (stack: string): string => `${GUARD}-${stack}.service`
 export const gateService = (stack: string, unit: string): string => `standby-gate-${stack}@${unit}.service`
 
-/** The variables in which the guard finds its own, read-only keys of the witness. */
+/** The variables in which the guard finds its own, read-only keys or token of the witness. */
 export const WITNESS_ACCESS_KEY_ID = 'STANDBY_GUARD_ACCESS_KEY_ID'
 export const WITNESS_SECRET_ACCESS_KEY = 'STANDBY_GUARD_SECRET_ACCESS_KEY'
+export const WITNESS_TOKEN = 'STANDBY_GUARD_TOKEN'
 /**
  * The file next to the stack file with the certificate authorities of the witness, where the stack file names some.
  */

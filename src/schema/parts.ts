@@ -46,6 +46,12 @@ const HOST_AND_PORT = `([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9.])?|\\[[0-9A-Fa-f:.
 export const endpoint = (description: string, more: JsonObject = {}): Schema<string> =>
   text(description, { pattern: `^[Hh][Tt][Tt][Pp][Ss]?://${HOST_AND_PORT}/?$`, ...more })
 
+/** Beside an endpoint that a private authority vouches for. */
+export const endpointCertificates: Schema<string> = text(
+  'A PEM file, relative to the stack file, with the certificates of the private authorities that vouch for the endpoint, and of no others. Those that the system knows when absent.',
+  { examples: ['certificates/object-store.pem'] },
+)
+
 /** A path on a host: absolute, without parts that lead elsewhere, and without quotes in a shell. */
 export const HOST_PATH = '^(/(?![.]{1,2}(/|$))[A-Za-z0-9_.-]+)+$'
 /** A word that needs no quotes in a shell, in SQL, in a command of Redis and in an address. */
@@ -178,6 +184,15 @@ export const lastingKeyPair: JsonObject = {
   required: ['accessKeyId', 'secretAccessKey'],
   additionalProperties: false,
   properties: { accessKeyId: credentialReference, secretAccessKey: credentialReference },
+}
+
+/** The same of a store that is asked with a token. */
+export const lastingToken: JsonObject = {
+  description: 'A token that does not end, as a reference.',
+  type: 'object',
+  required: ['token'],
+  additionalProperties: false,
+  properties: { token: credentialReference },
 }
 
 export const duration = (description: string): Schema<string> => ({

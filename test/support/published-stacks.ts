@@ -9,8 +9,9 @@ export const kinds = { drivers, witnesses }
 export const publishedStacks = ['infisical-kubernetes', 'hanzo-kms'] as const
 
 const folder = resolve(import.meta.dirname, '../../stacks')
-export const pathOfStack = (name: (typeof publishedStacks)[number]): string => join(folder, name, 'standby.yaml')
-export const textOfStack = (name: (typeof publishedStacks)[number]): string => readFileSync(pathOfStack(name), 'utf8')
+type PublishedStack = (typeof publishedStacks)[number] | 'infisical-on-premise'
+export const pathOfStack = (name: PublishedStack): string => join(folder, name, 'standby.yaml')
+export const textOfStack = (name: PublishedStack): string => readFileSync(pathOfStack(name), 'utf8')
 
 /** The error with which a text is refused; null when it declares a stack. Whatever is no StandbyError is thrown on. */
 export function refusalOf(text: string): StackInvalid | null {

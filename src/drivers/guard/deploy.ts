@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { accessKeys } from '../../clients/access-keys.ts'
 import type { KubernetesClient } from '../../clients/kubernetes-client.ts'
 import type { Progress } from '../../domain/progress.ts'
 import type { SiteName } from '../../domain/stack.ts'
@@ -19,6 +18,7 @@ import { configurationOf, type GuardParts, guardManifests, guardSelector } from 
 import { guardNamespace } from './namespace.ts'
 import { readProgram } from './program.ts'
 import type { GuardComponent } from './spec.ts'
+import { witnessKeys } from './witness-keys.ts'
 
 /**
  * The guard of one site, the same on active and passive ones; ready when the new one itself reports that it watches.
@@ -31,11 +31,10 @@ export async function deployGuard(
 ): Promise<DeployUnit[]> {
   const { stack } = context
   const kubernetes = context.platform(KUBERNETES, site)
-  const keys = await accessKeys(component.spec.witnessCredentials, (reference) => context.credential(reference, site))
   const parts: GuardParts = {
     program: await readProgram(),
     stackFile: await readFile(stack.source.path, 'utf8'),
-    keys: { id: keys.accessKeyId, secret: keys.secretAccessKey },
+    keys: await witnessKeys(component.spec.witnessCredentials, (reference) => context.credential(reference, site)),
     authorities:
       typeof stack.witness.spec.endpointCA === 'string'
         ? await readNamedFile(stack, stack.witness.spec.endpointCA)

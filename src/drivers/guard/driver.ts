@@ -15,6 +15,7 @@ import { guardNamespace } from './namespace.ts'
 import { type GuardState, observeGuard } from './observe.ts'
 import { guardSelfFencing, selfFencing } from './self-fencing.ts'
 import { GUARD_KIND, type GuardSpec, guardSchema, isOnHosts, rulesOf } from './spec.ts'
+import { keysProblems } from './witness-keys.ts'
 
 /**
  * A guard on each site: it closes a site that comes back after a loss, or that cannot be proven active.
@@ -34,8 +35,9 @@ export const guard: SiteDriver<GuardSpec, GuardState> = {
         : `kubernetes ${site.name} ${guardNamespace(stack.name)}/Deployment/${GUARD}`,
       path: [],
     })),
-  validate: ({ spec }) => [
+  validate: ({ spec }, stack) => [
     ...platformProblems(spec),
+    ...keysProblems(spec, stack),
     ...boundsProblems(spec),
     // The guard's process shows that it lives every half second: a shorter silence would take a busy machine for a
     // frozen one.

@@ -1,12 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { SiteName, Stack } from '../../domain/stack.ts'
-import {
-  CONFIGURATION,
-  GUARD,
-  WITNESS_ACCESS_KEY_ID,
-  WITNESS_AUTHORITIES,
-  WITNESS_SECRET_ACCESS_KEY,
-} from '../../guard/names.ts'
+import { CONFIGURATION, GUARD, WITNESS_AUTHORITIES } from '../../guard/names.ts'
 import { type DeclaredObject, ownedBy } from '../../platform/kubernetes/declared-objects.ts'
 import { canonicalJson, type JsonObject } from '../../values/json.ts'
 import { guardNamespace } from './namespace.ts'
@@ -21,7 +15,8 @@ export interface GuardParts {
   readonly program: Program
   /** The stack file as it is: it holds no credentials. */
   readonly stackFile: string
-  readonly keys: { readonly id: string; readonly secret: string }
+  /** By the variables in which the guard finds them. */
+  readonly keys: Readonly<Record<string, string>>
   /** PEM of the authorities of the witness; null: those of the image. */
   readonly authorities: string | null
 }
@@ -35,7 +30,7 @@ export function configurationOf(component: GuardComponent, site: SiteName, parts
     program: program.sha256,
     boot: BOOT,
     stackFile,
-    keys: hash(keys.id + keys.secret),
+    keys: hash(Object.values(keys).join('')),
     ...(authorities === null ? {} : { authorities }),
   }
   return hash(canonicalJson(value)).slice(0, 16)
@@ -64,7 +59,7 @@ export function guardManifests(
         kind: 'Secret',
         metadata: metadata(WITNESS_KEYS),
         type: 'Opaque',
-        data: { ACCESS_KEY_ID: base64(keys.id), SECRET_ACCESS_KEY: base64(keys.secret) },
+        data: Object.fromEntries(Object.entries(keys).map(([name, value]) => [keyInSecret(name), base64(value)])),
       },
     },
     {
@@ -94,7 +89,7 @@ export function guardManifests(
           selector: { matchLabels: guardSelector },
           template: {
             metadata: { labels: { ...ownedBy(stack.name, component.name), ...guardSelector } },
-            spec: podSpec(component, site, configurationOf(component, site, parts)),
+            spec: podSpec(component, site, Object.keys(keys), configurationOf(component, site, parts)),
           },
         },
       },
@@ -102,14 +97,21 @@ export function guardManifests(
   ]
 }
 
+/** `ACCESS_KEY_ID` for `STANDBY_GUARD_ACCESS_KEY_ID`. */
+const keyInSecret = (variable: string): string => variable.replace('STANDBY_GUARD_', '')
+
 /**
  * When a site comes back in part, the guard's node may be the one that is dead: Kubernetes would leave the pod there
  * for 300 s.
  */
 const ON_A_DEAD_NODE = 10
 
-function podSpec(component: GuardComponent, site: SiteName, configuration: string): JsonObject {
-  const key = (name: string): JsonObject => ({ secretKeyRef: { name: WITNESS_KEYS, key: name } })
+function podSpec(
+  component: GuardComponent,
+  site: SiteName,
+  variables: readonly string[],
+  configuration: string,
+): JsonObject {
   return {
     serviceAccountName: GUARD,
     tolerations: ['not-ready', 'unreachable'].map((taint) => ({
@@ -138,8 +140,10 @@ function podSpec(component: GuardComponent, site: SiteName, configuration: strin
         command: ['node', '/etc/standby/boot.mjs'],
         args: ['--stack', '/etc/standby/standby.yaml', 'guard', '--site', site, '--memory', '/run/standby'],
         env: [
-          { name: WITNESS_ACCESS_KEY_ID, valueFrom: key('ACCESS_KEY_ID') },
-          { name: WITNESS_SECRET_ACCESS_KEY, valueFrom: key('SECRET_ACCESS_KEY') },
+          ...variables.map((name) => ({
+            name,
+            valueFrom: { secretKeyRef: { name: WITNESS_KEYS, key: keyInSecret(name) } },
+          })),
           { name: CONFIGURATION, value: configuration },
         ],
         resources: { requests: { cpu: '10m', memory: '64Mi' }, limits: { cpu: '1', memory: '192Mi' } },

@@ -1,7 +1,15 @@
 import type { Component, CredentialReference } from '../../domain/stack.ts'
 import type { GuardRules } from '../../guard/decide.ts'
 import { fieldsOf } from '../../schema/fields.ts'
-import { credentialReference, duration, HOST_PATH, imageName, lastingKeyPair, text } from '../../schema/parts.ts'
+import {
+  credentialReference,
+  duration,
+  HOST_PATH,
+  imageName,
+  lastingKeyPair,
+  lastingToken,
+  text,
+} from '../../schema/parts.ts'
 import { type Milliseconds, parseDuration, seconds } from '../../values/duration.ts'
 
 export const GUARD_KIND = 'guard'
@@ -12,10 +20,9 @@ export interface GuardSpec {
   readonly image?: string
   readonly node?: string
   readonly environment?: Readonly<Record<string, CredentialReference>>
-  readonly witnessCredentials: {
-    readonly accessKeyId: CredentialReference
-    readonly secretAccessKey: CredentialReference
-  }
+  readonly witnessCredentials:
+    | { readonly accessKeyId: CredentialReference; readonly secretAccessKey: CredentialReference }
+    | { readonly token: CredentialReference }
   readonly every?: string
   readonly silence?: string
   readonly closeAfter?: string
@@ -46,9 +53,9 @@ export const guardSchema = fieldsOf<GuardSpec>()({
       additionalProperties: credentialReference,
     },
     witnessCredentials: {
-      ...lastingKeyPair,
       description:
-        "Keys that may read the witness's active.json and nothing else. A deploy puts them into a Secret on each site.",
+        "Keys, or a token, that may read the witness's active.json and nothing else. A deploy puts them into a Secret on each site, or into a file of each machine.",
+      oneOf: [lastingKeyPair, lastingToken],
     },
     every: duration('How often the witness is read. Default 5s.'),
     silence: duration(

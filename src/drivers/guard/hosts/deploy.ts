@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises'
-import { accessKeys } from '../../../clients/access-keys.ts'
 import type { SshResult } from '../../../clients/ssh.ts'
 import type { Progress } from '../../../domain/progress.ts'
 import type { SiteName } from '../../../domain/stack.ts'
@@ -13,7 +12,8 @@ import { minutes, seconds } from '../../../values/duration.ts'
 import { codes } from '../codes.ts'
 import { readProgram } from '../program.ts'
 import type { GuardComponent } from '../spec.ts'
-import { keyVariables, type MachineFile, type MachineParts, machineFiles, sha256Of } from './machine-files.ts'
+import { witnessKeys } from '../witness-keys.ts'
+import { type MachineFile, type MachineParts, machineFiles, sha256Of } from './machine-files.ts'
 
 /** The guard of each machine of a site; ready when the new one itself reports. */
 export async function deployToMachines(
@@ -43,7 +43,7 @@ export async function deployToMachines(
 async function partsOf(component: GuardComponent, site: SiteName, context: DriverContext): Promise<MachineParts> {
   const { stack } = context
   const { witnessCredentials, environment = {} } = component.spec
-  const keys = await accessKeys(witnessCredentials, (reference) => context.credential(reference, site))
+  const keys = await witnessKeys(witnessCredentials, (reference) => context.credential(reference, site))
   const variables = await Promise.all(
     Object.entries(environment).map(async ([name, reference]) => [name, await context.credential(reference, site)]),
   )
@@ -54,7 +54,7 @@ async function partsOf(component: GuardComponent, site: SiteName, context: Drive
       typeof stack.witness.spec.endpointCA === 'string'
         ? await readNamedFile(stack, stack.witness.spec.endpointCA)
         : null,
-    variables: { ...Object.fromEntries(variables), ...keyVariables(keys.accessKeyId, keys.secretAccessKey) },
+    variables: { ...Object.fromEntries(variables), ...keys },
   }
 }
 

@@ -6,9 +6,7 @@ import {
   gateService,
   guardService,
   runFolder,
-  WITNESS_ACCESS_KEY_ID,
   WITNESS_AUTHORITIES,
-  WITNESS_SECRET_ACCESS_KEY,
 } from '../../../guard/names.ts'
 import { canonicalJson } from '../../../values/json.ts'
 import type { Program } from '../program.ts'
@@ -81,12 +79,6 @@ const hash = (text: string): string => createHash('sha256').update(text).digest(
 const BOOT = `const { runCli } = await import('./standby.mjs')
 await runCli()
 `
-
-/** Names of the witness' keys in `variables`. */
-export const keyVariables = (id: string, secret: string): Readonly<Record<string, string>> => ({
-  [WITNESS_ACCESS_KEY_ID]: id,
-  [WITNESS_SECRET_ACCESS_KEY]: secret,
-})
 
 /** As `EnvironmentFile=` reads it: within double quotes only `\` and `"` are special (systemd.exec(5)). */
 const environmentFile = (variables: MachineParts['variables']): string =>

@@ -16,7 +16,7 @@ const component: GuardComponent = {
 const parts = {
   program: { sha256: 'a', packed: 'b', bytes: 1 },
   stackFile: '',
-  keys: { id: 'c', secret: 'd' },
+  keys: { STANDBY_GUARD_ACCESS_KEY_ID: 'c', STANDBY_GUARD_SECRET_ACCESS_KEY: 'd' },
   authorities: null,
 }
 
@@ -47,4 +47,31 @@ test('a guard is given the authorities of the witness, and is begun anew with ot
     configurationOf(component, site, { ...parts, authorities }),
   )
   expect(new Set(hashes).size).toBe(3)
+})
+
+test('a guard finds its token of the witness, or its keys, in its environment, and nothing of the other kind', () => {
+  const site = 'dc-a' as SiteName
+  const madeOf = (keys: Readonly<Record<string, string>>) => {
+    const objects = guardManifests(component, toyStack, site, { ...parts, keys }).map(({ object }) => object)
+    const [container] = (
+      objects.find(({ kind }) => kind === 'Deployment') as unknown as {
+        readonly spec: {
+          readonly template: { readonly spec: { readonly containers: readonly { readonly env: object[] }[] } }
+        }
+      }
+    ).spec.template.spec.containers
+    return { data: objects.find(({ kind }) => kind === 'Secret')?.data, env: container?.env.slice(0, -1) }
+  }
+  const from = (key: string) => ({ secretKeyRef: { name: 'standby-guard-witness', key } })
+  expect(madeOf({ STANDBY_GUARD_TOKEN: 'c' })).toEqual({
+    data: { TOKEN: 'Yw==' },
+    env: [{ name: 'STANDBY_GUARD_TOKEN', valueFrom: from('TOKEN') }],
+  })
+  expect(madeOf(parts.keys)).toEqual({
+    data: { ACCESS_KEY_ID: 'Yw==', SECRET_ACCESS_KEY: 'ZA==' },
+    env: [
+      { name: 'STANDBY_GUARD_ACCESS_KEY_ID', valueFrom: from('ACCESS_KEY_ID') },
+      { name: 'STANDBY_GUARD_SECRET_ACCESS_KEY', valueFrom: from('SECRET_ACCESS_KEY') },
+    ],
+  })
 })

@@ -1,0 +1,40 @@
+import type { Claim } from '../../domain/declaration.ts'
+import type { CredentialReference } from '../../domain/stack.ts'
+import { credentialReference, endpoint, endpointCertificates, folder, text } from '../../schema/parts.ts'
+import type { JsonObject } from '../../values/json.ts'
+
+/** The witness: a place in the KV store of one datacenter of Consul. */
+export interface ConsulWitnessSpec {
+  readonly endpoint: string
+  readonly endpointCA?: string
+  readonly datacenter: string
+  readonly prefix?: string
+  readonly token: CredentialReference
+}
+
+export const consulWitnessSchema: JsonObject = {
+  description: 'The KV store of a third datacenter of Consul.',
+  required: ['endpoint', 'datacenter', 'token'],
+  properties: {
+    endpoint: endpoint(
+      'URL of the HTTP API of Consul, as sites and runners reach it: scheme, name and perhaps a port. Of servers or agents of any datacenter that reaches the one of the witness.',
+      { examples: ['https://consul.dc-c.example.com:8501'] },
+    ),
+    endpointCA: endpointCertificates,
+    datacenter: text(
+      'The datacenter whose KV store is the witness. Each datacenter has its own, which is copied nowhere.',
+      { pattern: '^[a-z0-9_][-a-z0-9_]{0,62}$', examples: ['dc3'] },
+    ),
+    prefix: folder('Everything is kept below this; ends with "/".', 'with-slash'),
+    token: {
+      ...credentialReference,
+      description: 'The token of the identity, by reference: standby rbac prints the rules of each one.',
+    },
+  },
+}
+
+/** Claims a folder of the KV store of one datacenter: two owners would undo each other's work. */
+export const kvClaim = (
+  { datacenter, prefix = '' }: Pick<ConsulWitnessSpec, 'datacenter' | 'prefix'>,
+  path: readonly string[],
+): Claim => ({ key: `consul-kv ${datacenter}/`, below: prefix, path })
