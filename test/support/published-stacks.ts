@@ -9,7 +9,7 @@ export const kinds = { drivers, witnesses }
 export const publishedStacks = ['infisical-kubernetes', 'hanzo-kms'] as const
 
 const folder = resolve(import.meta.dirname, '../../stacks')
-type PublishedStack = (typeof publishedStacks)[number] | 'infisical-on-premise'
+export type PublishedStack = (typeof publishedStacks)[number] | 'infisical-on-premise'
 export const pathOfStack = (name: PublishedStack): string => join(folder, name, 'standby.yaml')
 export const textOfStack = (name: PublishedStack): string => readFileSync(pathOfStack(name), 'utf8')
 

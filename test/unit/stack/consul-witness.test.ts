@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { parseStack } from '../../../src/stack/load-stack.ts'
 import { aclRules } from '../../../src/witness/consul/acl-rules.ts'
-import { kinds, problemsOf, textOfStack } from '../../support/published-stacks.ts'
+import { kinds, type PublishedStack, problemsOf, textOfStack } from '../../support/published-stacks.ts'
 
 const WITNESS = `witness:
   driver: consul
@@ -11,7 +11,7 @@ const WITNESS = `witness:
   token: { env: STANDBY_WITNESS_TOKEN }
 `
 /** A published stack with another witness, and guards that have a token or keys. */
-const withWitness = (stack: string, witness: string, guards: 'token' | 'keys' = 'token'): string => {
+const withWitness = (stack: PublishedStack, witness: string, guards: 'token' | 'keys' = 'token'): string => {
   const text = textOfStack(stack).replace(/^witness:\n(?:[ ].*\n)+/m, () => witness)
   return guards === 'keys'
     ? text
