@@ -48,7 +48,7 @@ export async function exchanged(
 export interface StoreDialect {
   /** What another try of a read may bring. */
   retry(answer: StoreAnswer): Retry
-  /** The answer says of itself that nothing was done, and that another try may bring more: even a write is sent again. */
+  /** The answer says that nothing was done, and that another try may bring more: even a write is sent again. */
   didNothingYet(answer: StoreAnswer): boolean
   isLimited(answer: StoreAnswer): boolean
   unreachable(why: string, cause?: unknown): StandbyError
