@@ -7,20 +7,22 @@ import type { DeployedMachines } from '../../machines/deployed.ts'
 import { onMachine } from '../../machines/machine.ts'
 import { DATABASE_LOGIN, PATRONI_LOGIN } from '../../machines/secrets.ts'
 import { serverLogOf } from '../../machines/server-log.ts'
+import type { PreparedStack } from '../../prepared-stack.ts'
 import { mortalMove } from '../../reviewed-move.ts'
 import { runLab } from '../../run-lab.ts'
 import { addressOf, type MachineName, machinesOf, type SiteName, siteNames } from '../../topology.ts'
 import { endsOf, untilGreen } from '../../until-green.ts'
 import { isCrashPoint } from '../cases.ts'
 import { twoWriters, writableSpans } from '../writers.ts'
-import type { MachinesCase, MachinesTrouble, Scene } from './cases.ts'
+import type { MachinesCase, Scene } from './cases.ts'
+import { shiftedClock } from './shifted-clock.ts'
 
 /** The facts of one case on machines, judged by `judge-machines-case.ts`. */
 export interface MachinesFacts {
   readonly one: MachinesCase
   readonly executed: MoveReport
-  /** null where no site was lost. */
-  readonly rejoined: MoveReport | null
+  /** Empty where no site was lost; null: one ended without a result. */
+  readonly rejoins: readonly (MoveReport | null)[]
   readonly acknowledged: number
   /** Acknowledged ids that the database lacks. */
   readonly missing: number
@@ -38,6 +40,8 @@ export async function runMachinesCase(
   { lab, stack }: DeployedMachines,
   say: (line: string) => void,
 ): Promise<MachinesFacts> {
+  const { runnerClock } = one
+  const ofRunner = runnerClock === undefined ? stack : withClock(stack, runnerClock)
   const clusters = await patroniClustersIn(stack.path, PATRONI_LOGIN)
   const scene = await sceneOf(clusters, endsOf(await untilGreen(stack)))
   const { from, to } = scene
@@ -47,7 +51,7 @@ export async function runMachinesCase(
   let begun: Promise<void> | null = null
   const begin = (): Promise<void> => {
     say(`${one.name} begins`)
-    begun ??= beginTrouble(one.trouble, scene)
+    begun ??= beginTroubles(one, scene)
     // Awaited after the move; without a handler until then, a failure would end the process.
     begun.catch(() => undefined)
     return begun
@@ -61,24 +65,29 @@ export async function runMachinesCase(
   const onLine = (line: string): void => {
     if (begun === null && one.at !== null && isCrashPoint(one.at, line)) void begin()
   }
-  const { executed } = await mortalMove(stack, inputs, { ...github, onLine }).finally(async () => {
+  const { executed } = await mortalMove(ofRunner, inputs, { ...github, onLine }).finally(async () => {
     await begun
-    await endTrouble(one.trouble, scene)
+    await endTroubles(one, scene)
   })
   if (executed === null) throw new Error('the execute job ended without a result')
   if (begun === null) throw new Error(`the move never came to where ${one.name} begins`)
   const judgedAt = Date.now()
   const twoWritersMs = twoWriters(await spansOf(scene, begunAt), judgedAt)
-  const rejoined =
-    one.mode === 'failover' && executed.verdict === 'moved'
-      ? (await mortalMove(stack, { to: from, mode: 'rejoin' }, github)).executed
-      : null
+  const rejoins: (MoveReport | null)[] = []
+  if (one.mode === 'failover' && executed.verdict === 'moved')
+    for (const site of one.rejoins?.(scene) ?? [from])
+      rejoins.push((await mortalMove(stack, { to: site, mode: 'rejoin' }, github)).executed)
   await sleep(FIRST_WRITES)
   const { missing, acknowledged } = await ledger.stop()
   await untilGreen(stack)
   const longestGapMs = longestGap(ledger.entries())?.durationMs ?? Number.NaN
-  return { one, executed, rejoined, acknowledged, missing: missing.length, longestGapMs, twoWritersMs }
+  return { one, executed, rejoins, acknowledged, missing: missing.length, longestGapMs, twoWritersMs }
 }
+
+const withClock = (stack: PreparedStack, byMs: number): PreparedStack => ({
+  ...stack,
+  environmentOf: async (identity) => ({ ...(await stack.environmentOf(identity)), NODE_OPTIONS: shiftedClock(byMs) }),
+})
 
 async function sceneOf(
   clusters: PatroniClusters,
@@ -104,16 +113,21 @@ async function storeLeaderOf(site: SiteName): Promise<MachineName> {
   throw new Error(`no etcd leads the store of ${site}`)
 }
 
-async function beginTrouble(trouble: MachinesTrouble, scene: Scene): Promise<void> {
-  if (trouble.is === 'command')
-    await Promise.all(trouble.on(scene).map((machine) => onMachine(machine, trouble.begins)))
-  else await Promise.all(trouble.hosts(scene).map((host) => runLab('outage', host, '--how', trouble.how)))
+/** One after another: the lab carries out one command at a time. */
+async function beginTroubles({ troubles }: MachinesCase, scene: Scene): Promise<void> {
+  for (const trouble of troubles)
+    if (trouble.is === 'command') await onAll(trouble.on(scene), trouble.begins)
+    else for (const host of trouble.hosts(scene)) await runLab('outage', host, '--how', trouble.how)
 }
 
-async function endTrouble(trouble: MachinesTrouble, scene: Scene): Promise<void> {
-  if (trouble.is === 'command') await Promise.all(trouble.on(scene).map((machine) => onMachine(machine, trouble.ends)))
-  else for (const host of trouble.hosts(scene)) await runLab('heal', host)
+async function endTroubles({ troubles }: MachinesCase, scene: Scene): Promise<void> {
+  for (const trouble of troubles)
+    if (trouble.is === 'command') await onAll(trouble.on(scene), trouble.ends)
+    else for (const host of trouble.hosts(scene)) await runLab('heal', host)
 }
+
+const onAll = (machines: readonly MachineName[], command: string): Promise<unknown> =>
+  Promise.all(machines.map((machine) => onMachine(machine, command)))
 
 /** When the databases of both ends took writes, by PostgreSQL's own logs. */
 async function spansOf({ from, to, primary }: Scene, begunAt: number) {

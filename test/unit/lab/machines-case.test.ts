@@ -1,8 +1,11 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { describe, expect, test } from '@jest/globals'
 import { linesIn } from '../../../lab/machines/server-log.ts'
 import { MACHINES_CASES } from '../../../lab/matrix/machines/cases.ts'
 import { judgeMachinesCase } from '../../../lab/matrix/machines/judge-machines-case.ts'
 import type { MachinesFacts } from '../../../lab/matrix/machines/run-machines-case.ts'
+import { shiftedClock } from '../../../lab/matrix/machines/shifted-clock.ts'
 import { twoWriters, writableSpans } from '../../../lab/matrix/writers.ts'
 
 const caseNamed = (name: string) => {
@@ -13,7 +16,7 @@ const caseNamed = (name: string) => {
 const factsOf = (name: string, more: Partial<MachinesFacts> = {}): MachinesFacts => ({
   one: caseNamed(name),
   executed: { verdict: 'moved', duration: 4_000, failure: null } as unknown as MachinesFacts['executed'],
-  rejoined: null,
+  rejoins: [],
   acknowledged: 100,
   missing: 0,
   longestGapMs: 2_000,
@@ -36,6 +39,17 @@ describe('a case of the matrix on machines', () => {
     const stopped = { verdict: 'stopped', duration: 1, failure: null } as unknown as MachinesFacts['executed']
     expect(broken(factsOf('third-site-silent', { executed: stopped }))).toBe(1)
     expect(broken(factsOf('site-killed', { missing: 3 }))).toBe(1)
+  })
+
+  test('has a program that is wrong about the time by as much as a case says, and counts on', async () => {
+    const print = 'const at = Date.now(); console.log(at, new Date().getTime() - at, new Date(5).getTime())'
+    const { stdout } = await promisify(execFile)(process.execPath, ['-e', print], {
+      env: { ...process.env, NODE_OPTIONS: shiftedClock(-60_000) },
+    })
+    const [at = 0, since = 0, given = 0] = stdout.trim().split(' ').map(Number)
+    expect(Math.abs(Date.now() - 60_000 - at)).toBeLessThan(10_000)
+    expect(since).toBeLessThan(1_000)
+    expect(given).toBe(5)
   })
 
   test('sees in the journal of Patroni when its PostgreSQL took writes', () => {
