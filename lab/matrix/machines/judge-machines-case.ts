@@ -6,12 +6,15 @@ import type { MachinesFacts } from './run-machines-case.ts'
  * how long it takes writes until then is a figure, and no failure. Pure.
  */
 export function judgeMachinesCase(facts: MachinesFacts): CaseVerdict {
-  const { one, executed, rejoins, missing, acknowledged, twoWritersMs, longestGapMs } = facts
+  const { one, executed, rejoins, missing, acknowledged, twoWritersMs, longestGapMs, redis } = facts
   const inSeconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`
   const { verdict, failure } = executed
   const failures = [
     ...(one.ends.includes(verdict) ? [] : [`the move ended ${verdict}: ${failure?.code ?? ''} ${failure?.what ?? ''}`]),
     ...(one.mode === 'switchover' && missing > 0 ? [`${missing} acknowledged writes are lost`] : []),
+    ...(one.mode === 'switchover' && redis.lost.length > 0
+      ? [`${redis.lost.length} acknowledged writes of Redis are lost`]
+      : []),
     ...(one.mode === 'switchover' && twoWritersMs > 0 ? [`two sites took writes for ${inSeconds(twoWritersMs)}`] : []),
     ...(one.mode === 'failover' && rejoins.length === 0 ? ['no site has rejoined'] : []),
     ...rejoins.flatMap((rejoined) =>
@@ -20,6 +23,6 @@ export function judgeMachinesCase(facts: MachinesFacts): CaseVerdict {
         : [`the rejoin ended ${rejoined?.verdict ?? 'without a result'}: ${rejoined?.failure?.what ?? ''}`],
     ),
   ]
-  const figures = `${verdict} in ${inSeconds(executed.duration)}, ${acknowledged} acknowledged, ${missing} lost, longest gap ${inSeconds(longestGapMs)}, two writable databases for ${inSeconds(twoWritersMs)}`
+  const figures = `${verdict} in ${inSeconds(executed.duration)}, ${acknowledged} acknowledged, ${missing} lost, longest gap ${inSeconds(longestGapMs)}, two writable databases for ${inSeconds(twoWritersMs)}; Redis: ${redis.acknowledged} acknowledged, ${redis.lost.length} lost, longest gap ${inSeconds(redis.longestGap)}`
   return { name: `${one.mode}, ${one.name}`, failures, figures }
 }

@@ -5,7 +5,8 @@ import { startDatabaseLedger } from '../../ledger/database-ledger.ts'
 import { longestGap } from '../../ledger/judge-ledger.ts'
 import type { DeployedMachines } from '../../machines/deployed.ts'
 import { onMachine } from '../../machines/machine.ts'
-import { DATABASE_LOGIN, PATRONI_LOGIN } from '../../machines/secrets.ts'
+import { type RedisVerdict, startRedisLedger } from '../../machines/redis-ledger.ts'
+import { DATABASE_LOGIN, PATRONI_LOGIN, SECRETS } from '../../machines/secrets.ts'
 import { serverLogOf } from '../../machines/server-log.ts'
 import type { PreparedStack } from '../../prepared-stack.ts'
 import { mortalMove } from '../../reviewed-move.ts'
@@ -28,6 +29,7 @@ export interface MachinesFacts {
   readonly missing: number
   readonly longestGapMs: number
   readonly twoWritersMs: number
+  readonly redis: Pick<RedisVerdict, 'acknowledged' | 'lost' | 'longestGap'>
 }
 
 /** Load balancers, Sentinels and the standby leader notice a loss some seconds later. */
@@ -47,6 +49,10 @@ export async function runMachinesCase(
   const { from, to } = scene
   const begunAt = Date.now()
   const ledger = await startDatabaseLedger({ sites: [from, to], through: `${to}-app`, intervalMs: 50 }, DATABASE_LOGIN)
+  const cache = startRedisLedger(
+    siteNames.map((site) => addressOf[`${site}-app`]),
+    { password: SECRETS.REDIS_PASSWORD, intervalMs: 50 },
+  )
   await sleep(FIRST_WRITES)
   let begun: Promise<void> | null = null
   const begin = (): Promise<void> => {
@@ -78,10 +84,10 @@ export async function runMachinesCase(
     for (const site of one.rejoins?.(scene) ?? [from])
       rejoins.push((await mortalMove(stack, { to: site, mode: 'rejoin' }, github)).executed)
   await sleep(FIRST_WRITES)
-  const { missing, acknowledged } = await ledger.stop()
+  const [{ missing, acknowledged }, redis] = await Promise.all([ledger.stop(), cache.stop()])
   await untilGreen(stack)
   const longestGapMs = longestGap(ledger.entries())?.durationMs ?? Number.NaN
-  return { one, executed, rejoins, acknowledged, missing: missing.length, longestGapMs, twoWritersMs }
+  return { one, executed, rejoins, acknowledged, missing: missing.length, longestGapMs, twoWritersMs, redis }
 }
 
 const withClock = (stack: PreparedStack, byMs: number): PreparedStack => ({

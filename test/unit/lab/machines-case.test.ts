@@ -21,6 +21,7 @@ const factsOf = (name: string, more: Partial<MachinesFacts> = {}): MachinesFacts
   missing: 0,
   longestGapMs: 2_000,
   twoWritersMs: 0,
+  redis: { acknowledged: 100, lost: [], longestGap: 900 },
   ...more,
 })
 
@@ -36,6 +37,8 @@ describe('a case of the matrix on machines', () => {
     const broken = (facts: MachinesFacts): number => judgeMachinesCase(facts).failures.length
     expect(broken(factsOf('third-site-silent', { missing: 1 }))).toBe(1)
     expect(broken(factsOf('third-site-silent', { twoWritersMs: 20 }))).toBe(1)
+    const lost = [{ key: 'ledger:1', at: 1, acknowledged: true }]
+    expect(broken(factsOf('third-site-silent', { redis: { acknowledged: 9, lost, longestGap: 1 } }))).toBe(1)
     const stopped = { verdict: 'stopped', duration: 1, failure: null } as unknown as MachinesFacts['executed']
     expect(broken(factsOf('third-site-silent', { executed: stopped }))).toBe(1)
     expect(broken(factsOf('site-killed', { missing: 3 }))).toBe(1)
