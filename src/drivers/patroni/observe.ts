@@ -74,8 +74,12 @@ export async function observePatroni(
     readStopped(component, site, asked, context),
     component.spec.backups === undefined ? null : observeArchive(component, site, context, asked),
   ])
-  if (answeringIn({ members }).length === 0 && seen.is === 'silent')
-    return { kind: 'silent', why: `no member answers (${whyOf(members)}), and neither does the store: ${seen.why}` }
+  if (answeringIn({ members }).length === 0) {
+    if (seen.is === 'silent')
+      return { kind: 'silent', why: `no member answers (${whyOf(members)}), and neither does the store: ${seen.why}` }
+    // Members that refuse have been stopped; nothing is known of those that had no time to answer.
+    if (context.signal.aborted) return { kind: 'silent', why: whyOf(members) }
+  }
   const config = seen.is === 'answering' ? seen.config?.value : stored?.config
   return summarized({
     cluster: clusterNamed(component, site),

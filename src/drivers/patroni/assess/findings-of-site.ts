@@ -223,13 +223,18 @@ function ofRole(
             `Stop it, and have the site follow: standby failover plan --mode rejoin --to ${site}`,
           ),
         ]
+  // One of those that do not answer may be the member that is missed.
+  const unlessSilent = Object.values(state.members).some(({ is }) => is === 'silent') ? { unanswered: true as const } : {}
   if (state.follows === null)
     return [
-      say(
-        'patroni-unlocked',
-        `no member of ${state.cluster} accepts writes, and it is no standby cluster: Patroni elects a primary, or cannot`,
-        `patronictl list ${component.spec.scope}; look at the logs of Patroni on ${site}.`,
-      ),
+      {
+        ...say(
+          'patroni-unlocked',
+          `no member of ${state.cluster} that answers accepts writes, and it is no standby cluster: Patroni elects a primary, or cannot`,
+          `patronictl list ${component.spec.scope}; look at the logs of Patroni on ${site}.`,
+        ),
+        ...unlessSilent,
+      },
     ]
   const leader = standbyLeaderIn(state)
   const followed = state.follows === 'elsewhere' ? 'no declared site' : state.follows
@@ -239,11 +244,14 @@ function ofRole(
       : `${leader.name}, the standby leader of ${site}, does not stream (${leader.replication ?? leader.state})`
   if (!answeringIn(state).some(isInRecovery))
     return [
-      say(
-        'patroni-unlocked',
-        `no PostgreSQL of ${state.cluster} runs: it follows ${followed}, and nothing there could be promoted`,
-        `Start Patroni on the hosts of ${site}, and look at its log.`,
-      ),
+      {
+        ...say(
+          'patroni-unlocked',
+          `no PostgreSQL of ${state.cluster} is seen to run: it follows ${followed}, and nothing there could be promoted`,
+          `Start Patroni on the hosts of ${site}, and look at its log.`,
+        ),
+        ...unlessSilent,
+      },
     ]
   return [
     ...(isActive
