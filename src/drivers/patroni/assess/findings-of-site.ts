@@ -224,7 +224,9 @@ function ofRole(
           ),
         ]
   // One of those that do not answer may be the member that is missed.
-  const unlessSilent = Object.values(state.members).some(({ is }) => is === 'silent') ? { unanswered: true as const } : {}
+  const unlessSilent = Object.values(state.members).some(({ is }) => is === 'silent')
+    ? { unanswered: true as const }
+    : {}
   if (state.follows === null)
     return [
       {
