@@ -16,8 +16,14 @@ export function viewOf(entries: ReadonlyMap<string, StoredKey>): StoreView {
     leader: entries.get('leader')?.value || null,
     initialized: entries.get('initialize')?.value || null,
     history: historyIn(parsed(entries.get('history')?.value ?? '')),
-    switchover: entries.get('failover')?.value || null,
+    switchover: switchoverIn(entries.get('failover')?.value ?? ''),
   }
+}
+
+/** Patroni leaves `{}` where a switchover or a failover inside the site has ended (manual_failover of its dcs). */
+function switchoverIn(value: string): string | null {
+  const asked = parsed(value)
+  return value === '' || (isObject(asked) && Object.keys(asked).length === 0) ? null : value
 }
 
 /** `[[1, 50331808, "no recovery target specified", "2026-11-30T08:00:00+00:00", "pg-a1"], …]`. Pure. */

@@ -61,6 +61,14 @@ export function testStore(server: StoreServer): void {
       })
     })
 
+    test('asks for no switchover inside the site once Patroni has carried it out, and left an empty wish', async () => {
+      const wish = JSON.stringify({ leader: 'pg-a1', member: 'pg-a2' })
+      await server.put('app/failover', wish)
+      expect(await store().read()).toMatchObject({ switchover: wish })
+      await server.put('app/failover', '{}')
+      expect(await store().read()).toMatchObject({ switchover: null })
+    })
+
     test('replaces the configuration on the revision that was seen, and on no other one', async () => {
       const seen = (await store().read()).config
       if (seen === null) throw new Error('no configuration')
