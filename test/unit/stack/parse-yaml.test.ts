@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { StandbyError } from '../../../src/errors/standby-error.ts'
 import { parseStack } from '../../../src/stack/load-stack.ts'
+import { anyText } from '../../support/any-text.ts'
 import { leastProcessorTime } from '../../support/processor-time.ts'
 import { kinds, problemsOf, refusalOf, textOfStack } from '../../support/published-stacks.ts'
 import { rounds } from '../../support/rounds.ts'
@@ -101,7 +102,7 @@ describe('whatever the text', () => {
       '\n    ',
     )
     const unruly = fc.oneof(
-      fc.string({ unit: 'binary' }),
+      anyText(),
       fc.array(words, { maxLength: 60 }).map((parts) => parts.join(' ')),
     )
     fc.assert(fc.property(unruly, judged), { numRuns: rounds(500) })

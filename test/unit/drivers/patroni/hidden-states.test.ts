@@ -12,6 +12,7 @@ import { type Database, standbyClusterOf } from '../../../../src/drivers/patroni
 import { siteError } from '../../../../src/errors/standby-error.ts'
 import type { JsonObject } from '../../../../src/values/json.ts'
 import { patroniFixture } from '../../../conformance/fixtures/patroni.ts'
+import { awakeClock } from '../../../support/awake-clock.ts'
 
 const component = patroniFixture.component as unknown as Database
 const [A, B] = ['dc-a' as SiteName, 'dc-b' as SiteName]
@@ -151,9 +152,9 @@ describe('a Patroni cluster whose state is not what it seems', () => {
       await new Promise((resolve) => setTimeout(resolve, 1_000))
       return { ttl: 20 }
     }
-    const begun = performance.now()
+    const took = awakeClock()
     await wake(runOf(B, {}, { keys: { config: { ttl: 30 }, leader: 'pg-b1' }, member }), B, { ttl: 30 })
-    expect(performance.now() - begun).toBeLessThan(10_000)
+    expect(took()).toBeLessThan(10_000)
   })
 })
 
