@@ -10,8 +10,6 @@ import { runCase } from '../../lab/matrix/run-case.ts'
 import { reviewedMove } from '../../lab/reviewed-move.ts'
 import { runStandby } from '../../lab/run-standby.ts'
 import { shutByGuard } from '../../lab/shut-by-guard.ts'
-import { judgeSoak } from '../../lab/soak/judge-soak.ts'
-import { soak } from '../../lab/soak/soak.ts'
 import { endsOf, untilGreen } from '../../lab/until-green.ts'
 import type { StatusReport } from '../../src/evidence/reports.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
@@ -99,12 +97,6 @@ test.each(cases.map((one) => [nameOf(one), one] as const))(
     if (one.crash?.at !== 'waits' || one.crash.phase === 'PROMOTE') expect(facts.deaths).toBe(1)
   },
 )
-
-test('moves in a row, and after them a failover whose lost site rejoins: each ends, and neither memory nor journal grow', async () => {
-  const moves = await soak(deployed, { count: 4, failovers: 1 }, () => undefined)
-  expect(moves.map(({ mode }) => mode)).toEqual(['switchover', 'switchover', 'switchover', 'failover', 'rejoin'])
-  expect(judgeSoak(moves)).toEqual([])
-})
 
 test('a site that its guard shut although it is the active one is opened again by a reviewed run, and nothing acknowledged is lost', async () => {
   const { lab, stack, credentials } = deployed
