@@ -92,13 +92,18 @@ export interface ConsulClient {
 
 /** What a server waits for one that it cannot reach: up to 16 s were measured before it said so. */
 export const REMOTE: Milliseconds = seconds(20)
+/** Of the question whether there is a leader, after a call that failed. */
+const LEADER: Milliseconds = seconds(1)
 const MOST_BYTES = 1024 * 1024
 
 /** Contacts nothing yet. */
 export function consulClient(asking: ConsulAsking): ConsulClient {
   const { way, access, signal, where, error } = asking
 
-  async function send(address: string, call: ConsulCall): Promise<HttpAnswer> {
+  const deadlineOf = ({ datacenter }: ConsulCall): Milliseconds =>
+    datacenter === undefined ? asking.deadline : Math.max(asking.deadline, REMOTE)
+
+  async function send(address: string, call: ConsulCall, deadline = deadlineOf(call)): Promise<HttpAnswer> {
     const { method, path, query = {}, datacenter, body, mostBytes = MOST_BYTES, isBinary } = call
     const { token, authority } = access
     const parameters = queryText({ ...query, dc: datacenter })
@@ -106,7 +111,7 @@ export function consulClient(asking: ConsulAsking): ConsulClient {
       method,
       url: `${address.replace(/\/$/, '')}/v1/${path}${parameters}`,
       headers: token === undefined ? {} : { 'x-consul-token': await way.credential(token) },
-      deadline: datacenter === undefined ? asking.deadline : Math.max(asking.deadline, REMOTE),
+      deadline,
       signal,
       mostBytes,
       ...(body === undefined ? {} : { body }),
@@ -127,8 +132,7 @@ export function consulClient(asking: ConsulAsking): ConsulClient {
         // 429: too many requests for this server.
         if (answer.status < 500 && answer.status !== 429) throw error('rejected', text, { retry: 'never', where })
         words.push(text)
-        if (failure === 'silent') failure = call.datacenter === undefined ? 'failed' : 'remote'
-        if (failure === 'failed' && (await isLeaderless(address))) failure = 'leaderless'
+        failure = call.datacenter === undefined ? 'failed' : 'remote'
       } catch (thrown) {
         signal.throwIfAborted()
         const one = asStandbyError(thrown)
@@ -136,18 +140,18 @@ export function consulClient(asking: ConsulAsking): ConsulClient {
         words.push(one.message)
       }
     }
+    if (failure !== 'remote' && (await isLeaderless())) failure = 'leaderless'
     throw error(failure, words.join('; '), { retry: 'transient', where, unanswered: true })
   }
 
-  /** A server without a leader answers 500 to all that needs one, and an empty text to this. */
-  async function isLeaderless(address: string): Promise<boolean> {
-    try {
-      const { status, body } = await send(address, { method: 'GET', path: 'status/leader' })
-      return status === 200 && parsed(body) === ''
-    } catch {
-      signal.throwIfAborted()
-      return false
-    }
+  /** A server without a leader holds back for 7 s all that needs one, and then answers 500. This it answers at once. */
+  async function isLeaderless(): Promise<boolean> {
+    const question = { method: 'GET', path: 'status/leader' } as const
+    const said = await Promise.all(
+      access.addresses.map((address) => send(address, question, LEADER).catch(() => undefined)),
+    )
+    signal.throwIfAborted()
+    return said.some((answer) => answer?.status === 200 && parsed(answer.body) === '')
   }
 
   const unreadable: ConsulClient['unreadable'] = ({ method, path }, what) =>

@@ -60,7 +60,8 @@ export async function readMembers(
   client: ConsulClient,
   of: 'lan' | 'wan',
 ): Promise<{ readonly members: readonly ConsulMember[]; readonly isFiltered: boolean }> {
-  const query = of === 'wan' ? { wan: true } : {}
+  // Without a value it counts for nothing.
+  const query = of === 'wan' ? { wan: 1 } : {}
   const { value, isFiltered } = await client.askJson({ method: 'GET', path: 'agent/members', query })
   const members = objectsIn(value).map((member) => {
     const tags = textMapIn(member.Tags)

@@ -42,8 +42,8 @@ const entryOf = (definition: JsonObject): ConfigEntry => ({
 })
 
 /**
- * Writes a configuration entry at the index that was seen, 0 for a new one; false: it is at another one. Every
- * datacenter forwards it to the primary one: while that is lost, it is `failed` (measured).
+ * Writes a configuration entry at the index that was seen, 0 for a new one; false: it is at another one, and another
+ * one too. Every datacenter forwards it to the primary one: while that is lost, it is `failed` (measured).
  */
 export async function writeConfigEntry(
   client: ConsulClient,

@@ -1,6 +1,6 @@
 import type { JsonObject } from '../../values/json.ts'
 import { type ConsulCall, type ConsulClient, inPath } from './client.ts'
-import { numberIn, objectIn, objectsIn, textIn, textsIn } from './fields.ts'
+import { numberIn, objectIn, objectsIn, textIn } from './fields.ts'
 
 /** One key with its value, as text. */
 export interface KvEntry {
@@ -34,15 +34,11 @@ export async function readKey(client: ConsulClient, key: string, reading: KvRead
  * All entries whose keys begin with a prefix, in ascending order, read at one moment. Throws `refused` where the token
  * may not read one of them.
  */
-export const readKeysBelow = (client: ConsulClient, prefix: string, reading: KvReading = {}): Promise<KvEntry[]> =>
-  entriesOf(client, prefix, reading, { recurse: true })
-
-/** The keys that begin with a prefix, in ascending order, without their values. Throws as {@link readKeysBelow}. */
-export async function listKeys(client: ConsulClient, prefix: string, reading: KvReading = {}): Promise<string[]> {
-  const call = callOf(prefix, reading, { keys: true })
-  const { status, value, isFiltered } = await client.askJson(call)
-  if (isFiltered) throw client.refused(call, NOT_ALL)
-  return status === 404 ? [] : textsIn(value)
+export async function readKeysBelow(client: ConsulClient, prefix: string, reading: KvReading = {}): Promise<KvEntry[]> {
+  const entries = await entriesOf(client, prefix, reading, { recurse: true })
+  // Without a token Consul does not say that it left something out. A single key it refuses.
+  if (entries.length === 0) await readKey(client, prefix, reading)
+  return entries
 }
 
 async function entriesOf(
@@ -54,7 +50,7 @@ async function entriesOf(
   const call = callOf(key, reading, query)
   const { status, value, isFiltered } = await client.askJson(call)
   // Consul leaves out what the token may not read, and answers 404 where nothing is left.
-  if (isFiltered) throw client.refused(call, NOT_ALL)
+  if (isFiltered) throw client.refused(call, 'the token may not read all keys')
   if (status === 404) return []
   if (!Array.isArray(value)) throw client.unreadable(call, 'it is no list of keys')
   return objectsIn(value).map((entry) => entryIn(client, call, entry))
@@ -75,7 +71,6 @@ function callOf(
     mostBytes: MOST_BYTES,
   }
 }
-const NOT_ALL = 'the token may not read all keys'
 /** A value may have 512 KiB. */
 const MOST_BYTES = 4 * 1024 * 1024
 

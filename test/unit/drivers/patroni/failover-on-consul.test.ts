@@ -1,0 +1,4 @@
+import { onConsul } from '../../../support/patroni-on-consul.ts'
+import { testFailover } from './failover-on-store.ts'
+
+testFailover(onConsul)
