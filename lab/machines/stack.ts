@@ -128,6 +128,11 @@ function adaptSite(
       consul === undefined ? `http://${addressOf(role)}:2379` : `https://${addressOf(role)}:${CONSUL_PORT}`,
     ),
   )
+  if (consul !== undefined)
+    set(
+      ['components', 'consul', 'sites', name, 'servers'],
+      machineRoles.map((role) => `https://${addressOf(role)}:${CONSUL_PORT}`),
+    )
   for (const role of ['db1', 'db2'] as const) {
     const member = ['components', 'database', 'sites', name, 'members', `${role}.${name}`]
     set([...member, 'restApi'], `http://${addressOf(role)}:8008`)

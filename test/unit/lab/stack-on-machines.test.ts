@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, expect, test } from '@jest/globals'
@@ -14,6 +14,7 @@ import { kinds } from '../../support/published-stacks.ts'
 
 const published = resolve(import.meta.dirname, '..', '..', '..', 'stacks', 'infisical-on-premise')
 const text = readFileSync(join(published, 'standby.yaml'), 'utf8')
+const difference = readFileSync(join(published, 'with-consul.yaml'), 'utf8')
 /** The part of the stack file that roles must agree with. */
 interface Declared {
   readonly name: string
@@ -23,9 +24,13 @@ interface Declared {
   readonly components: {
     readonly hosts: { readonly groups: Readonly<Record<string, readonly string[]>> }
     readonly database: {
+      readonly store: { readonly kind: string; readonly endpoints: Readonly<Record<string, readonly string[]>> }
       readonly backups: { readonly folder: string; readonly stanzas: Readonly<Record<string, string>> }
     }
   }
+}
+interface Difference {
+  readonly components: { readonly hosts: { readonly environment: Readonly<Record<string, object>> } }
 }
 const declared = parse(text) as Declared
 const defaultsOf = (role: string): Readonly<Record<string, string>> =>
@@ -42,6 +47,14 @@ test('each site archives into the stanza and the folder that the stack file decl
   expect(pgbackrest_path).toBe(`/${folder}`)
 })
 
+test('with Consul, the deployer gives the role each secret that it reads', () => {
+  const variables = readFileSync(join(published, 'ansible', 'group_vars', 'all.yml'), 'utf8')
+  const read = [...variables.matchAll(/'(CONSUL_[A-Z_]+?)_?'/g)].map(([, name = '']) => name)
+  const given = Object.keys((parse(difference) as Difference).components.hosts.environment)
+  expect(new Set(given.map((name) => name.replace(/_DC_[ABC]$/, '')))).toEqual(new Set(read))
+  for (const site of siteNames) expect(given).toContain(`CONSUL_PRIVATE_KEY_${site.toUpperCase().replace('-', '_')}`)
+})
+
 test('the roles make the sandbox that the stack file declares, on the machine of each site, which has the application', () => {
   const { sandbox_directory, sandbox_user, sandbox_stack = '' } = defaultsOf('sandbox')
   const { groups } = declared.components.hosts
@@ -56,30 +69,43 @@ test('the roles make the sandbox that the stack file declares, on the machine of
   expect(tasks).toContain(`/${sandboxName('{{ sandbox_stack }}')}`)
 })
 
-test('the stack file stays sound with the values of the lab, whose object store speaks TLS', async () => {
-  const keys = (name: string) => ({ accessKeyId: name, secretAccessKey: `${name}-secret` })
-  const lab = {
-    sites: siteNames.map((name) => ({
-      name,
-      machines: machineRoles.map((role, index) => ({
-        name: `${name}-${role}` satisfies MachineName,
-        role,
-        address: `192.0.2.${name.charCodeAt(3)}${index}`,
-        machineId: `${index}`.repeat(32),
+test.each([
+  { store: 'etcd', consul: undefined, difference: '', port: 2379 },
+  { store: 'consul', consul: { certificates: '/certificates' }, difference, port: 8501 },
+])(
+  'the stack file with $store stays sound with the values of the lab, whose object store speaks TLS',
+  async (given) => {
+    const keys = (name: string) => ({ accessKeyId: name, secretAccessKey: `${name}-secret` })
+    const lab = {
+      sites: siteNames.map((name) => ({
+        name,
+        machines: machineRoles.map((role, index) => ({
+          name: `${name}-${role}` satisfies MachineName,
+          role,
+          address: `192.0.2.${name.charCodeAt(3)}${index}`,
+          machineId: `${index}`.repeat(32),
+        })),
       })),
-    })),
-    login: { user: 'standby', privateKey: '/key', knownHosts: '/known' },
-    s3: {
-      endpoint: 'http://192.0.2.1:9000',
-      region: 'us-east-1',
-      root: keys('root'),
-      secure: { endpoint: 'https://192.0.2.1:9443', host: 's3', port: 9443, authority: '/authority.pem' },
-    },
-    loadBalancers: [{ host: '192.0.2.2', frontends: [{ url: 'http://192.0.2.2' }] }],
-  } as unknown as MachinesEnvironment
-  cpSync(published, home, { recursive: true })
-  writeFileSync(join(home, 'object-store.pem'), selfSigned().cert)
-  const path = join(home, 'standby.yaml')
-  writeFileSync(path, adaptedStackFile(text, lab, '/bin/ansible-playbook'))
-  expect(await checkStack(path, kinds)).toMatchObject({ verdict: 'sound', problems: [] })
-})
+      login: { user: 'standby', privateKey: '/key', knownHosts: '/known' },
+      s3: {
+        endpoint: 'http://192.0.2.1:9000',
+        region: 'us-east-1',
+        root: keys('root'),
+        secure: { endpoint: 'https://192.0.2.1:9443', host: 's3', port: 9443, authority: '/authority.pem' },
+      },
+      loadBalancers: [{ host: '192.0.2.2', frontends: [{ url: 'http://192.0.2.2' }] }],
+      ...(given.consul === undefined ? {} : { consul: given.consul }),
+    } as unknown as MachinesEnvironment
+    cpSync(published, home, { recursive: true })
+    writeFileSync(join(home, 'object-store.pem'), selfSigned().cert)
+    const path = join(home, 'standby.yaml')
+    mkdirSync(join(home, 'ansible', 'files', 'consul'), { recursive: true })
+    writeFileSync(join(home, 'ansible', 'files', 'consul', 'authority.pem'), selfSigned().cert)
+    const adapted = adaptedStackFile(text, lab, '/bin/ansible-playbook', given.difference)
+    writeFileSync(path, adapted)
+    const { store } = (parse(adapted) as Declared).components.database
+    expect(store.kind).toBe(given.store)
+    expect(store.endpoints['dc-a']?.[0]).toMatch(new RegExp(`:${given.port}$`))
+    expect(await checkStack(path, kinds)).toMatchObject({ verdict: 'sound', problems: [] })
+  },
+)
