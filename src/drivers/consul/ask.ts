@@ -2,6 +2,7 @@ import { type ConsulClient, type ConsulFailure, consulClient } from '../../clien
 import type { CredentialReference } from '../../domain/stack.ts'
 import type { DriverContext } from '../../driver/context.ts'
 import type { Reach } from '../../driver/reach.ts'
+import { asStandbyError } from '../../errors/standby-error.ts'
 import { type Milliseconds, seconds } from '../../values/duration.ts'
 import { codes } from './codes.ts'
 import { datacenterNamed, type Federation, siteNamed, siteOf } from './spec.ts'
@@ -43,6 +44,19 @@ export function askSite(
     where: datacenterNamed(component, site),
     error: (failure, what, details) => codes.error(CODE[failure], what, { ...details, next: NEXT[failure] }),
   })
+}
+
+/**
+ * What a comparison sees; null where no server of the site answers. Consul may come with this very deploy, by a component
+ * that this one needs: all is to be made then, and the apply must reach a server.
+ */
+export async function seenIfThere<T>(look: () => Promise<T>): Promise<T | null> {
+  try {
+    return await look()
+  } catch (error) {
+    if (asStandbyError(error).code === 'consul-silent') return null
+    throw error
+  }
 }
 
 const CODE = {

@@ -3,7 +3,7 @@ import type { SiteName } from '../../domain/stack.ts'
 import type { DriverContext } from '../../driver/context.ts'
 import type { Change, Deployment, DeployUnit } from '../../driver/deployment.ts'
 import { minutes } from '../../values/duration.ts'
-import { askSite } from './ask.ts'
+import { askSite, seenIfThere } from './ask.ts'
 import { codes } from './codes.ts'
 import { meshUnits } from './mesh/deploy.ts'
 import { CLOSED, datacenterOf, type Federation, queriesOf, redirectedServices } from './spec.ts'
@@ -62,7 +62,7 @@ function queriesUnit(
     title: `Writes the prepared queries of ${datacenterOf(component, site)}`,
     deadline: minutes(2),
     async diff(signal): Promise<Change[]> {
-      const { views } = await look(signal)
+      const { views = {} } = (await seenIfThere(() => look(signal))) ?? {}
       return differing(views).map(([name, query]) => {
         const view = views[name]
         const value = wanted(component, view?.leads ?? null, deployment)
@@ -107,15 +107,15 @@ function redirectUnit(
     title: `Leads ${service} of the mesh to the active datacenter`,
     deadline: minutes(2),
     async diff(signal): Promise<Change[]> {
-      const { view, value } = await look(signal)
-      if (view.leads === value) return []
+      const seen = await seenIfThere(() => look(signal))
+      if (seen !== null && seen.view.leads === seen.value) return []
       return [
         {
-          kind: view.modifyIndex === 0 ? 'create' : 'update',
+          kind: seen === null || seen.view.modifyIndex === 0 ? 'create' : 'update',
           object: `service-resolver/${service}`,
           path: 'Redirect.Datacenter',
-          from: view.leads,
-          to: value,
+          from: seen?.view.leads ?? null,
+          to: seen?.value ?? wanted(component, null, deployment),
         },
       ]
     },

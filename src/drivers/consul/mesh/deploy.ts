@@ -6,7 +6,7 @@ import type { DriverContext } from '../../../driver/context.ts'
 import type { Change, DeployUnit } from '../../../driver/deployment.ts'
 import { minutes } from '../../../values/duration.ts'
 import { canonicalJson, isObject, type Json, type JsonObject } from '../../../values/json.ts'
-import { askSite } from '../ask.ts'
+import { askSite, seenIfThere } from '../ask.ts'
 import { codes } from '../codes.ts'
 import type { Federation } from '../spec.ts'
 
@@ -44,7 +44,7 @@ function entryUnit(component: Federation, site: SiteName, declared: DeclaredEntr
     title: `Writes the configuration entry ${kind}`,
     deadline: minutes(2),
     async diff(signal): Promise<Change[]> {
-      const { entry } = await look(signal)
+      const { entry = null } = (await seenIfThere(() => look(signal))) ?? {}
       return differences(fields, entry?.definition ?? {}).map(({ path, from, to }) => ({
         kind: entry === null ? 'create' : 'update',
         object: `${kind}/${name}`,
