@@ -47,8 +47,8 @@ export function askSite(
 }
 
 /**
- * What a comparison sees; null where no server of the site answers. Consul may come with this very deploy, by a component
- * that this one needs: all is to be made then, and the apply must reach a server.
+ * What a comparison sees; null where no server of the site answers. Consul may come with this very deploy, by a
+ * component that this one needs: all is to be made then, and the apply must reach a server.
  */
 export async function seenIfThere<T>(look: () => Promise<T>): Promise<T | null> {
   try {
