@@ -74,7 +74,8 @@ async function write(
   entry: ConfigEntry | null,
 ): Promise<void> {
   const { CreateIndex: _created, ModifyIndex: _modified, Hash: _hash, ...kept } = entry?.definition ?? {}
-  const definition = { ...merged(kept, fields), Kind: kind, Name: name }
+  // The entry mesh is the only one of its kind, and has no name (`invalid config key "Name"`).
+  const definition = { ...merged(kept, fields), Kind: kind, ...(kind === name ? {} : { Name: name }) }
   if (await writeConfigEntry(client, definition, entry?.modifyIndex ?? 0)) return
   throw codes.error('consul-failed', `${kind} was changed by another writer`, { retry: 'conflict', where: kind })
 }
