@@ -4,7 +4,7 @@ import type { SiteName } from '../../../domain/stack.ts'
 import type { DriverContext } from '../../../driver/context.ts'
 import type { RestoreTestReport } from '../../../driver/restore-test.ts'
 import { asStandbyError, siteError } from '../../../errors/standby-error.ts'
-import { sandboxStuck } from '../../../platform/hosts/sandbox-stuck.ts'
+import { fetchIntoSandbox } from '../../../platform/hosts/fetch-into-sandbox.ts'
 import { readableDuration } from '../../../values/duration.ts'
 import { codes } from '../codes.ts'
 import { type Federation, snapshotFolder, snapshotsOf } from '../spec.ts'
@@ -36,7 +36,10 @@ export async function testRestore(
   const begun = context.clock.now().getTime()
   const server = await scratchConsul(component, sandbox, context)
   await versionMustFit(found, server)
-  const sha256 = await fetchSnapshot(component, found, server, { store, sandbox, authorities: location.authorities })
+  const sha256 = await fetchIntoSandbox(server, {
+    ...{ store, sandbox, authorities: location.authorities },
+    ...{ key: keyOf(found), folder: component.name, file: 'consul.snap', what: 'snapshot' },
+  })
   const isUnchanged = sha256 === found.sha256
   const checks: Check[] = [
     check('snapshot-unchanged', {
@@ -102,30 +105,4 @@ async function versionMustFit({ consulVersion }: CataloguedSnapshot, server: Scr
     where: machine,
     next: `Install Consul ${consulVersion} there.`,
   })
-}
-
-/**
- * Brings the snapshot into the sandbox, and returns its checksum. The sandbox gets an address that reads this object
- * for a while, and no key of the store.
- */
-async function fetchSnapshot(
-  component: Federation,
-  snapshot: CataloguedSnapshot,
-  server: ScratchConsul,
-  from: { readonly store: ObjectStoreClient; readonly sandbox: Sandbox; readonly authorities: string | undefined },
-): Promise<string> {
-  const { store, sandbox, authorities } = from
-  if (authorities !== undefined) await server.box.put(`${component.name}/authorities.pem`, authorities)
-  const request = [
-    ...['fail', 'silent', 'show-error', 'retry = 3', 'output = "consul.snap"'],
-    `url = "${await store.presignedGet(keyOf(snapshot), sandbox.deadline)}"`,
-    ...(authorities === undefined ? [] : ['cacert = "authorities.pem"']),
-  ]
-  const { code, stdout, stderr } = await server.run('curl --config -; sha256sum consul.snap', {
-    stdin: `${request.join('\n')}\n`,
-    network: 'host',
-    within: sandbox.deadline,
-  })
-  if (code !== 0) throw sandboxStuck(server.box, 'the snapshot could not be fetched by curl', stderr)
-  return stdout.slice(0, 64)
 }

@@ -1,10 +1,9 @@
-import type { ObjectStoreClient } from '../../../clients/object-store-client.ts'
 import type { Check, Sandbox } from '../../../domain/restore-test.ts'
 import type { SiteName } from '../../../domain/stack.ts'
 import type { DriverContext } from '../../../driver/context.ts'
 import type { RestoreTestReport } from '../../../driver/restore-test.ts'
 import { siteError } from '../../../errors/standby-error.ts'
-import { sandboxStuck } from '../../../platform/hosts/sandbox-stuck.ts'
+import { fetchIntoSandbox } from '../../../platform/hosts/fetch-into-sandbox.ts'
 import { type CataloguedDump, keyOf, newestOrDamage } from '../../../systems/redis/catalogue.ts'
 import { checkOf, judgeAge, judgeKeys, judgeLoading, judgeSize } from '../../../systems/redis/judge-loaded.ts'
 import { loadedKeysIn } from '../../../systems/redis/loaded-keys.ts'
@@ -42,7 +41,10 @@ export async function testRestore(
   if (size.outcome !== 'pass') return ended([size])
   const begun = context.clock.now().getTime()
   const server = await scratchRedis(component, sandbox, context)
-  const sha256 = await fetchDump(component, dump, server, { store, sandbox, authorities: location.authorities })
+  const sha256 = await fetchIntoSandbox(server, {
+    ...{ store, sandbox, authorities: location.authorities },
+    ...{ key: keyOf(dump), folder: component.name, file: 'dump.rdb', what: 'dump' },
+  })
   const stored = [size, judgeUnchanged(component, dump, sha256)]
   if (dump.sha256 !== sha256) return ended(stored)
   const listing = await listingOf(server)
@@ -63,36 +65,6 @@ export async function testRestore(
     ),
     endpoint: { kind: 'redis', host: '127.0.0.1', port: server.port, credentials: null },
   }
-}
-
-/**
- * Brings the dump into the sandbox, and returns its checksum. The sandbox gets an address that reads this object for a
- * while, and no key of the store.
- */
-async function fetchDump(
-  component: Group,
-  dump: CataloguedDump,
-  server: ScratchRedis,
-  from: {
-    readonly store: ObjectStoreClient
-    readonly sandbox: Sandbox
-    readonly authorities: string | undefined
-  },
-): Promise<string> {
-  const { store, sandbox, authorities } = from
-  if (authorities !== undefined) await server.box.put(`${component.name}/authorities.pem`, authorities)
-  const request = [
-    ...['fail', 'silent', 'show-error', 'retry = 3', 'output = "dump.rdb"'],
-    `url = "${await store.presignedGet(keyOf(dump), sandbox.deadline)}"`,
-    ...(authorities === undefined ? [] : ['cacert = "authorities.pem"']),
-  ]
-  const { code, stdout, stderr } = await server.run('curl --config -; sha256sum dump.rdb', {
-    stdin: `${request.join('\n')}\n`,
-    network: 'host',
-    within: sandbox.deadline,
-  })
-  if (code !== 0) throw sandboxStuck(server.box, 'the dump could not be fetched by curl', stderr)
-  return stdout.slice(0, 64)
 }
 
 /** What the fetched file says of itself; a text: why it is not whole. */
