@@ -16,6 +16,7 @@ import {
   text,
 } from '../../schema/parts.ts'
 import { outOfBounds } from '../../stack/check-values.ts'
+import { witnessDatacenterProblems } from '../../systems/consul/witness-datacenter.ts'
 import { ambiguousValues } from '../../systems/traffic/declaration.ts'
 import { hours, type Milliseconds, parseDuration } from '../../values/duration.ts'
 import type { JsonObject } from '../../values/json.ts'
@@ -279,6 +280,14 @@ export function federationProblems(component: Federation, stack: Stack, objectSt
         ]
       : []),
     ...snapshotProblems(component, stack, objectStore),
+    ...witnessDatacenterProblems(
+      stack,
+      Object.entries(datacenters).map(([site, datacenter]) => ({
+        site,
+        datacenter,
+        path: ['sites', site, 'datacenter'],
+      })),
+    ),
     ...Object.entries(sites).flatMap(([site, { servers, token = component.spec.token }]): SpecProblem[] =>
       token === undefined || servers.every((server) => /^https:/i.test(server))
         ? []
