@@ -76,9 +76,8 @@ export async function testRestore(
     ],
     endpoint: {
       kind: 'postgres',
-      // A Unix socket: the sandbox has no network.
-      host: server.directory,
-      port: SCRATCH.port,
+      host: SCRATCH.host,
+      port: server.port,
       database: component.spec.database,
       user: SCRATCH.user,
       credentials: { name: component.name, keys: { password: 'password' } },

@@ -3,6 +3,7 @@ import type { Sandbox } from '../../../domain/restore-test.ts'
 import type { DriverContext } from '../../../driver/context.ts'
 import { asStandbyError, siteError } from '../../../errors/standby-error.ts'
 import { type HostSandbox, openHostSandbox, type RunInSandbox } from '../../../platform/hosts/sandbox.ts'
+import { sandboxPort } from '../../../platform/hosts/sandbox-port.ts'
 import { sandboxStuck } from '../../../platform/hosts/sandbox-stuck.ts'
 import { serverNameOf } from '../../../platform/hosts/sandbox-units.ts'
 import { infoFields } from '../../../systems/redis/info.ts'
@@ -31,17 +32,9 @@ for program in redis-server redis-check-rdb redis-cli; do command -v $program >/
 /** The place of the scratch server in this restore test; nothing is started. */
 export async function scratchRedis(component: Group, sandbox: Sandbox, context: DriverContext): Promise<ScratchRedis> {
   const box = await openHostSandbox(sandbox, context)
-  // Two groups of one stack are restored side by side.
-  const groups = context.stack.components.filter(({ driver }) => driver === component.driver)
-  const port =
-    6379 +
-    Math.max(
-      0,
-      groups.findIndex(({ name }) => name === component.name),
-    )
   return {
     box,
-    port,
+    port: sandboxPort(context.stack, component, 6379),
     directory: `${box.directory}/${component.name}`,
     async run(script, how) {
       const result = await box.run(['/bin/sh', '-c', PROLOGUE + script, 'sh', component.name], how)

@@ -5,6 +5,9 @@ import type { DumpDescription } from '../../../../src/drivers/postgres/backup/ca
 import { testRestore } from '../../../../src/drivers/postgres/backup/restore-test.ts'
 import { postgres } from '../../../../src/drivers/postgres/driver.ts'
 import type { Database } from '../../../../src/drivers/postgres/spec.ts'
+import { testRestored } from '../../../../src/drivers/systemd/restore-test.ts'
+import type { Application } from '../../../../src/drivers/systemd/spec.ts'
+import type { JsonObject } from '../../../../src/values/json.ts'
 import { verdictOf } from '../../../../src/verification/judge-restore.ts'
 import { DC_A } from './database.ts'
 import { type MachineWithDumps, PASSWORD, startMachineWithDumps } from './machine-with-dumps.ts'
@@ -37,6 +40,27 @@ async function foreignDump(folder: string, database: string, options = ''): Prom
   const base64 = world.machine.root(`cd /; runuser -u postgres -- pg_dump -Fc ${options} ${database} | base64 -w 0`)
   await world.store.put(`${folder}/nightly.dump`, Buffer.from(base64, 'base64'))
 }
+
+/** Serves once it has counted by the URL that it got. */
+const PROGRAM = `rows=$(/usr/lib/postgresql/15/bin/psql -XAt "$DATABASE_URL" -c 'SELECT count(*) FROM orders') && [ "$rows" = 1000 ] &&
+exec /usr/local/bin/node -e 'require("node:http").createServer((_, answer) => answer.end()).listen(8080, "127.0.0.1")'`
+
+/** An application of hosts that needs the database. */
+const asking = (database: string, of = (field: string) => `\${${database}.${field}}`): Application => ({
+  name: 'application',
+  driver: 'systemd',
+  needs: [database],
+  spec: {
+    units: { 'dc-a': { 'db-1': ['app'] }, 'dc-b': { 'db-1': ['app'] } },
+    restoreTest: {
+      run: ['/bin/sh', '-c', PROGRAM],
+      environment: {
+        DATABASE_URL: `postgresql://${of('user')}:${of('password')}@${of('host')}:${of('port')}/${of('database')}`,
+      },
+      url: 'http://127.0.0.1:8080',
+    },
+  },
+})
 
 describe('the dump of a PostgreSQL that others run', () => {
   beforeEach(() => world.emptySandbox())
@@ -90,8 +114,19 @@ describe('the dump of a PostgreSQL that others run', () => {
       "SELECT count(*), current_setting('listen_addresses'), max(what) FROM orders",
       world.context(),
     )
-    expect(copy).toEqual([['1000', '', 'Größe 999']])
+    expect(copy).toEqual([['1000', '127.0.0.1', 'Größe 999']])
     expect(world.sql('SHOW listen_addresses').trim()).toBe('*')
+  })
+
+  test('that was restored is a database on which the restore test of an application starts it', async () => {
+    const database = world.database({ folder: 'taken' })
+    const { endpoint } = await restore(database)
+    const sandbox = { ...world.sandbox, endpointOf: () => endpoint as unknown as JsonObject }
+    const { checks } = await testRestored(asking(database.name), DC_A, sandbox, world.context())
+    expect(checks.map(({ id, outcome, found }) => [id, outcome, found])).toEqual([
+      ['same-instance', 'inconclusive', expect.any(String)],
+      ['starts', 'pass', 'it serves'],
+    ])
   })
 })
 
