@@ -172,6 +172,7 @@ function reviewOf(
 const REASON_OF_END = {
   switchover: 'moved',
   failover: 'moved',
+  follow: 'moved',
   rejoin: 'rejoined',
   reopen: 'reopened',
 } as const satisfies Record<Mode, ReasonCode>

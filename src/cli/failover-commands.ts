@@ -53,7 +53,7 @@ function addPlan(program: Command, failover: Command): void {
     .addOption(
       new Option(
         '--mode <mode>',
-        'switchover: planned, loses nothing; failover: the active site is lost; rejoin: a lost site comes back; reopen: the active site, shut by its guard, serves again',
+        'switchover: planned, loses nothing; failover: the active site is lost; follow: the data has moved by itself; rejoin: a lost site comes back; reopen: the active site, shut by its guard, serves again',
       )
         .choices(MODES)
         .default('switchover'),

@@ -26,6 +26,16 @@ export interface Summary {
   readonly facts: readonly Fact[]
 }
 
+/** Where the writes of a component have gone by themselves, as the component proves it. */
+export interface TakenOver {
+  /** The only site that takes writes of it. */
+  readonly site: string
+  /** ISO 8601; null: not known. */
+  readonly since: string | null
+  /** A clause: `pg-b1 holds the lock of Patroni`. */
+  readonly by: string
+}
+
 /** How far a passive component is behind; null where it cannot be known. */
 export interface Gap {
   readonly segments: number | null

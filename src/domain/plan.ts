@@ -30,17 +30,30 @@ export const PHASES = [
 export type Phase = (typeof PHASES)[number]
 
 /**
- * switchover: planned, nothing lost. failover: `from` is lost. rejoin: `to`, a former active site, becomes a passive
- * one of `from`. reopen: `to` is `from`, the active site, which its guard or a fence has shut: it serves again.
+ * switchover: planned, nothing lost. failover: `from` is lost. follow: the data has moved from `from` to `to` by itself,
+ * and everything else follows it. rejoin: `to`, a former active site, becomes a passive one of `from`. reopen: `to` is
+ * `from`, the active site, which its guard or a fence has shut: it serves again.
  */
-export const MODES = ['switchover', 'failover', 'rejoin', 'reopen'] as const
+export const MODES = ['switchover', 'failover', 'follow', 'rejoin', 'reopen'] as const
 export type Mode = (typeof MODES)[number]
 
 /** Whether another site becomes the active one: then there is a point of no return, and a fence before it. */
 export const changesActiveSite = <I extends Pick<Intent, 'mode'>>(
   intent: I,
-): intent is I & { readonly mode: 'switchover' | 'failover' } =>
-  intent.mode === 'switchover' || intent.mode === 'failover'
+): intent is I & { readonly mode: 'switchover' | 'failover' | 'follow' } =>
+  intent.mode === 'switchover' || leavesLostSite(intent)
+
+/** Whether the site that the stack leaves may be lost: then the move rests on nothing of it. */
+export const leavesLostSite = ({ mode }: Pick<Intent, 'mode'>): boolean => mode === 'failover' || mode === 'follow'
+
+/**
+ * A move as drivers know it: for them a follow is a failover whose promotion may be done already. What a follow may not
+ * do beyond that, the core decides.
+ */
+export const asDriversKnow = (intent: Intent): Intent & { readonly mode: Exclude<Mode, 'follow'> } => {
+  const { mode } = intent
+  return { ...intent, mode: mode === 'follow' ? 'failover' : mode }
+}
 
 /** The site whose liveness matters: the one that the stack leaves, that comes back, or that is opened. */
 export const siteInQuestion = ({ mode, from, to }: Intent): SiteName => (mode === 'rejoin' ? to : from)

@@ -5,8 +5,15 @@
 import type { ObjectStoreLocation } from '../clients/object-store-client.ts'
 import type { FenceLevel } from '../domain/fence-levels.ts'
 import type { LivenessSignal } from '../domain/liveness.ts'
-import { type BySite, EVERYWHERE, type Gap, type Observed } from '../domain/observed.ts'
-import type { ComponentLoss, Finding, Intent, KeptData, PlannedStep } from '../domain/plan.ts'
+import { type BySite, EVERYWHERE, type Gap, type Observed, type TakenOver } from '../domain/observed.ts'
+import {
+  asDriversKnow,
+  type ComponentLoss,
+  type Finding,
+  type Intent,
+  type KeptData,
+  type PlannedStep,
+} from '../domain/plan.ts'
 import type { Sandbox } from '../domain/restore-test.ts'
 import type { Component, SiteName, Stack } from '../domain/stack.ts'
 import type { JsonObject } from '../values/json.ts'
@@ -91,7 +98,8 @@ export const componentFindings = (
   driver?.scope === 'stack' && states[EVERYWHERE] === undefined
     ? []
     : withStates(driver, states, [], ({ assess }, seen) => {
-        const ofMode = intent === null ? undefined : assess.moves?.[intent.mode]?.(component, seen, intent, assessment)
+        const known = intent === null ? null : asDriversKnow(intent)
+        const ofMode = known === null ? undefined : assess.moves?.[known.mode]?.(component, seen, known, assessment)
         return ofMode ?? assess.status(component, seen, assessment)
       })
 
@@ -121,7 +129,7 @@ export const componentLoss = (
   states: BySite,
   intent: Intent,
   now: string,
-): ComponentLoss | null => ofSites(driver)?.losses?.loss(component, states, intent, now) ?? null
+): ComponentLoss | null => ofSites(driver)?.losses?.loss(component, states, asDriversKnow(intent), now) ?? null
 
 /** The other passive sites that hold more of the lost one than `intent.to` does. */
 export const followersAhead = (
@@ -133,7 +141,11 @@ export const followersAhead = (
 
 /** What becomes of its data in a switchover or a rejoin; null: it keeps none that is known. */
 export const keptDataOf = (driver: Driver | undefined, component: Component, intent: Intent): KeptData | null =>
-  driver?.moves?.keeps?.(component, intent) ?? null
+  driver?.moves?.keeps?.(component, asDriversKnow(intent)) ?? null
+
+/** Where its writes have gone by themselves; null: nowhere, or it is not proven. */
+export const takenOverBy = (driver: Driver | undefined, component: Component, states: BySite): TakenOver | null =>
+  ofSites(driver)?.movesByItself?.takenOver(component, states) ?? null
 
 // What it does in a move.
 
@@ -145,9 +157,10 @@ export const moveStepsOf = (
   intent: Intent,
   stack: Stack,
 ): PlannedStep[] =>
-  withStates(driver, states, [], ({ moves }, seen) =>
-    plannedSteps(component, moves?.[intent.mode]?.(component, seen, intent, stack) ?? []),
-  )
+  withStates(driver, states, [], ({ moves }, seen) => {
+    const known = asDriversKnow(intent)
+    return plannedSteps(component, moves?.[known.mode]?.(component, seen, known, stack) ?? [])
+  })
 
 /** Its steps that shut the former active site. */
 export const fenceStepsOf = (
@@ -156,7 +169,8 @@ export const fenceStepsOf = (
   states: BySite,
   intent: Intent,
   stack: Stack,
-): PlannedStep[] => plannedSteps(component, ofSites(driver)?.fences?.steps(component, states, intent, stack) ?? [])
+): PlannedStep[] =>
+  plannedSteps(component, ofSites(driver)?.fences?.steps(component, states, asDriversKnow(intent), stack) ?? [])
 
 /** What it does in PROTECT of a passive site that is neither end of the move. */
 export const followStepsOf = (
@@ -165,7 +179,8 @@ export const followStepsOf = (
   follower: SiteName,
   intent: Intent,
   stack: Stack,
-): PlannedStep[] => plannedSteps(component, driver?.moves?.follow?.(component, follower, intent, stack) ?? [])
+): PlannedStep[] =>
+  plannedSteps(component, driver?.moves?.follow?.(component, follower, asDriversKnow(intent), stack) ?? [])
 
 /** Whether its steps can shut a component on the former active site. */
 export const hasFence = (driver: Driver | undefined): boolean => ofSites(driver)?.fences !== undefined

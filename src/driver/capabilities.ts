@@ -3,7 +3,7 @@ import type { Claim, NamedPath, SpecProblem } from '../domain/declaration.ts'
 import type { FenceLevel } from '../domain/fence-levels.ts'
 import type { AccessRule, CredentialUse, Identity } from '../domain/identities.ts'
 import type { LivenessSignal } from '../domain/liveness.ts'
-import type { Gap, Observed } from '../domain/observed.ts'
+import type { Gap, Observed, TakenOver } from '../domain/observed.ts'
 import type { ComponentLoss, Finding, Intent, KeptData, Mode } from '../domain/plan.ts'
 import type { Sandbox } from '../domain/restore-test.ts'
 import type { Component, SiteName, Stack } from '../domain/stack.ts'
@@ -58,7 +58,12 @@ export interface Assesses<Spec, States> {
   status(component: Component<Spec>, states: States, around: Assessment): Finding[]
   /** For a move of this mode; a mode that is absent asks as `status` does. */
   readonly moves?: {
-    readonly [M in Mode]?: (component: Component<Spec>, states: States, intent: Intent, around: Assessment) => Finding[]
+    readonly [M in Exclude<Mode, 'follow'>]?: (
+      component: Component<Spec>,
+      states: States,
+      intent: Intent,
+      around: Assessment,
+    ) => Finding[]
   }
   gaps?(component: Component<Spec>, states: States, activeSite: SiteName, now: string): Readonly<Record<string, Gap>>
 }
@@ -72,7 +77,10 @@ export interface Deploys<Spec, Place> {
   ): Promise<DeployUnit[]>
 }
 
-/** Steps by mode. A mode that is absent needs nothing of this component. Pure. */
+/**
+ * Steps by mode. A mode that is absent needs nothing of this component. A follow is asked for as the failover that it
+ * completes. Pure.
+ */
 export interface Moves<Spec, States> {
   readonly switchover?: Plans<Spec, States>
   readonly failover?: Plans<Spec, States>
@@ -105,6 +113,15 @@ export interface SelfFences<Spec, States> {
    * What it closes the components on its platform by: their fences (the default), or their units on each machine.
    */
   closesBy?(component: Component<Spec>): 'fences' | 'units'
+}
+
+/** Its data may move to another site without Standby, as by the failover of a cluster over all sites. */
+export interface MovesByItself<Spec, States> {
+  /**
+   * Where its writes are, if they may move by themselves and this is proven now: by a lock that one site alone can
+   * hold. Null: they move by a plan only, or it is not proven. Pure.
+   */
+  takenOver(component: Component<Spec>, states: States): TakenOver | null
 }
 
 export interface SeesLiveness<Spec, States> {
@@ -165,6 +182,7 @@ export interface SiteDriver<Spec, State> extends Declares<Spec>, ObservesSites<S
   readonly moves?: Moves<Spec, StatesPerSite<State>>
   readonly fences?: Fences<Spec, StatesPerSite<State>>
   readonly selfFences?: SelfFences<Spec, StatesPerSite<State>>
+  readonly movesByItself?: MovesByItself<Spec, StatesPerSite<State>>
   readonly guardedUnits?: GuardedUnits<Spec>
   readonly liveness?: SeesLiveness<Spec, StatesPerSite<State>>
   readonly losses?: PredictsLoss<Spec, StatesPerSite<State>>

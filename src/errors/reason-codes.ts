@@ -71,6 +71,11 @@ export const REASON_CODES = {
     'plan-already-executed': 'The plan was executed already; each plan is executed once.',
     'other-site-may-write':
       'The active site is not opened again while another site cannot be seen and may take writes.',
+    'moved-by-itself':
+      'A component takes its writes on another site than the witness says: it has moved there without Standby.',
+    'nothing-to-follow': 'A follow is asked for, and nothing is seen to have moved to its target by itself.',
+    'follow-would-promote':
+      'A follow would have to promote data that has not moved by itself: that is for a failover alone.',
     'fence-too-low': 'The plan does not shut the old site out as far as the stack, or its being alive, demands.',
     'clock-skewed':
       'The clocks of this machine and of the witness differ by more than 30 s. Decisions use the clock of the witness.',

@@ -1,4 +1,4 @@
-import { type Mode, PHASES, type Phase } from '../domain/plan.ts'
+import { leavesLostSite, type Mode, PHASES, type Phase } from '../domain/plan.ts'
 import type { StepReport } from '../execution/step-report.ts'
 import { byCodeUnit } from '../values/by-code-unit.ts'
 import type { Milliseconds } from '../values/duration.ts'
@@ -62,7 +62,7 @@ function openedAt(steps: readonly StepReport[]): string | null {
 
 /** A lost site does not serve, even when its doors are opened again. */
 const takenBack = (mode: Mode, journal: readonly JournalEntry[], ids: ReadonlySet<string>): string | null =>
-  mode === 'failover'
+  leavesLostSite({ mode })
     ? null
     : latest(journal.flatMap((entry) => (entry.kind === 'undone' && ids.has(entry.step) ? [entry.at] : [])))
 

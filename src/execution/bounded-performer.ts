@@ -1,4 +1,4 @@
-import type { Intent, PlannedStep, StepId } from '../domain/plan.ts'
+import { asDriversKnow, type Intent, type PlannedStep, type StepId } from '../domain/plan.ts'
 import { componentOf } from '../domain/stack.ts'
 import type { DriverContext } from '../driver/context.ts'
 import type { EngineBehaviour } from '../driver/engine.ts'
@@ -49,7 +49,7 @@ export function performerOf(
     step,
     site: step.site,
     component: componentOrCore(run, step),
-    intent: run.intent,
+    intent: run.intent === null ? null : asDriversKnow(run.intent),
     context: { ...contextOfStep(run.context, run.intent, step), signal: bounded },
     signal: bounded,
     begunAt,

@@ -1,4 +1,4 @@
-import { changesActiveSite, type Plan } from '../domain/plan.ts'
+import { changesActiveSite, leavesLostSite, type Plan } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
 import type { Driver } from '../driver/capabilities.ts'
 import { StandbyError } from '../errors/standby-error.ts'
@@ -20,7 +20,7 @@ export function courseOf(
 ): Course {
   const demanded = requiredFence(stack, intent, liveness, drivers)
   const silent = { ...liveness, is: 'unknown', sightings: [] } as const
-  const ends = { steps, lock: LOCK_STEP, stopsOthers: true, lost: intent.mode === 'failover' ? intent.from : null }
+  const ends = { steps, lock: LOCK_STEP, stopsOthers: true, lost: leavesLostSite(intent) ? intent.from : null }
   if (!changesActiveSite(intent)) return { ...ends, pointOfNoReturn: null, required: null, ofSilentSite: null }
   return {
     ...ends,

@@ -1,5 +1,5 @@
 import type { ObjectStoreLocation } from '../clients/object-store-client.ts'
-import type { Intent, PlannedStep } from '../domain/plan.ts'
+import { type Intent, leavesLostSite, type PlannedStep } from '../domain/plan.ts'
 import type { CredentialReference, SiteName } from '../domain/stack.ts'
 import type { DriverContext } from '../driver/context.ts'
 import type { Reach } from '../driver/reach.ts'
@@ -7,12 +7,12 @@ import { StandbyError } from '../errors/standby-error.ts'
 import type { Milliseconds } from '../values/duration.ts'
 
 /**
- * The context of a step of a failover: a question to the lost site is a defect, and ends at once instead of being
+ * The context of a step of a failover or a follow: a question to the lost site is a defect, and ends at once instead of being
  * waited for. Two kinds of calls may reach the lost site: the fences that the plan places on a site that still answers,
  * and calls that their driver declares as possibly lost with the site, within the time that it declares.
  */
 export function contextOfStep(context: DriverContext, intent: Intent | null, step: PlannedStep): DriverContext {
-  if (intent?.mode !== 'failover' || step.site === intent.from) return context
+  if (intent === null || !leavesLostSite(intent) || step.site === intent.from) return context
   const lost = intent.from
   const refuse = (what: string): never => {
     throw new StandbyError({

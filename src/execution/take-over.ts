@@ -1,4 +1,4 @@
-import type { Intent, Plan, PlannedStep } from '../domain/plan.ts'
+import { asDriversKnow, type Intent, leavesLostSite, type Plan, type PlannedStep } from '../domain/plan.ts'
 import { behaviourOf } from '../driver/ask.ts'
 import type { Driver } from '../driver/capabilities.ts'
 import type { DriverContext } from '../driver/context.ts'
@@ -43,10 +43,11 @@ export async function invalidateWhatWasLeft(
 ): Promise<void> {
   const left = run === by.run ? leftBy(by.plan, own) : await unfinished(by.store, run)
   if (left === null) return
-  const { mode, from, to } = by.plan.intent
+  const { from, to } = by.plan.intent
+  const leavesLost = leavesLostSite(by.plan.intent)
   // A failover waits for nothing of the lost site. What may still arrive there is a fence or its way back: the guard of
   // that site handles it.
-  const reached = left.steps.filter(({ site }) => mode !== 'failover' || site !== from)
+  const reached = left.steps.filter(({ site }) => !leavesLost || site !== from)
   await Promise.all(
     reached.map(async (step) => {
       try {
@@ -117,7 +118,7 @@ async function invalidate(by: TakeOver, intent: Intent, step: PlannedStep, signa
     step,
     site: step.site,
     component,
-    intent,
+    intent: asDriversKnow(intent),
     context: { ...contextOfStep(by.context, by.plan.intent, step), signal },
     signal,
     begunAt: by.clock.now().toISOString(),

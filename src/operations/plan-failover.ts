@@ -27,7 +27,7 @@ export async function planFailover(
   const tested = lastRestoreTests(world)
   const learned = learnFrom(world.store)
   const observation = await observeDeclared(world)
-  const intent = intentOf(world.stack, observation, request)
+  const intent = intentOf(world.stack, observation, request, world.drivers)
   const id = `${stampOf(observation.at)}-${intent.mode}-${intent.from}-${intent.to}`
   const identity = { id, nonce: randomBytes(16).toString('hex'), toolVersion: TOOL_VERSION, ...from }
   const plan = planMove(world.stack, observation, intent, world.drivers, identity, await learned)

@@ -1,4 +1,11 @@
-import { changesActiveSite, type Fencing, type Intent, type PlannedStep, siteInQuestion } from '../domain/plan.ts'
+import {
+  changesActiveSite,
+  type Fencing,
+  type Intent,
+  leavesLostSite,
+  type PlannedStep,
+  siteInQuestion,
+} from '../domain/plan.ts'
 import type { Component, Stack } from '../domain/stack.ts'
 import { fenceStepsOf, moveStepsOf } from '../driver/ask.ts'
 import type { Driver } from '../driver/capabilities.ts'
@@ -11,6 +18,7 @@ import { followerSteps } from './followers.ts'
 import { livenessOf } from './liveness.ts'
 import { aheadFindings, lossOf } from './loss.ts'
 import type { FenceAssessment, MoveAssessment } from './move-assessment.ts'
+import { promotedByFollow } from './moved-by-itself.ts'
 import { requiredFence } from './required-fence.ts'
 import { selfFencingOf, selfFencingSteps } from './self-fencing.ts'
 
@@ -23,7 +31,7 @@ export function assessMove(
 ): MoveAssessment {
   const liveness = livenessOf(stack, observation, drivers, siteInQuestion(intent))
   const required = requiredFence(stack, intent, liveness, drivers)
-  const inReach = intent.mode === 'failover' ? fencesInReach(stack, observation, intent.from, drivers) : []
+  const inReach = leavesLostSite(intent) ? fencesInReach(stack, observation, intent.from, drivers) : []
   const fences = stepsPlannedBy(stack, inReach, observation, intent, drivers, fenceStepsOf)
   const main = stepsPlannedBy(stack, stack.components, observation, intent, drivers, moveStepsOf)
   const shutting = [...fences, ...main]
@@ -48,6 +56,7 @@ export function assessMove(
     planned,
     loss: lossOf(stack, observation, intent, drivers),
     findings: findingsOf(stack, observation, intent, drivers),
+    wouldPromote: promotedByFollow(stack, observation, intent, drivers, shutting),
     ahead: aheadFindings(stack, observation, intent, drivers),
   }
 }

@@ -1,5 +1,5 @@
 import { FENCE_LEVELS, type FenceLevel, reaches } from '../domain/fence-levels.ts'
-import type { Fencing, Intent, PlannedStep } from '../domain/plan.ts'
+import { type Fencing, type Intent, leavesLostSite, type PlannedStep } from '../domain/plan.ts'
 import { seconds } from '../values/duration.ts'
 import { isOfFollower } from './followers.ts'
 
@@ -9,21 +9,25 @@ const PATIENCE_IN_LOST_SITE = seconds(30)
 /**
  * Marks the steps that the move can do without, and how long each is tried:
  * - the steps of a third site, which may come and go;
- * - in a failover, the fences that the required level does not need. Such a fence must not keep users waiting.
+ * - in a failover or a follow, the fences that the required level does not need. Such a fence must not keep users waiting.
  *
  * A fence outside of the lost site (power, archive) keeps its own deadline. Pure.
  */
 export function withBestEffort(steps: readonly PlannedStep[], fencing: Fencing, intent: Intent): PlannedStep[] {
   return steps.map((step) => {
     if (isOfFollower(step, intent)) return { ...step, bestEffort: step.deadline }
-    if (!isDispensable(step, fencing, intent)) return step
+    if (provesMove(step, intent) || !isDispensable(step, fencing, intent)) return step
     const inLostSite = step.site === intent.from
     return { ...step, bestEffort: inLostSite ? Math.min(step.deadline, PATIENCE_IN_LOST_SITE) : step.deadline }
   })
 }
 
+/** The fence that the site which took the data over proves, such as by a lock: a follow rests on it, whatever is asked. */
+const provesMove = ({ fence, site }: PlannedStep, { mode, to }: Intent): boolean =>
+  mode === 'follow' && fence !== undefined && site === to
+
 function isDispensable({ fence, site }: PlannedStep, { required, planned }: Fencing, intent: Intent): boolean {
-  if (intent.mode !== 'failover' || required === null || fence === undefined) return false
+  if (!leavesLostSite(intent) || required === null || fence === undefined) return false
   const withoutPower = planned.filter((level) => level !== 'power')
   const holding = reaches(withoutPower, required) ? required : 'power'
   if (fence === holding) return false

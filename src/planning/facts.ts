@@ -1,7 +1,7 @@
 import type { Fact } from '../domain/fact.ts'
 import type { Liveness } from '../domain/liveness.ts'
 import { EVERYWHERE } from '../domain/observed.ts'
-import type { Intent, NamedFact } from '../domain/plan.ts'
+import { asDriversKnow, type Intent, type NamedFact } from '../domain/plan.ts'
 import type { Observation } from '../observation/observation.ts'
 import { canonicalJson } from '../values/json.ts'
 
@@ -10,13 +10,14 @@ const OF_SITES = 'sites'
 const SEEN_ALIVE = 'seen alive'
 
 /**
- * The facts that a plan depends on, in a fixed order. A failover depends on nothing that the lost site says, but on
+ * The facts that a plan depends on, in a fixed order. A failover or a follow depends on nothing that the lost site says, but on
  * whether the site is seen alive. A rejoin depends on nothing that the returned site says, because its guard shuts it
  * meanwhile: its steps name what they remove. No move depends on a third site, which may come and go. Pure.
  */
 export function factsOf(observation: Observation, intent: Intent, liveness: Liveness): NamedFact[] {
   const ends: readonly string[] = [intent.from, intent.to, EVERYWHERE]
-  const lost = { switchover: null, failover: intent.from, rejoin: intent.to, reopen: null }[intent.mode]
+  const { mode } = asDriversKnow(intent)
+  const lost = { switchover: null, failover: intent.from, rejoin: intent.to, reopen: null }[mode]
   const alive: NamedFact = {
     component: OF_SITES,
     site: liveness.site,
@@ -24,7 +25,7 @@ export function factsOf(observation: Observation, intent: Intent, liveness: Live
     value: liveness.is === 'up',
     binds: 'exactly',
   }
-  const isOfMode = ({ only }: Fact): boolean => only === undefined || only === intent.mode
+  const isOfMode = ({ only }: Fact): boolean => only === undefined || only === mode
   const ofComponents = Object.entries(observation.components).flatMap(([component, bySite]) =>
     Object.entries(bySite).flatMap(([site, seen]): NamedFact[] =>
       seen.kind === 'answering' && ends.includes(site) && site !== lost

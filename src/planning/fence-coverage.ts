@@ -69,7 +69,7 @@ export function closedByGuard(
 
 /**
  * The components that must be shut on the site that the stack leaves. Levels `database` and `archive`: each one that
- * these steps promote. Level `application`: each other one that can be fenced. A component that is seen to be passive
+ * these steps promote, or see held on the other site by its own lock. Level `application`: each other one that can be fenced. A component that is seen to be passive
  * or absent there takes no write. Pure.
  */
 export function toShutOf(
@@ -81,7 +81,10 @@ export function toShutOf(
 ): ToShut {
   const roleOf = (name: ComponentName): string => roleOfSeen(observation.components[name]?.[intent.from])
   const awake = stack.components.filter(({ name }) => roleOf(name) !== 'passive')
-  const promoted = awake.filter(({ name }) => isPromoted(steps, name)).map(({ name }) => name)
+  // What a lock holds on the site that takes over is shut at the level of its data, as what is promoted.
+  const isHeld = (name: ComponentName): boolean =>
+    steps.some(({ component, fence, site }) => component === name && fence === 'database' && site === intent.to)
+  const promoted = awake.filter(({ name }) => isPromoted(steps, name) || isHeld(name)).map(({ name }) => name)
   // A component without a role, such as an archive, serves no user by itself: the ones that use it are shut.
   const fenced = awake
     .filter(({ name, driver }) => hasFence(drivers[driver]) && !promoted.includes(name) && roleOf(name) !== 'unknown')

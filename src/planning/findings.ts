@@ -30,7 +30,7 @@ export function findingsOf(
     ...siteFindings(stack, observation, intent),
     ...witnessFindings(stack, observation, intent),
     ...witnessPlaceFindings(stack, activeSite, intent),
-    ...roleFindings(stack, observation, activeSite, intent),
+    ...roleFindings(stack, observation, activeSite, intent, drivers),
     ...(intent?.mode === 'reopen' ? otherSiteFindings(stack, observation, intent, drivers) : []),
     ...findingsOfComponents(stack, observation, activeSite, intent, drivers),
   ]

@@ -1,4 +1,4 @@
-import type { Finding, Intent } from '../domain/plan.ts'
+import { type Finding, type Intent, leavesLostSite } from '../domain/plan.ts'
 import type { LockRecord } from '../witness/documents.ts'
 import { isHeld, runOfHolder } from '../witness/lock-holder.ts'
 
@@ -34,7 +34,7 @@ export function lockFindings(lock: LockRecord | null, intent: Intent | null, now
   return [
     {
       ...common,
-      severity: intent?.mode === 'failover' ? 'warning' : 'blocker',
+      severity: intent !== null && leavesLostSite(intent) ? 'warning' : 'blocker',
       what: `run ${run} (${lock.purpose}) has not ended, and its lock ${Date.parse(lock.expiresAt) > now.getTime() ? `says that it ends at ${lock.expiresAt}, which no lock does` : `expired at ${lock.expiresAt}`}: its runner is dead or gave up`,
     },
   ]
@@ -43,7 +43,7 @@ export function lockFindings(lock: LockRecord | null, intent: Intent | null, now
 /** A failover is planned and approved meanwhile: a deploy to a lost site fails soon, or its lock expires. */
 const atWork = (lock: LockRecord, intent: Intent): Finding => ({
   code: 'lock-held',
-  severity: intent.mode === 'failover' ? 'warning' : 'blocker',
+  severity: leavesLostSite(intent) ? 'warning' : 'blocker',
   what: `${lock.holder} is at work (${lock.purpose}) and holds the lock until ${lock.expiresAt}`,
   next: `Wait for it to end; if its runner is dead, its lock ends by itself at ${lock.expiresAt}.`,
 })

@@ -30,6 +30,10 @@ export function lossOf(
   drivers: Readonly<Record<string, Driver>>,
 ): Loss {
   if (intent.mode === 'reopen') return nothing(`${intent.from} stays active, and no other site has taken a write`)
+  if (intent.mode === 'follow')
+    return nothing(
+      `the data has moved to ${intent.to} by itself before this plan: what that has lost is not counted here, and the rest of the move loses no write`,
+    )
   if (intent.mode !== 'failover') return lossInGoodOrder(stack, observation, intent, drivers)
   const losses = stack.components.flatMap(
     (component) =>

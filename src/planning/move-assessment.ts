@@ -22,6 +22,8 @@ export interface MoveAssessment {
   readonly loss: Loss
   /** Of the stack file, sites, witness and components. */
   readonly findings: readonly Finding[]
+  /** Data that the steps of a follow would promote, which none may. */
+  readonly wouldPromote: readonly Finding[]
   /** The other passive sites with which a failover would lose less. */
   readonly ahead: readonly Finding[]
 }

@@ -12,6 +12,7 @@ export const findingsOfMove = (assessment: MoveAssessment): Finding[] => [
   ...fencingFindings(assessment),
   ...selfFencingFindings(assessment),
   ...lossFindings(assessment.loss, assessment.intent),
+  ...assessment.wouldPromote,
   ...assessment.ahead,
 ]
 

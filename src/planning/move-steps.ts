@@ -1,4 +1,11 @@
-import { changesActiveSite, type Intent, PHASES, type PlannedStep, type StepId } from '../domain/plan.ts'
+import {
+  changesActiveSite,
+  type Intent,
+  leavesLostSite,
+  PHASES,
+  type PlannedStep,
+  type StepId,
+} from '../domain/plan.ts'
 import { StandbyError } from '../errors/standby-error.ts'
 import { followerProblems } from './followers.ts'
 import type { MoveAssessment } from './move-assessment.ts'
@@ -23,7 +30,7 @@ export function stepsOfMove({ stack, intent, planned }: MoveAssessment): Planned
   const problems = [
     ...orderProblems(steps),
     ...lateFences([...fences, ...main]),
-    ...(intent.mode === 'failover' ? onLostSite([...main, ...waits], intent) : []),
+    ...(leavesLostSite(intent) ? onLostSite([...main, ...waits], intent) : []),
     ...followerProblems(followers, stack, intent),
   ]
   if (problems.length === 0) return steps
@@ -67,6 +74,6 @@ const lateFences = (steps: readonly PlannedStep[]): string[] =>
     return late ? [`${step.id} fences in ${step.phase}, after the promotion`] : []
   })
 
-/** A failover depends on nothing of the lost site. */
+/** A failover or a follow depends on nothing of the lost site. */
 const onLostSite = (steps: readonly PlannedStep[], intent: Intent): string[] =>
   steps.filter((step) => step.site === intent.from).map((step) => `${step.id} acts on the lost site ${intent.from}`)

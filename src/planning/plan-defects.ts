@@ -2,6 +2,7 @@ import { isAcceptedLoss } from '../domain/accepted-loss.ts'
 import { reaches } from '../domain/fence-levels.ts'
 import {
   changesActiveSite,
+  leavesLostSite,
   MODES,
   PHASES,
   type Phase,
@@ -204,7 +205,7 @@ function fencingDefects(plan: Plan, { stack, drivers }: PlanJudgement): string[]
     ...late.map(({ id, phase }) => `step ${id} fences in ${phase}, after the promotion`),
     ...early.map(({ id, phase }) => `step ${id} waits in ${phase} for a fence by time`),
     ...effort.map(({ id }) => `step ${id} is tried for another time than its level allows`),
-    ...(intent.mode === 'failover'
+    ...(leavesLostSite(intent)
       ? steps
           .filter(({ site, fence }) => site === intent.from && fence === undefined)
           .map(({ id }) => `step ${id} acts on the lost site ${intent.from}`)

@@ -1,6 +1,6 @@
 import { FENCE_LEVELS, type FenceLevel } from '../domain/fence-levels.ts'
 import type { Liveness } from '../domain/liveness.ts'
-import { changesActiveSite, type Intent } from '../domain/plan.ts'
+import { asDriversKnow, changesActiveSite, type Intent, leavesLostSite } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
 import { hasFence, levelsOfFence } from '../driver/ask.ts'
 import type { Driver } from '../driver/capabilities.ts'
@@ -18,12 +18,14 @@ export function requiredFence(
   liveness: Liveness,
   drivers: Readonly<Record<string, Driver>>,
 ): FenceLevel | null {
-  if (!changesActiveSite(intent)) return null
+  // A follow demands what the failover demands that it completes.
+  const known = asDriversKnow(intent)
+  if (!changesActiveSite(known)) return null
   const canBeFenced = stack.components.some(({ driver }) => hasFence(drivers[driver]))
   const most = holdsDatabase(stack, drivers) ? 'database' : 'application'
-  const byDefault = canBeFenced ? lower(BY_DEFAULT[intent.mode], most) : null
-  const declared = stack.fencing[intent.mode] ?? byDefault
-  const alive = intent.mode === 'failover' && liveness.is === 'up'
+  const byDefault = canBeFenced ? lower(BY_DEFAULT[known.mode], most) : null
+  const declared = stack.fencing[known.mode] ?? byDefault
+  const alive = leavesLostSite(intent) && liveness.is === 'up'
   return declared !== null && alive ? higher(declared, most) : declared
 }
 

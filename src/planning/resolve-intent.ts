@@ -1,16 +1,18 @@
 import type { AcceptedLoss } from '../domain/accepted-loss.ts'
 import type { Intent, Mode } from '../domain/plan.ts'
 import type { Site, Stack } from '../domain/stack.ts'
+import type { Driver } from '../driver/capabilities.ts'
 import { inputError, siteError } from '../errors/standby-error.ts'
 import type { Observation } from '../observation/observation.ts'
 import { damagedError } from '../witness/damage.ts'
+import { movedByThemselves } from './moved-by-itself.ts'
 
 /** What is asked for, as it came in. */
 export interface MoveRequest {
   readonly mode: Mode
   /**
    * switchover and failover: the new active site; the first declared one that answers, and is not active, where none is
-   * named. rejoin: the site that comes back. reopen: the active site, which is shut.
+   * named. follow: the site that the data has moved to; where none is named, the one that is seen to have it. rejoin: the site that comes back. reopen: the active site, which is shut.
    */
   readonly to?: string
   /** When given, must be the active site. */
@@ -37,7 +39,12 @@ export function refuseImpossible(stack: Stack, request: MoveRequest): void {
  * unknown: the named one, or the first one, is assumed, so that there is a plan to read, which cannot be executed.
  * Throws what the requester can correct.
  */
-export function intentOf(stack: Stack, observation: Observation, request: MoveRequest): Intent {
+export function intentOf(
+  stack: Stack,
+  observation: Observation,
+  request: MoveRequest,
+  drivers: Readonly<Record<string, Driver>> = {},
+): Intent {
   refuseImpossible(stack, request)
   const { witness } = observation
   if (witness.kind === 'damaged') throw damagedError(witness.damage)
@@ -45,7 +52,12 @@ export function intentOf(stack: Stack, observation: Observation, request: MoveRe
   const from = silent
     ? declaredSite(stack, request.from ?? stack.initialActive)
     : activeSite(stack, witness.active?.activeSite ?? stack.initialActive)
-  const preferredTo = (): Site => (request.mode === 'reopen' ? from : preferred(stack, observation, from))
+  const preferredTo = (): Site => {
+    if (request.mode === 'reopen') return from
+    return request.mode === 'follow'
+      ? whereDataIs(stack, observation, from, drivers)
+      : preferred(stack, observation, from)
+  }
   const to = request.to === undefined ? preferredTo() : declaredSite(stack, request.to)
   if (request.from !== undefined && request.from !== from.name)
     throw inputError(
@@ -78,6 +90,26 @@ export function intentOf(stack: Stack, observation: Observation, request: MoveRe
     })
   const ends = { mode: request.mode, from: from.name, to: to.name }
   return request.acceptLoss === undefined ? ends : { ...ends, acceptLoss: request.acceptLoss }
+}
+
+/** The one site that data has moved to by itself. */
+function whereDataIs(
+  stack: Stack,
+  observation: Observation,
+  active: Site,
+  drivers: Readonly<Record<string, Driver>>,
+): Site {
+  const moved = movedByThemselves(stack, observation, active.name, drivers)
+  const [site, ...others] = new Set(moved.map((one) => one.site))
+  if (site !== undefined && others.length === 0) return declaredSite(stack, site)
+  const seen = moved.map(({ component, site: to }) => `${component.name} on ${to}`).join(', ')
+  throw inputError(
+    'nothing-to-follow',
+    site === undefined
+      ? `no component is seen to have moved from ${active.name} by itself`
+      : `the data has moved to several sites: ${seen}`,
+    { next: 'Look at standby status. Name the site that everything follows to as to.' },
+  )
 }
 
 /** The order in which sites are declared says which one is preferred. */

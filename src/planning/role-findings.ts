@@ -1,23 +1,28 @@
-import type { Finding, Intent } from '../domain/plan.ts'
+import { type Finding, type Intent, leavesLostSite } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
+import type { Driver } from '../driver/capabilities.ts'
 import type { Observation } from '../observation/observation.ts'
+import { isExplained, movedByThemselves, movedFindings } from './moved-by-itself.ts'
 
 /**
- * The components whose role is not the one that the witness gives their site. Standby never resolves such a
- * disagreement by itself. Pure.
+ * The components whose role is not the one that the witness gives their site, and those that have moved by themselves,
+ * which explains their roles. Standby never resolves such a disagreement by itself. Pure.
  */
 export function roleFindings(
   stack: Stack,
   observation: Observation,
   activeSite: string | null,
   intent: Intent | null,
+  drivers: Readonly<Record<string, Driver>>,
 ): Finding[] {
   if (activeSite === null) return []
-  return stack.components.flatMap((component) =>
+  const moved = movedByThemselves(stack, observation, activeSite, drivers)
+  const disagreeing = stack.components.flatMap((component) =>
     Object.entries(observation.components[component.name] ?? {}).flatMap(([site, seen]): Finding[] => {
       if (seen.kind !== 'answering' || !stack.sites.some((known) => known.name === site)) return []
       const expected = site === activeSite ? 'active' : 'passive'
       if (seen.role === expected || seen.role === 'unknown') return []
+      if (seen.role !== 'split' && isExplained(moved, component.name, site, activeSite)) return []
       return [
         {
           code: seen.role === 'active' ? 'active-on-passive-site' : 'passive-on-active-site',
@@ -33,6 +38,7 @@ export function roleFindings(
       ]
     }),
   )
+  return [...movedFindings(moved, activeSite, intent), ...disagreeing]
 }
 
 /**
@@ -45,7 +51,7 @@ function severityOfRole(site: string, intent: Intent | null): Finding['severity'
   return intent.mode === 'rejoin' && site !== intent.from ? 'warning' : 'blocker'
 }
 
-/** A failover leaves the lost site whatever its role; a rejoin or a reopening is what corrects the role of its site. */
+/** A failover or a follow leaves the lost site whatever its role; a rejoin or a reopening is what corrects the role of its site. */
 const isMendedBy = (intent: Intent, site: string): boolean =>
-  (intent.mode === 'failover' && site === intent.from) ||
+  (leavesLostSite(intent) && site === intent.from) ||
   ((intent.mode === 'rejoin' || intent.mode === 'reopen') && site === intent.to)

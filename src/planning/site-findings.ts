@@ -1,4 +1,4 @@
-import type { Finding, Intent } from '../domain/plan.ts'
+import { type Finding, type Intent, leavesLostSite } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
 import { UNSEEN, type Unseen } from '../errors/unseen.ts'
 import type { Observation } from '../observation/observation.ts'
@@ -40,6 +40,7 @@ function whatOfSilence(silent: string, { cause, why }: { readonly cause: Unseen;
  * third site hinders no move, and is a warning.
  */
 function severityOfSilence(site: string, cause: Unseen, intent: Intent | null): Finding['severity'] {
-  if (intent?.mode === 'failover' && site === intent.from) return UNSEEN[cause].vote === 'down' ? 'info' : 'warning'
+  if (intent !== null && leavesLostSite(intent) && site === intent.from)
+    return UNSEEN[cause].vote === 'down' ? 'info' : 'warning'
   return intent === null || site === intent.from || site === intent.to ? 'blocker' : 'warning'
 }

@@ -1,3 +1,4 @@
+import { leavesLostSite } from '../domain/plan.ts'
 import type { MoveReport, RestoreTestOutcome } from '../evidence/reports.ts'
 import { inOrder } from '../evidence/step-times.ts'
 import { signOf } from '../evidence/words.ts'
@@ -95,7 +96,7 @@ export function usersNoticed({
   if (report.mode === 'rejoin')
     return [{ name: 'longest time between two writes', span: client, beside: 'users are served all the while' }]
   const without = { name: 'client without writes for', span: client }
-  if (report.mode !== 'failover') return [{ ...without, beside: predicted }]
+  if (!leavesLostSite(report)) return [{ ...without, beside: predicted }]
   // A plan does not know when a site was lost: its prediction begins with the first door that it closes.
   const closed = report.writeGap === null ? 'not known' : readableDuration(report.writeGap)
   return [

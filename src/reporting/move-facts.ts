@@ -1,3 +1,4 @@
+import { leavesLostSite } from '../domain/plan.ts'
 import type { MoveReport } from '../evidence/reports.ts'
 import { readableDuration } from '../values/duration.ts'
 import { approvedText, askedText, foundRows, levelsText, lossText } from './move-words.ts'
@@ -40,7 +41,7 @@ function counted({ loss, verdict }: MoveReport): string {
 /** The steps of a failover do not know the time since the disaster. */
 function gapText({ mode, writeGap }: MoveReport): string | null {
   if (writeGap === null) return null
-  return `${readableDuration(writeGap)}${mode === 'failover' ? ', since the first door was closed' : ''}`
+  return `${readableDuration(writeGap)}${leavesLostSite({ mode }) ? ', since the first door was closed' : ''}`
 }
 
 /** `decided in 4 min, started 2.0 s after the approval, users served 9.1 s after the start, all green 0.4 s later`. */

@@ -1,6 +1,14 @@
 import type { FenceLevel } from '../domain/fence-levels.ts'
 import type { Liveness } from '../domain/liveness.ts'
-import { changesActiveSite, type Fencing, type Intent, type Loss, type Plan, type PlannedStep } from '../domain/plan.ts'
+import {
+  changesActiveSite,
+  type Fencing,
+  type Intent,
+  type Loss,
+  leavesLostSite,
+  type Plan,
+  type PlannedStep,
+} from '../domain/plan.ts'
 import type { ChangedTable, FoundLoss } from '../evidence/kept-loss.ts'
 import type { MoveReport } from '../evidence/reports.ts'
 import { countText, intervalText } from '../evidence/words.ts'
@@ -13,6 +21,7 @@ import { oneLine } from '../values/harmless-text.ts'
 export function directionOf({ mode, from, to }: Intent): string {
   if (mode === 'reopen') return `reopen: ${to}, the active site, serves again`
   if (mode === 'rejoin') return `rejoin: ${to} comes back as a passive site behind ${from}`
+  if (mode === 'follow') return `follow: the data has moved from ${from} to ${to} by itself, and the rest follows it`
   return mode === 'failover' ? `failover: ${from} is lost, ${to} takes over` : `switchover: ${from} → ${to}`
 }
 
@@ -96,7 +105,7 @@ function tablesText(tables: readonly ChangedTable[]): string {
 }
 
 /**
- * How long users are predicted to be refused: name and text. In a failover users are refused since the disaster, so
+ * How long users are predicted to be refused: name and text. In a failover or a follow users are refused since the disaster, so
  * this says when they are served again. Null for a rejoin: the active site serves throughout.
  */
 export function refusalPredicted({
@@ -107,7 +116,7 @@ export function refusalPredicted({
   if (!changesActiveSite({ mode })) return null
   const times = schedule(steps)
   const refused = readableDuration(writeGap)
-  if (mode !== 'failover') return ['writes refused for', refused]
+  if (!leavesLostSite({ mode })) return ['writes refused for', refused]
   const opened = steps.flatMap(({ id, phase }) => (phase === 'TRAFFIC' ? (times.get(id)?.ends ?? []) : []))
   if (opened.length === 0) return ['writes refused for', `${refused}, since the first door is closed`]
   return ['users served again', `${readableDuration(Math.max(...opened))} after the start`]
@@ -152,6 +161,8 @@ export const approvedText = ({ kind, approvers }: NonNullable<MoveReport['approv
 /** How a run ended, as a person reads it first. */
 export function endText({ verdict, mode, from, to }: MoveReport): string {
   if (verdict === 'refused') return 'refused: nothing was changed'
+  if (verdict === 'undone' && mode === 'follow')
+    return `taken back: as before the follow; the data is on ${to} all the same`
   if (verdict === 'undone')
     return mode === 'failover'
       ? `taken back: as before the failover; ${from} is still lost`
@@ -181,12 +192,12 @@ const spanText = ({ duration, processes = 1 }: MoveReport): string =>
   `${processes > 1 ? 'this process:' : 'in'} ${readableDuration(duration)}`
 
 /**
- * How long users were refused. In a failover that is since the disaster, whose time no step knows: so this says when
+ * How long users were refused. In a failover or a follow that is since the disaster, whose time no step knows: so this says when
  * they were served again.
  */
 function refusedText({ mode, writeGap, rto }: MoveReport): string[] | null {
   if (writeGap === null) return null
-  if (mode !== 'failover') return [`writes refused for ${readableDuration(writeGap)}`]
+  if (!leavesLostSite({ mode })) return [`writes refused for ${readableDuration(writeGap)}`]
   return rto?.execute == null ? null : [`users served ${readableDuration(rto.execute)} after the start`]
 }
 

@@ -1,4 +1,5 @@
 import { acceptedLossText } from '../domain/accepted-loss.ts'
+import { leavesLostSite } from '../domain/plan.ts'
 import type { PlanReport } from '../evidence/reports.ts'
 import { schedule, sequenceOf } from '../planning/order-steps.ts'
 
@@ -48,7 +49,7 @@ export function planSummary(report: PlanReport): string {
             ? []
             : [['loss accepted', acceptedLossText(plan.intent.acceptLoss)]]),
           ['fence', escaped(fencingText(plan.fencing))],
-          ...(plan.intent.mode === 'failover' ? [[`needs of ${plan.intent.from}`, needsOfLostSiteText(plan)]] : []),
+          ...(leavesLostSite(plan.intent) ? [[`needs of ${plan.intent.from}`, needsOfLostSiteText(plan)]] : []),
           ['seen', escaped(livenessText(plan.liveness))],
           ['epoch', `${plan.epoch} → ${plan.epoch + 1}`],
           ['expires', plan.expiresAt],

@@ -1,4 +1,4 @@
-import { changesActiveSite, type Mode, type Plan, type PlannedStep } from '../domain/plan.ts'
+import { changesActiveSite, leavesLostSite, type Mode, type Plan, type PlannedStep } from '../domain/plan.ts'
 import { componentOf, type SiteName, type Stack, siteOf } from '../domain/stack.ts'
 import { byHandOf, objectStoreOf } from '../driver/ask.ts'
 import type { Driver } from '../driver/capabilities.ts'
@@ -82,15 +82,24 @@ function before(plan: Plan, stack: Stack, witness: WitnessManual): string {
   return `## Before you begin
 
 - Two people: one types, one reads aloud what comes next and what came back. Write down the time of every step.
-- ${mode === 'failover' ? `A person who may decide it has decided that ${from} is lost, and how much loss is accepted.` : 'A person who may decide it has decided, and users are informed.'}
+- ${decidedBefore(plan.intent)}
 - Try Standby once more, from another machine: it needs no GitHub (\`standby failover execute\`). A run that was begun is continued, not done by hand: \`standby failover resume\`.
-- ${neededByHand(stack)}; \`aws\` 2.18 or newer with a profile \`witness\` and one per site${mode === 'failover' ? ` (\`${from}-policy\` may change bucket policies)` : ''}; ssh to the load balancers; \`helm\`.
+- ${neededByHand(stack)}; \`aws\` 2.18 or newer with a profile \`witness\` and one per site${leavesLostSite({ mode }) ? ` (\`${from}-policy\` may change bucket policies)` : ''}; ssh to the load balancers; \`helm\`.
 - Once in the shell that you use:
 
 \`\`\`sh
 ${witness.prepare.join('\n')}
 ${identifyByHand(stack, to)}
 \`\`\``
+}
+
+/** What is decided before anyone begins. */
+function decidedBefore({ mode, from, to }: Plan['intent']): string {
+  if (mode === 'failover')
+    return `A person who may decide it has decided that ${from} is lost, and how much loss is accepted.`
+  return mode === 'follow'
+    ? `A person who may decide it has decided that everything follows the data to ${to}. Nothing of the data is moved.`
+    : 'A person who may decide it has decided, and users are informed.'
 }
 
 /** What a person needs for the platforms of the sites. */
@@ -130,6 +139,7 @@ const beforeTheFence = (_from: string, to: string): string =>
 const NEVER_OPEN: Readonly<Record<Mode, (from: string, to: string) => string>> = {
   switchover: beforeTheFence,
   failover: beforeTheFence,
+  follow: (from, to) => `Never begin before the data is seen on ${to} alone: it may have moved back to ${from}.`,
   rejoin: (from, to) => `Never open the traffic to ${to}, and never start its application: ${from} is the active site.`,
   reopen: (_from, to) => `Never open ${to} while another site takes writes: look at each of them first.`,
 }
@@ -221,7 +231,7 @@ function witnessStep(step: PlannedStep, { epoch, intent, stack }: Plan, witness:
 
 const after = ({ intent }: Plan): string => `## Afterwards
 
-- \`standby status\` is green, or says what is missing${intent.mode === 'failover' ? ` (${intent.from} is lost: it rejoins later)` : ''}.
+- \`standby status\` is green, or says what is missing${leavesLostSite(intent) ? ` (${intent.from} is lost: it rejoins later)` : ''}.
 - \`standby deploy --dry-run\` finds nothing to do.
 - Keep your notes with the evidence of the runs (\`standby evidence list\`): no record has what was done by hand.`
 

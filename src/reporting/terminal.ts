@@ -1,5 +1,5 @@
 import { acceptedLossText } from '../domain/accepted-loss.ts'
-import type { Finding } from '../domain/plan.ts'
+import { type Finding, leavesLostSite } from '../domain/plan.ts'
 import type { Change } from '../driver/deployment.ts'
 import type {
   BackupReport,
@@ -169,7 +169,7 @@ export function planText(report: PlanReport, style: Style): string {
     `loss: ${lossText(plan.predictions.loss)}`,
     ...(plan.intent.acceptLoss === undefined ? [] : [`loss accepted: ${acceptedLossText(plan.intent.acceptLoss)}`]),
     `fence: ${fencingText(plan.fencing)}`,
-    ...(plan.intent.mode === 'failover' ? [`needs of ${plan.intent.from}: ${needsOfLostSiteText(plan)}`] : []),
+    ...(leavesLostSite(plan.intent) ? [`needs of ${plan.intent.from}: ${needsOfLostSiteText(plan)}`] : []),
     `seen: ${livenessText(plan.liveness)}`,
     '',
     sitesText(report.status),

@@ -15,6 +15,8 @@ import { start } from './rejoin/start.ts'
 import { wipe } from './rejoin/wipe.ts'
 import { unfence } from './reopen.ts'
 import type { PatroniSpec } from './spec.ts'
+import { handOver } from './stretched/hand-over.ts'
+import { lockHeld } from './stretched/lock-held.ts'
 
 /** Each kind of step of this driver. */
 export const actions: readonly AnyAction<PatroniSpec>[] = [
@@ -31,6 +33,8 @@ export const actions: readonly AnyAction<PatroniSpec>[] = [
   wipe,
   start,
   unfence,
+  handOver,
+  lockHeld,
   backup,
   manifest,
 ]

@@ -42,5 +42,13 @@ export const codes = declareCodes('Database', {
   'patroni-archive-silent': 'pgBackRest on a site does not say how its archive is.',
   'patroni-stanza-missing':
     'The stanza of a site does not exist, or is of another database: as the active one the site could not archive.',
+  'patroni-lock-elsewhere': 'The lock of a cluster over all sites is held at another site than the move needs.',
+  'patroni-moves-by-itself':
+    'A cluster over all sites fails over by itself: Standby promotes nothing of it, and follows when it has moved.',
+  'patroni-voters-uneven':
+    'One site holds half of the store of a cluster over all sites, or more: without that site no member may lead.',
+  'patroni-asynchronous':
+    'A cluster over all sites replicates asynchronously: a failover by itself may lose what was acknowledged last.',
+  'patroni-switchover-refused': 'Patroni does not hand the lock over to the member that it was asked for.',
   'patroni-former-primary': 'The former active site is still a primary, or would become one: a rejoin stops it first.',
 })

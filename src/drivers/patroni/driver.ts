@@ -16,7 +16,7 @@ import { hostOf } from './host.ts'
 import { livenessSignalsOf } from './liveness-signals.ts'
 import { followerSteps } from './move/redirect.ts'
 import { keptData, switchoverSteps } from './move/switchover.ts'
-import { askMembers, headOf, observePatroni, type PatroniState } from './observe.ts'
+import { among, askMembers, headOf, observePatroni, type PatroniState } from './observe.ts'
 import { rejoinSteps } from './rejoin/rejoin.ts'
 import { assessReopen, reopenSteps } from './reopen.ts'
 import {
@@ -25,10 +25,19 @@ import {
   clusterNamed,
   credentialUses,
   type Database,
+  isStretched,
   type PatroniSpec,
   patroniProblems,
   patroniSchema,
 } from './spec.ts'
+import {
+  assessStretchedFailover,
+  assessStretchedRejoin,
+  assessStretchedSwitchover,
+  stretchedStatus,
+} from './stretched/assess.ts'
+import { stretchedData, stretchedFailover, stretchedSwitchover } from './stretched/moves.ts'
+import { takenOver } from './stretched/taken-over.ts'
 
 /** PostgreSQL on hosts, run by Patroni: one cluster for each site, and those of passive sites are standby clusters. */
 export const patroni: SiteDriver<PatroniSpec, PatroniState> = {
@@ -44,25 +53,42 @@ export const patroni: SiteDriver<PatroniSpec, PatroniState> = {
   addresses: addressesOf,
   observe: observePatroni,
   assess: {
-    status: assessStatus,
-    moves: { switchover: assessSwitchover, failover: assessFailover, rejoin: assessRejoin, reopen: assessReopen },
+    status: byTopology(assessStatus, stretchedStatus),
+    moves: {
+      switchover: byTopology(assessSwitchover, assessStretchedSwitchover),
+      failover: byTopology(assessFailover, assessStretchedFailover),
+      rejoin: byTopology(assessRejoin, assessStretchedRejoin),
+      reopen: (component, states, intent, around) =>
+        isStretched(component.spec)
+          ? stretchedStatus(component, states, around)
+          : assessReopen(component, states, intent),
+    },
     gaps: (_component, states, activeSite, now) => gapsOf(states, activeSite, now),
   },
   moves: {
-    switchover: (component, states, intent) => [
-      ...switchoverSteps(component, states, intent),
-      ...backupSteps(component, intent.to),
-    ],
-    failover: (component, states, intent) => [
-      ...failoverSteps(component, states, intent),
-      ...backupSteps(component, intent.to),
-    ],
-    rejoin: rejoinSteps,
-    reopen: (component, _states, intent) => reopenSteps(component, intent),
-    follow: followerSteps,
-    keeps: keptData,
+    switchover: byTopology(
+      (component, states, intent) => [
+        ...switchoverSteps(component, states, intent),
+        ...backupSteps(component, intent.to),
+      ],
+      (component, _states, intent) => stretchedSwitchover(component, intent),
+    ),
+    failover: byTopology(
+      (component, states, intent) => [
+        ...failoverSteps(component, states, intent),
+        ...backupSteps(component, intent.to),
+      ],
+      (component, _states, intent) => stretchedFailover(component, intent),
+    ),
+    // Patroni has the members of a cluster over all sites follow by itself.
+    rejoin: byTopology(rejoinSteps, () => []),
+    reopen: (component, _states, intent) => (isStretched(component.spec) ? [] : reopenSteps(component, intent)),
+    follow: byTopology(followerSteps, () => []),
+    keeps: byTopology(keptData, stretchedData),
   },
-  fences: { levels: () => ['database'], steps: fenceSteps },
+  // Of a cluster over all sites the lock is the fence: its steps are those of the move itself.
+  fences: { levels: () => ['database'], steps: byTopology(fenceSteps, () => []) },
+  movesByItself: { takenOver },
   guardedUnits,
   liveness: { signals: livenessSignalsOf },
   losses: { loss: predictedLoss, ahead: anotherAhead },
@@ -74,6 +100,14 @@ export const patroni: SiteDriver<PatroniSpec, PatroniState> = {
     restoreTest: testRestore,
   },
   actions,
+}
+
+/** One function for a cluster at each site, and one for a cluster over all of them. */
+function byTopology<Args extends readonly unknown[], Answer>(
+  each: (component: Database, ...args: Args) => Answer,
+  over: (component: Database, ...args: Args) => Answer,
+): (component: Database, ...args: Args) => Answer {
+  return (component, ...args) => (isStretched(component.spec) ? over : each)(component, ...args)
 }
 
 /**
@@ -89,7 +123,7 @@ async function sql(
   if (typeof at !== 'string') return askRestored(component, at, query, context)
   const site = at
   const members = await askMembers(component, site, context, { signal: context.signal })
-  const leader = headOf({ members })
+  const leader = headOf(among(component, members))
   if (leader === null)
     throw codes.error('patroni-unlocked', `${clusterNamed(component, site)} has no leader that could be asked`, {
       retry: 'transient',

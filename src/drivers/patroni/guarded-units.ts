@@ -8,12 +8,15 @@ import { parseStrictly } from '../../values/strict-json.ts'
 import { storeOf } from './dcs/open-store.ts'
 import { controlDataOf, hostOf, type MemberHost } from './host.ts'
 import { standbyClusterIn } from './observe.ts'
-import { clusterNamed, type Database, type PatroniSpec, siteSpecOf, unitOf } from './spec.ts'
+import { clusterNamed, type Database, isStretched, type PatroniSpec, siteSpecOf, unitOf } from './spec.ts'
 
-/** The unit of Patroni on each machine that has a member. */
+/**
+ * The unit of Patroni on each machine that has a member. None of a cluster over all sites: its lock shuts a site, and
+ * the members of a passive one must be able to take over.
+ */
 export const guardedUnits: GuardedUnits<PatroniSpec> = {
   units: (component, site, machine) =>
-    Object.entries(siteSpecOf(component, site).members)
+    (isStretched(component.spec) ? [] : Object.entries(siteSpecOf(component, site).members))
       .filter(([, { host }]) => host === machine)
       .map(([name]) => ({
         unit: unitOf(component),

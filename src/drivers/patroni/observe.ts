@@ -16,7 +16,8 @@ import { type AskedMembers, firstMember } from './first-member.ts'
 import type { HistoryLine } from './history.ts'
 import { controlDataOf, hostOf } from './host.ts'
 import { askMember, askStored, isInRecovery, isWritable, type Member, type MemberView } from './rest-api.ts'
-import { clusterNamed, type Database, membersOf, siteFollowed } from './spec.ts'
+import { clusterNamed, type Database, isStretched, membersOf, siteFollowed } from './spec.ts'
+import { readVoters, type StretchedView, stretchedText, stretchedView } from './stretched/view.ts'
 
 /** What is true of the Patroni cluster of one site. */
 export interface PatroniState {
@@ -30,9 +31,11 @@ export interface PatroniState {
   readonly history: readonly HistoryLine[]
   /**
    * By `standby_cluster`: the declared site that it follows; `elsewhere`: none that is declared; null: it is no standby
-   * cluster.
+   * cluster. Of a cluster over all sites: the other site whose member holds the lock.
    */
   readonly follows: string | null
+  /** Absent: this cluster does not span the sites. */
+  readonly stretched?: StretchedView
   /** Absent: no backups are declared. */
   readonly archive?: ArchiveView
 }
@@ -67,12 +70,13 @@ export async function observePatroni(
     membersOf(component, site).map((name) => [name, seeMember(component, site, name, context)]),
   )
   const store = seeStore(component, site, context)
-  const [members, seen, stored, stopped, archive] = await Promise.all([
+  const [members, seen, stored, stopped, archive, voters] = await Promise.all([
     viewsOf(asked),
     store,
     askedInstead(component, site, context, { asked, store }),
     readStopped(component, site, asked, context),
     component.spec.backups === undefined ? null : observeArchive(component, site, context, asked),
+    isStretched(component.spec) ? readVoters(component, site, context) : null,
   ])
   if (answeringIn({ members }).length === 0) {
     if (seen.is === 'silent')
@@ -88,7 +92,7 @@ export async function observePatroni(
     store: seen,
     config: isObject(config) ? config : null,
     history: seen.is === 'answering' ? seen.history : historyIn(stored?.history),
-    follows: followedIn(component, isObject(config) ? config : null),
+    ...placeIn(component, site, { store: seen, config: isObject(config) ? config : null, voters }),
     ...(archive === null ? {} : { archive }),
   })
 }
@@ -160,6 +164,19 @@ function askedInstead(
   return seenInTime(signal, look, () => null)
 }
 
+/** A place among the sites: which one it follows, and for a cluster over all of them how its lock and its store are. */
+function placeIn(
+  component: Database,
+  site: string,
+  { store, config, voters }: Pick<PatroniState, 'store' | 'config'> & { readonly voters: readonly string[] | null },
+): Pick<PatroniState, 'follows' | 'stretched'> {
+  if (!isStretched(component.spec)) return { follows: followedIn(component, config) }
+  const stretched = stretchedView(component, store, voters)
+  const { lock } = stretched
+  if (lock === null || lock.site === site) return { follows: null, stretched }
+  return { follows: lock.site ?? 'elsewhere', stretched }
+}
+
 /** What the control files of silent members say: a rejoin is planned by it. */
 async function readStopped(
   component: Database,
@@ -210,14 +227,22 @@ export function writerIn({ members }: Pick<PatroniState, 'members'>): (Member & 
   const [first, ...more] = Object.values(members).filter(isWritable)
   return more.length > 0 ? null : (first ?? null)
 }
+/** `stretched`: there where one cluster spans the sites. */
+type Heading = Pick<PatroniState, 'members'> & { readonly stretched?: StretchedView | true }
 /** The member that follows another site for the whole cluster: by its own word, and in recovery. Pure. */
-export const standbyLeaderIn = ({ members }: Pick<PatroniState, 'members'>) =>
-  Object.values(members)
-    .filter(isInRecovery)
-    .find(({ role }) => role === 'standby_leader') ?? null
+export const standbyLeaderIn = ({ members, stretched }: Heading) => {
+  const following = Object.values(members).filter(isInRecovery)
+  if (stretched === undefined) return following.find(({ role }) => role === 'standby_leader') ?? null
+  // A cluster over all sites has no leader at a passive one: the member that has received the most stands for it.
+  return following.toSorted((a, b) => b.receivedAt - a.receivedAt)[0] ?? null
+}
 
 /** The member by which its site is known: the one that writes, or that follows for all. Pure. */
-export const headOf = (state: Pick<PatroniState, 'members'>): Member | null => writerIn(state) ?? standbyLeaderIn(state)
+export const headOf = (state: Heading): Member | null => writerIn(state) ?? standbyLeaderIn(state)
+
+/** The members of a site that alone were asked, as its head is looked for among them. Pure. */
+export const among = ({ spec }: Database, members: PatroniState['members']): Heading =>
+  isStretched(spec) ? { members, stretched: true } : { members }
 
 export function summarized(state: PatroniState): Extract<Observed<PatroniState>, { readonly kind: 'answering' }> {
   const members = Object.values(state.members)
@@ -225,12 +250,13 @@ export function summarized(state: PatroniState): Extract<Observed<PatroniState>,
   const role = roleOf(state)
   const timeline = headOf(state)?.timeline ?? null
   const call = { active: 'primary', passive: `follows ${state.follows}`, split: 'split', unknown: 'no primary' }[role]
+  const quorum = state.stretched === undefined ? '' : `; ${stretchedText(state.stretched)}`
   return {
     kind: 'answering',
     state,
     role,
     health: healthOf(state),
-    text: `${call}${timeline === null ? '' : `, timeline ${timeline}`}, ${running.length}/${members.length} running`,
+    text: `${call}${timeline === null ? '' : `, timeline ${timeline}`}, ${running.length}/${members.length} running${quorum}`,
     facts: factsOf(state),
   }
 }
@@ -266,6 +292,7 @@ export function factsOf(state: PatroniState): Fact[] {
     ['system id', systemId],
     ['primary', writer?.name],
     ['timeline', writer?.timeline],
+    ['lock', state.stretched?.lock?.holder],
   ]
   return named.flatMap(([name, value]): Fact[] => (value == null ? [] : [{ name, value, binds: 'exactly' }]))
 }

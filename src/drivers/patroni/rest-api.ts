@@ -137,29 +137,9 @@ export async function wakeMember(
   context: Pick<DriverContext, 'http' | 'credential'>,
   { reach, signal, deadline = ASKED_WITHIN }: Asking,
 ): Promise<JsonObject | 'refused' | null> {
-  const url = `${memberOf(component, site, name).restApi.replace(/\/$/, '')}/config`
-  const { user, password } = component.spec.restApi ?? {}
-  const login =
-    user === undefined || password === undefined
-      ? {}
-      : {
-          authorization: `Basic ${Buffer.from(
-            `${await context.credential(user)}:${await context.credential(password)}`,
-          ).toString('base64')}`,
-        }
+  const change = { method: 'PATCH', path: 'config', body: { [NO_KEY]: null } } as const
   try {
-    const { status, body } = await context.http(
-      {
-        method: 'PATCH',
-        url,
-        body: JSON.stringify({ [NO_KEY]: null }),
-        headers: { 'content-type': 'application/json', ...login },
-        deadline,
-        signal,
-        ...(await tlsOfRequest(component.spec.restApi, context)),
-      },
-      reach,
-    )
+    const { status, body } = await send(component, site, name, change, context, { reach, signal, deadline })
     if (status === 401 || status === 403) return 'refused'
     const value: unknown = status === 200 ? JSON.parse(body) : null
     return isObject(value) ? value : null
@@ -169,6 +149,57 @@ export async function wakeMember(
   }
 }
 const NO_KEY = 'standby_wakes_patroni'
+
+/**
+ * Asks the member that holds the lock to hand it over to another one (`POST /switchover`). Patroni answers when it is
+ * done, or after 2 × max(10 s, loop_wait). Its answers are texts, and a 200 may be about another candidate: the caller
+ * looks for itself. Returns status and text. Throws `http-silent`.
+ */
+export async function askSwitchover(
+  component: Database,
+  site: string,
+  { leader, candidate }: { readonly leader: string; readonly candidate: string },
+  context: Pick<DriverContext, 'http' | 'credential'>,
+  asking: Omit<Asking, 'deadline'>,
+): Promise<{ readonly status: number; readonly text: string }> {
+  const change = { method: 'POST', path: 'switchover', body: { leader, candidate } } as const
+  const answer = await send(component, site, leader, change, context, { ...asking, deadline: SWITCHED_WITHIN })
+  return { status: answer.status, text: answer.body.trim().slice(0, 300) }
+}
+/** Longer than Patroni itself waits with a `loop_wait` of 30 s. */
+const SWITCHED_WITHIN: Milliseconds = seconds(75)
+
+/** A call that changes something, with the login of a move. */
+async function send(
+  component: Database,
+  site: string,
+  name: string,
+  { method, path, body }: { readonly method: 'PATCH' | 'POST'; readonly path: string; readonly body: JsonObject },
+  context: Pick<DriverContext, 'http' | 'credential'>,
+  { reach, signal, deadline = ASKED_WITHIN }: Asking,
+) {
+  const { user, password } = component.spec.restApi ?? {}
+  const login =
+    user === undefined || password === undefined
+      ? {}
+      : {
+          authorization: `Basic ${Buffer.from(
+            `${await context.credential(user)}:${await context.credential(password)}`,
+          ).toString('base64')}`,
+        }
+  return context.http(
+    {
+      method,
+      url: `${memberOf(component, site, name).restApi.replace(/\/$/, '')}/${path}`,
+      body: JSON.stringify(body),
+      headers: { 'content-type': 'application/json', ...login },
+      deadline,
+      signal,
+      ...(await tlsOfRequest(component.spec.restApi, context)),
+    },
+    reach,
+  )
+}
 
 /** Pure. */
 export function memberIn(body: JsonObject): Member {

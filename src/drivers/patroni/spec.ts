@@ -19,9 +19,16 @@ import {
 import type { JsonObject } from '../../values/json.ts'
 import { backupCredentials, backupProblems, backupsSchema, type DeclaredBackups } from './backup/declared.ts'
 
-/** One Patroni cluster for each site; those of passive sites are standby clusters of the active one. */
+/**
+ * `standby-clusters`: one Patroni cluster for each site; those of passive sites are standby clusters of the active one.
+ * `stretched`: one cluster and one store over all sites, and Patroni fails over between them by itself.
+ */
+export const TOPOLOGIES = ['standby-clusters', 'stretched'] as const
+export type Topology = (typeof TOPOLOGIES)[number]
+
 export interface PatroniSpec {
   readonly scope: string
+  readonly topology?: Topology
   readonly database: string
   readonly store: StoreSpec
   readonly restApi?: RestApiSpec
@@ -67,13 +74,19 @@ const SLOT = '^[a-z0-9_]{1,63}$'
 
 export const patroniSchema: JsonObject = fieldsOf<PatroniSpec>()({
   description:
-    'PostgreSQL on hosts, run by Patroni: one Patroni cluster for each site, with a store (DCS) of its own. The clusters of passive sites are standby clusters.',
+    'PostgreSQL on hosts, run by Patroni: one Patroni cluster for each site, with a store (DCS) of its own, and those of passive sites are standby clusters; or one cluster and one store over at least three sites (topology).',
   required: ['scope', 'database', 'store', 'server', 'sites'],
   properties: {
     scope: text('scope in the configuration of Patroni, the same on every site.', { pattern: PLAIN_WORD }),
+    topology: {
+      description:
+        'standby-clusters (default): a cluster for each site; a person moves the database. stretched: one cluster over at least three sites; Patroni fails over between them by itself, and the rest follows.',
+      enum: TOPOLOGIES,
+    },
     database: text("The application's database.", { pattern: PLAIN_WORD }),
     store: fieldsOf<StoreSpec>()({
-      description: 'The distributed store in which Patroni keeps its state: one for each site, and none over sites.',
+      description:
+        'The distributed store in which Patroni keeps its state: one for each site, or one over all sites (topology: stretched).',
       type: 'object',
       required: ['kind', 'endpoints'],
       additionalProperties: false,
@@ -86,7 +99,7 @@ export const patroniSchema: JsonObject = fieldsOf<PatroniSpec>()({
         namespace: text('namespace in the configuration of Patroni. Default /service/.', {
           pattern: '^/?([A-Za-z0-9_.-]+/)*[A-Za-z0-9_.-]+/?$',
         }),
-        endpoints: siteMap('The addresses of the store of each site.', {
+        endpoints: siteMap('The addresses at each site of its own store, or of the one store over all sites.', {
           type: 'array',
           minItems: 1,
           uniqueItems: true,
@@ -260,6 +273,7 @@ export const patroniProblems = (component: Database, stack: Stack, objectStore: 
   ...memberProblems(component, stack),
   ...tlsProblems(component.spec.store, ['store']),
   ...tlsProblems(component.spec.restApi, ['restApi']),
+  ...topologyProblems(component, stack),
   ...backupProblems(component, stack, objectStore),
 ]
 
@@ -286,6 +300,37 @@ function storeProblems({ spec: { store } }: Database): SpecProblem[] {
     ),
   ]
 }
+
+/**
+ * A store over two sites protects from nothing: without the site that holds the majority of its servers no lock can be
+ * held, and Patroni makes the surviving PostgreSQL read-only (measured). So no site may hold half of them.
+ */
+function topologyProblems({ spec }: Database, { sites }: Stack): SpecProblem[] {
+  if (!isStretched(spec)) return []
+  const outcome = 'Patroni would make the surviving PostgreSQL read-only when that site is lost'
+  if (sites.length < 3)
+    return [
+      {
+        path: ['topology'],
+        what: `is stretched over ${sites.length} sites: one of them holds at least half of the store, and ${outcome}. It needs three sites; for two there is standby-clusters`,
+      },
+    ]
+  const counts = Object.entries(spec.store.endpoints).map(([site, { length }]) => ({ site, length }))
+  const all = counts.reduce((sum, { length }) => sum + length, 0)
+  return counts
+    .filter(({ length }) => length * 2 >= all)
+    .map(({ site, length }) => ({
+      path: ['store', 'endpoints', site],
+      what: `${site} holds ${length} of the ${all} servers of the store: without it there is no majority, and ${outcome}`,
+    }))
+}
+
+/** Whether one Patroni cluster spans all sites. */
+export const isStretched = ({ topology }: Pick<PatroniSpec, 'topology'>): boolean => topology === 'stretched'
+
+/** The site of a member, by its name in the configuration of Patroni; null: no site declares it. */
+export const siteOfMember = ({ spec }: Database, name: string): string | null =>
+  Object.entries(spec.sites).find(([, { members }]) => Object.hasOwn(members, name))?.[0] ?? null
 
 function memberProblems(component: Database, stack: Stack): SpecProblem[] {
   const { spec } = component

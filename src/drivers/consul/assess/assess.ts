@@ -1,4 +1,4 @@
-import type { Finding, Intent } from '../../../domain/plan.ts'
+import { asDriversKnow, type Finding, type Intent } from '../../../domain/plan.ts'
 import type { SiteName } from '../../../domain/stack.ts'
 import type { Assessment } from '../../../driver/assessment.ts'
 import type { Assesses, StatesPerSite } from '../../../driver/capabilities.ts'
@@ -52,7 +52,8 @@ function ofSite(component: Federation, site: SiteName, { states, intent, around 
 function traffic(component: Federation, states: States, intent: Intent | null, around: Assessment): Finding[] {
   if (leadersOf(component).length === 0) return []
   const seen = seenLeaders(component, states)
-  const ofMode = intent === null ? undefined : ofTraffic.moves?.[intent.mode]?.(component, seen, intent, around)
+  const ofMode =
+    intent === null ? undefined : ofTraffic.moves?.[asDriversKnow(intent).mode]?.(component, seen, intent, around)
   return ofMode ?? ofTraffic.status(component, seen, around)
 }
 

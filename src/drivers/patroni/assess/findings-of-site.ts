@@ -49,7 +49,7 @@ function timelineOfActive(states: StatesPerSite<PatroniState>, activeSite: strin
   return active === null ? null : (writerIn(active)?.timeline ?? null)
 }
 
-function ofMembers(component: Database, site: string, state: PatroniState, purpose: Purpose): Finding[] {
+export function ofMembers(component: Database, site: string, state: PatroniState, purpose: Purpose): Finding[] {
   const { scope } = component.spec
   return Object.entries(state.members).flatMap(([name, member]): Finding[] => {
     if (member.is === 'silent')
@@ -141,7 +141,7 @@ function ofMembers(component: Database, site: string, state: PatroniState, purpo
   })
 }
 
-function ofStore(component: Database, site: string, state: PatroniState, purpose: Purpose): Finding[] {
+export function ofStore(component: Database, site: string, state: PatroniState, purpose: Purpose): Finding[] {
   const { store } = state
   if (store.is === 'silent')
     return [

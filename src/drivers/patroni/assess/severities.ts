@@ -34,6 +34,7 @@ const BLOCKING: Readonly<Record<Exclude<Purpose, 'status' | 'third'>, ReadonlySe
     'archiving-failing',
     'archive-forked',
     'patroni-stanza-missing',
+    'patroni-lock-elsewhere',
   ]),
   target: new Set([
     'patroni-silent',
@@ -48,6 +49,7 @@ const BLOCKING: Readonly<Record<Exclude<Purpose, 'status' | 'third'>, ReadonlySe
     'patroni-replay-paused',
     'patroni-sync-alone',
     'patroni-another-database',
+    'patroni-moves-by-itself',
   ]),
   'source-of-clone': new Set([
     'patroni-silent',
@@ -61,7 +63,7 @@ const BLOCKING: Readonly<Record<Exclude<Purpose, 'status' | 'third'>, ReadonlySe
 }
 
 /** What is worth knowing, and hurts nothing as it stands. */
-const MINOR = new Set(['patroni-rewind-off'])
+const MINOR = new Set(['patroni-rewind-off', 'patroni-asynchronous'])
 
 export function blocks(code: string, purpose: Purpose): Finding['severity'] {
   if (purpose !== 'status' && purpose !== 'third' && BLOCKING[purpose].has(code)) return 'blocker'

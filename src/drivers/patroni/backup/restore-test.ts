@@ -11,7 +11,7 @@ import { parseSegment, type SegmentBytes } from '../../../systems/postgres/wal.t
 import { seconds } from '../../../values/duration.ts'
 import { historyIn } from '../dcs/view.ts'
 import { forksOf } from '../history.ts'
-import { askMembers, headOf, reachInto } from '../observe.ts'
+import { among, askMembers, headOf, reachInto } from '../observe.ts'
 import { askStored } from '../rest-api.ts'
 import type { Database } from '../spec.ts'
 import { backupsOf } from './declared.ts'
@@ -133,7 +133,7 @@ async function askSource(
 ): Promise<(ServedHistory & { readonly systemId: string | null }) | null> {
   const { signal } = context
   const members = await askMembers(component, source, context, { signal })
-  const head = headOf({ members })
+  const head = headOf(among(component, members))
   if (head === null || head.timeline === null) return null
   const asking = { reach: reachInto(source, context), signal, deadline: seconds(3) }
   const lines = historyIn(await askStored(component, source, head.name, 'history', context, asking))

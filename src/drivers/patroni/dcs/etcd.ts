@@ -126,7 +126,18 @@ export function etcdStore(
         [unchanged(revision)],
         ['initialize', 'history'].map((key) => ({ request_delete_range: { key: encoded(`${below}${key}`) } })),
       ),
+    async voters() {
+      const { members } = await ask('cluster/member/list', { linearizable: true })
+      return Array.isArray(members) ? members.flatMap(votingIn) : []
+    },
   }
+}
+
+/** The first address of a member that votes. One that has not started yet has none, and counts all the same. */
+function votingIn(member: unknown): string[] {
+  if (!isObject(member) || member.isLearner === true) return []
+  const [url = `member ${String(member.ID ?? '')}`] = Array.isArray(member.clientURLs) ? member.clientURLs : []
+  return [String(url)]
 }
 
 function entryIn(kv: unknown): Entry[] {

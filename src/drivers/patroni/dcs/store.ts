@@ -12,6 +12,8 @@ export interface StoreView {
   readonly initialized: string | null
   /** The lines of its history: timeline, position of its end in bytes. */
   readonly history: readonly (readonly [timeline: number, at: number])[]
+  /** ISO 8601: when the last promotion was written into the history; absent: it is not known. */
+  readonly promotedAt?: string
   /** A switchover inside the site that is asked for or scheduled, in its own words; null: none. */
   readonly switchover: string | null
 }
@@ -34,6 +36,11 @@ export interface PatroniStore {
    * `read` does.
    */
   forgetDatabase(revision: string): Promise<boolean>
+  /**
+   * The servers that vote in it, by the addresses at which clients reach them. Absent: this kind does not say. Throws as
+   * `read` does.
+   */
+  voters?(): Promise<readonly string[]>
 }
 
 export interface StoreCall {

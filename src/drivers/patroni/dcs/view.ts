@@ -11,11 +11,14 @@ export interface StoredKey {
 export function viewOf(entries: ReadonlyMap<string, StoredKey>): StoreView {
   const config = entries.get('config')
   const value = config === undefined ? null : parsed(config.value)
+  const lines = parsed(entries.get('history')?.value ?? '')
+  const promotedAt = promotedAtIn(lines)
   return {
     config: config !== undefined && isObject(value) ? { value, revision: config.revision } : null,
     leader: entries.get('leader')?.value || null,
     initialized: entries.get('initialize')?.value || null,
-    history: historyIn(parsed(entries.get('history')?.value ?? '')),
+    history: historyIn(lines),
+    ...(promotedAt === null ? {} : { promotedAt }),
     switchover: switchoverIn(entries.get('failover')?.value ?? ''),
   }
 }
@@ -33,6 +36,13 @@ export const historyIn = (value: unknown): [number, number][] =>
         Array.isArray(line) && typeof line[0] === 'number' && typeof line[1] === 'number' ? [[line[0], line[1]]] : [],
       )
     : []
+
+/** When the newest line of a history was written. Pure. */
+function promotedAtIn(value: unknown): string | null {
+  const last: unknown = Array.isArray(value) ? value.at(-1) : null
+  const at = Array.isArray(last) && typeof last[3] === 'string' ? new Date(last[3]) : null
+  return at === null || Number.isNaN(at.getTime()) ? null : at.toISOString()
+}
 
 /** JSON of a store, or null. */
 export function parsed(text: string): unknown {

@@ -6,7 +6,7 @@ import type { Proof } from '../../../driver/proofs.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
 import { codes } from '../codes.ts'
 import { hostOf } from '../host.ts'
-import { reachInto, standbyLeaderIn, writerIn } from '../observe.ts'
+import { among, reachInto, standbyLeaderIn, writerIn } from '../observe.ts'
 import { wakeMember } from '../rest-api.ts'
 import { type DatabaseRun, type Failed, membersAt, pausedIn, readStoreOf, siteOf, storeOfRun } from '../run.ts'
 import { onPrimary } from '../runbook.ts'
@@ -50,7 +50,7 @@ export const checkpoint: Action<PatroniSpec, OfCheckpoint, Prepared> = {
       if (mark === undefined) return { is: 'pending', waitingFor: 'a checkpoint' }
       const { target } = run.step.parameters
       const [own, others] = await Promise.all([membersAt(run, siteOf(run)), membersAt(run, target)])
-      const [writer, leader] = [writerIn({ members: own }), standbyLeaderIn({ members: others })]
+      const [writer, leader] = [writerIn({ members: own }), standbyLeaderIn(among(run.component, others))]
       if (writer === null) return { is: 'pending', waitingFor: `Patroni on ${siteOf(run)} to have elected a primary` }
       if (leader === null) return { is: 'pending', waitingFor: `a standby leader on ${target}` }
       // What a demotion waits for is found before it shuts users out.

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import type { Finding, Intent } from '../../../../src/domain/plan.ts'
+import { asDriversKnow, type Finding, type Intent } from '../../../../src/domain/plan.ts'
 import type { Site, SiteName, Stack } from '../../../../src/domain/stack.ts'
 import { assessment } from '../../../../src/drivers/systemd/assess.ts'
 import { changesOf } from '../../../../src/drivers/systemd/deploy.ts'
@@ -69,7 +69,12 @@ const failover: Intent = { mode: 'failover', from: A, to: B }
 const status = (hosts: Partial<typeof well>): readonly Finding[] =>
   assessment.status(component(), statesOf({ ...well, ...hosts } as typeof well), around)
 const ofMove = (intent: Intent, hosts: Partial<typeof well>): readonly Finding[] =>
-  assessment.moves?.[intent.mode]?.(component(), statesOf({ ...well, ...hosts } as typeof well), intent, around) ?? []
+  assessment.moves?.[asDriversKnow(intent).mode]?.(
+    component(),
+    statesOf({ ...well, ...hosts } as typeof well),
+    intent,
+    around,
+  ) ?? []
 const codesOf = (findings: readonly Finding[]) => findings.map(({ code, severity, site }) => [code, severity, site])
 
 describe('the status of units', () => {
