@@ -30,9 +30,9 @@ export const PHASES = [
 export type Phase = (typeof PHASES)[number]
 
 /**
- * switchover: planned, nothing lost. failover: `from` is lost. follow: the data has moved from `from` to `to` by itself,
- * and everything else follows it. rejoin: `to`, a former active site, becomes a passive one of `from`. reopen: `to` is
- * `from`, the active site, which its guard or a fence has shut: it serves again.
+ * switchover: planned, nothing lost. failover: `from` is lost. follow: the data has moved from `from` to `to` by
+ * itself, and everything else follows it. rejoin: `to`, a former active site, becomes a passive one of `from`. reopen:
+ * `to` is `from`, the active site, which its guard or a fence has shut: it serves again.
  */
 export const MODES = ['switchover', 'failover', 'follow', 'rejoin', 'reopen'] as const
 export type Mode = (typeof MODES)[number]

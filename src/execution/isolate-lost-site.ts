@@ -7,9 +7,9 @@ import { StandbyError } from '../errors/standby-error.ts'
 import type { Milliseconds } from '../values/duration.ts'
 
 /**
- * The context of a step of a failover or a follow: a question to the lost site is a defect, and ends at once instead of being
- * waited for. Two kinds of calls may reach the lost site: the fences that the plan places on a site that still answers,
- * and calls that their driver declares as possibly lost with the site, within the time that it declares.
+ * The context of a step of a failover or a follow: a question to the lost site is a defect, and ends at once instead of
+ * being waited for. Two kinds of calls may reach the lost site: the fences that the plan places on a site that still
+ * answers, and calls that their driver declares as possibly lost with the site, within the time that it declares.
  */
 export function contextOfStep(context: DriverContext, intent: Intent | null, step: PlannedStep): DriverContext {
   if (intent === null || !leavesLostSite(intent) || step.site === intent.from) return context

@@ -9,7 +9,8 @@ const PATIENCE_IN_LOST_SITE = seconds(30)
 /**
  * Marks the steps that the move can do without, and how long each is tried:
  * - the steps of a third site, which may come and go;
- * - in a failover or a follow, the fences that the required level does not need. Such a fence must not keep users waiting.
+ * - in a failover or a follow, the fences that the required level does not need. Such a fence must not keep users
+ *   waiting.
  *
  * A fence outside of the lost site (power, archive) keeps its own deadline. Pure.
  */
@@ -22,7 +23,7 @@ export function withBestEffort(steps: readonly PlannedStep[], fencing: Fencing, 
   })
 }
 
-/** The fence that the site which took the data over proves, such as by a lock: a follow rests on it, whatever is asked. */
+/** The fence that the site with the data proves, such as by a lock: a follow rests on it, whatever is demanded. */
 const provesMove = ({ fence, site }: PlannedStep, { mode, to }: Intent): boolean =>
   mode === 'follow' && fence !== undefined && site === to
 

@@ -10,9 +10,10 @@ const OF_SITES = 'sites'
 const SEEN_ALIVE = 'seen alive'
 
 /**
- * The facts that a plan depends on, in a fixed order. A failover or a follow depends on nothing that the lost site says, but on
- * whether the site is seen alive. A rejoin depends on nothing that the returned site says, because its guard shuts it
- * meanwhile: its steps name what they remove. No move depends on a third site, which may come and go. Pure.
+ * The facts that a plan depends on, in a fixed order. A failover or a follow depends on nothing that the lost site
+ * says, but on whether the site is seen alive. A rejoin depends on nothing that the returned site says, because its
+ * guard shuts it meanwhile: its steps name what they remove. No move depends on a third site, which may come and go.
+ * Pure.
  */
 export function factsOf(observation: Observation, intent: Intent, liveness: Liveness): NamedFact[] {
   const ends: readonly string[] = [intent.from, intent.to, EVERYWHERE]

@@ -69,8 +69,8 @@ export function closedByGuard(
 
 /**
  * The components that must be shut on the site that the stack leaves. Levels `database` and `archive`: each one that
- * these steps promote, or see held on the other site by its own lock. Level `application`: each other one that can be fenced. A component that is seen to be passive
- * or absent there takes no write. Pure.
+ * these steps promote, or see held on the other site by its own lock. Level `application`: each other one that can be
+ * fenced. A component that is seen to be passive or absent there takes no write. Pure.
  */
 export function toShutOf(
   stack: Stack,

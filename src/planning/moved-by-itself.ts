@@ -67,7 +67,7 @@ export function movedFindings(moved: readonly MovedByItself[], activeSite: strin
 
 /**
  * A follow never promotes data: the components whose acknowledged writes its steps would promote are named, and refuse
- * it. A cache may be promoted, because it has acknowledged no write. Pure.
+ * it. What acknowledges no write, such as a cache, may be promoted. Pure.
  */
 export function promotedByFollow(
   stack: Stack,
@@ -82,7 +82,7 @@ export function promotedByFollow(
     return componentLoss(drivers[component.driver], component, states, intent, observation.at)
   }
   return stack.components
-    .filter((component) => isPromoted(steps, component.name) && lossOf(component)?.of !== 'cache')
+    .filter((component) => isPromoted(steps, component.name) && lossOf(component)?.of === 'writes')
     .map(({ name, driver }) => ({
       code: 'follow-would-promote',
       severity: 'blocker',

@@ -12,7 +12,8 @@ export interface MoveRequest {
   readonly mode: Mode
   /**
    * switchover and failover: the new active site; the first declared one that answers, and is not active, where none is
-   * named. follow: the site that the data has moved to; where none is named, the one that is seen to have it. rejoin: the site that comes back. reopen: the active site, which is shut.
+   * named. follow: the site that the data has moved to; where none is named, the one that is seen to have it. rejoin:
+   * the site that comes back. reopen: the active site, which is shut.
    */
   readonly to?: string
   /** When given, must be the active site. */

@@ -51,7 +51,10 @@ function severityOfRole(site: string, intent: Intent | null): Finding['severity'
   return intent.mode === 'rejoin' && site !== intent.from ? 'warning' : 'blocker'
 }
 
-/** A failover or a follow leaves the lost site whatever its role; a rejoin or a reopening is what corrects the role of its site. */
+/**
+ * A failover or a follow leaves the lost site whatever its role; a rejoin or a reopening is what corrects the role of
+ * its site.
+ */
 const isMendedBy = (intent: Intent, site: string): boolean =>
   (leavesLostSite(intent) && site === intent.from) ||
   ((intent.mode === 'rejoin' || intent.mode === 'reopen') && site === intent.to)

@@ -105,8 +105,8 @@ function tablesText(tables: readonly ChangedTable[]): string {
 }
 
 /**
- * How long users are predicted to be refused: name and text. In a failover or a follow users are refused since the disaster, so
- * this says when they are served again. Null for a rejoin: the active site serves throughout.
+ * How long users are predicted to be refused: name and text. In a failover or a follow users are refused since the
+ * disaster, so this says when they are served again. Null for a rejoin: the active site serves throughout.
  */
 export function refusalPredicted({
   intent: { mode },
@@ -192,8 +192,8 @@ const spanText = ({ duration, processes = 1 }: MoveReport): string =>
   `${processes > 1 ? 'this process:' : 'in'} ${readableDuration(duration)}`
 
 /**
- * How long users were refused. In a failover or a follow that is since the disaster, whose time no step knows: so this says when
- * they were served again.
+ * How long users were refused. In a failover or a follow that is since the disaster, whose time no step knows: so this
+ * says when they were served again.
  */
 function refusedText({ mode, writeGap, rto }: MoveReport): string[] | null {
   if (writeGap === null) return null

@@ -29,7 +29,9 @@ const quiet: Observation = {
 
 /** What blocks moves of any kind. */
 function blocking(observation: Observation): Finding[] {
-  const intents = MODES.map((mode): Intent => ({ mode, from, to: mode === 'reopen' ? from : to }))
+  // A follow is refused where all is quiet: nothing has moved.
+  const modes = MODES.filter((mode) => mode !== 'follow')
+  const intents = modes.map((mode): Intent => ({ mode, from, to: mode === 'reopen' ? from : to }))
   return intents.flatMap((intent) => blockers(findingsOf(stack, observation, intent, kinds.drivers)))
 }
 const unmarked = (findings: readonly Finding[]): Finding[] => findings.filter((finding) => !isUnanswered(finding))

@@ -146,6 +146,7 @@ describe('a follow', () => {
   test('never promotes acknowledged writes that are not there, and says which they are', () => {
     const promoting: Around = {
       driver: {
+        loss: () => ({ of: 'writes', bytes: [0, null], seconds: [0, null], why: 'it is not here' }),
         move: ({ name }) => (name === 'database' ? [LOCK] : [CLOSE, PROMOTE]),
       },
     }

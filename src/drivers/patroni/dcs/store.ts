@@ -37,8 +37,8 @@ export interface PatroniStore {
    */
   forgetDatabase(revision: string): Promise<boolean>
   /**
-   * The servers that vote in it, by the addresses at which clients reach them. Absent: this kind does not say. Throws as
-   * `read` does.
+   * The servers that vote in it, by the addresses at which clients reach them. Absent: this kind does not say. Throws
+   * as `read` does.
    */
   voters?(): Promise<readonly string[]>
 }

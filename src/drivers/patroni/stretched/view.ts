@@ -3,7 +3,7 @@ import type { DriverContext } from '../../../driver/context.ts'
 import { seconds } from '../../../values/duration.ts'
 import { isObject } from '../../../values/json.ts'
 import { storeOf } from '../dcs/open-store.ts'
-import type { PatroniState } from '../observe.ts'
+import type { StoreView } from '../dcs/store.ts'
 import { type Database, siteOfMember } from '../spec.ts'
 
 /** What one site sees of the lock and of the store of a cluster over all sites. */
@@ -38,7 +38,7 @@ export async function readVoters(
 /** Pure. */
 export function stretchedView(
   component: Database,
-  store: PatroniState['store'],
+  store: ({ readonly is: 'answering' } & StoreView) | { readonly is: 'silent' },
   voters: readonly string[] | null,
 ): StretchedView {
   const holder = store.is === 'answering' ? store.leader : null
