@@ -1,4 +1,4 @@
-import type { ComponentLoss, Finding, Intent, PlannedStep } from '../domain/plan.ts'
+import { type ComponentLoss, type Finding, type Intent, leavesLostSite, type PlannedStep } from '../domain/plan.ts'
 import type { Component, Stack } from '../domain/stack.ts'
 import { componentLoss, takenOverBy } from '../driver/ask.ts'
 import type { Driver } from '../driver/capabilities.ts'
@@ -35,12 +35,12 @@ export const isExplained = (moved: readonly MovedByItself[], component: string, 
   moved.some((one) => one.component.name === component && (site === one.site || site === activeSite))
 
 /**
- * For `status` and for a plan: what has moved by itself, and what must follow it. A follow to that site is what mends
- * it, and every other move is refused until then. Pure.
+ * For `status` and for a plan: what has moved by itself, and what must follow it. A follow to that site mends it, and a
+ * failover to it, which also promotes what has not moved. Every other move is refused until then. Pure.
  */
 export function movedFindings(moved: readonly MovedByItself[], activeSite: string, intent: Intent | null): Finding[] {
   const findings = moved.map(({ component, site, since, by }): Finding => {
-    const isFollowed = intent?.mode === 'follow' && intent.to === site
+    const isFollowed = intent !== null && leavesLostSite(intent) && intent.to === site
     const at = since === null ? '' : ` since ${since}`
     return {
       code: 'moved-by-itself',

@@ -19,6 +19,7 @@ import {
   type RedisSentinelSpec,
   redisSentinelSchema,
 } from './spec.ts'
+import { takenOver } from './taken-over.ts'
 
 /** One replication group of Redis over all sites, on hosts, watched by Sentinels at every site. */
 export const redisSentinel: SiteDriver<RedisSentinelSpec, GroupState> = {
@@ -36,6 +37,7 @@ export const redisSentinel: SiteDriver<RedisSentinelSpec, GroupState> = {
   assess: assessment,
   moves,
   fences: { levels: () => ['database'], steps: fenceSteps },
+  movesByItself: { takenOver },
   guardedUnits,
   liveness: { signals: livenessSignalsOf },
   losses: { loss: lossOf, ahead: anotherAhead },

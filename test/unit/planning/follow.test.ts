@@ -172,13 +172,13 @@ describe('a follow', () => {
     expect(blockersOf(named)).toContain('nothing-to-follow')
   })
 
-  test('is the only move away from the site that the data has left by itself', () => {
+  test('or a failover to the same site is the only move from the one that the data has left by itself', () => {
     for (const request of [
       { mode: 'switchover', to: 'dc-b' },
-      { mode: 'failover', to: 'dc-b', acceptLoss: 60_000 },
       { mode: 'reopen', to: 'dc-a' },
     ] as const)
       expect(blockersOf(plan(living, request))).toContain('moved-by-itself')
+    expect(blockersOf(plan(living, { mode: 'failover', to: 'dc-b', acceptLoss: 60_000 }))).toEqual([])
   })
 
   test('of an altered plan without the lock is refused before its first effect', () => {
