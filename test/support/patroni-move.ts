@@ -61,6 +61,7 @@ export function patroniStack(
   const tls = world.certified === null ? {} : { authority: AUTHORITY, certificate: CERTIFICATE, key: KEY }
   const spec: PatroniSpec = {
     scope: SCOPE,
+    topology: world.spansSites ? 'stretched' : 'standby-clusters',
     database: 'postgres',
     store: {
       kind: world.storeKind,

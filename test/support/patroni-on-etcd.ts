@@ -5,25 +5,37 @@ import { askOverHttp } from '../../src/clients/http-question.ts'
 import type { JsonObject } from '../../src/values/json.ts'
 import { type Certified, readCertified } from './authority.ts'
 import { needs } from './needs.ts'
-import type { StartStores, StoreOfTest } from './patroni-store.ts'
+import type { StartStores, StoreOfTest, StoresOfTest } from './patroni-store.ts'
 import { freePorts, killNow, type ServerProcess, startServer } from './server-process.ts'
 
 needs('etcd-server')
 
 /** An etcd for each site. */
-export const onEtcd: StartStores = async (sites, certified = null) => {
+export const onEtcd: StartStores = (sites, certified = null) => startStores(sites, certified, false)
+
+/** One etcd over all sites, with one server at each. */
+export const onEtcdOverSites: StartStores = (sites, certified = null) => startStores(sites, certified, true)
+
+async function startStores(
+  sites: readonly string[],
+  certified: Certified | null,
+  spansSites: boolean,
+): Promise<StoresOfTest> {
   const folder = mkdtempSync(join(tmpdir(), 'etcd-'))
   const ports = await freePorts(sites.length * 2)
   const running = new Map<string, ServerProcess>()
+  const servers = sites.map((site, index) => ({
+    site,
+    clients: ports[index * 2] ?? 0,
+    peers: ports[index * 2 + 1] ?? 0,
+  }))
   const stores = new Map(
-    sites.map((site, index) => [
-      site,
-      storeOf(site, { folder, running, certified }, ports.slice(index * 2, index * 2 + 2)),
-    ]),
+    servers.map((own) => [own.site, storeOf(own, spansSites ? servers : [own], { folder, running, certified })]),
   )
   await Promise.all([...stores.values()].map((store) => store.start()))
   return {
     kind: 'etcd',
+    ...(spansSites ? { spansSites } : {}),
     of(site) {
       const store = stores.get(site)
       if (store === undefined) throw new Error(`there is no etcd of ${site}`)
@@ -45,10 +57,18 @@ interface Surroundings {
   readonly certified: Certified | null
 }
 
+interface Server {
+  readonly site: string
+  /** Ports. */
+  readonly clients: number
+  readonly peers: number
+}
+
+/** `all`: the servers that are one store. */
 function storeOf(
-  site: string,
+  { site, clients, peers }: Server,
+  all: readonly Server[],
   { folder, running, certified }: Surroundings,
-  [clients = 0, peers = 0]: readonly number[],
 ): StoreOfTest {
   const url = `${certified === null ? 'http' : 'https'}://127.0.0.1:${clients}`
   const told = certified === null ? {} : readCertified(certified)
@@ -59,7 +79,7 @@ function storeOf(
     url,
     configuration: {
       etcd3: {
-        hosts: [`127.0.0.1:${clients}`],
+        hosts: all.map((one) => `127.0.0.1:${one.clients}`),
         ...(certified === null
           ? {}
           : { protocol: 'https', cacert: certified.authority, cert: certified.certificate, key: certified.key }),
@@ -70,7 +90,8 @@ function storeOf(
         '/usr/bin/etcd',
         ['--name', site, '--data-dir', join(folder, site), '--listen-client-urls', url, '--advertise-client-urls', url]
           .concat(['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer])
-          .concat(['--initial-cluster', `${site}=${peer}`, '--log-level', 'error'])
+          .concat(['--initial-cluster', all.map((one) => `${one.site}=http://127.0.0.1:${one.peers}`).join()])
+          .concat(['--log-level', 'error'])
           .concat(certified === null ? [] : ['--client-cert-auth', '--trusted-ca-file', certified.authority])
           .concat(certified === null ? [] : ['--cert-file', certified.certificate, '--key-file', certified.key]),
         { answers: async () => (await ask('GET', 'health')).status === 200 },

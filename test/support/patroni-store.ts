@@ -18,6 +18,8 @@ export interface StoreOfTest {
 }
 export interface StoresOfTest {
   readonly kind: 'etcd' | 'consul'
+  /** The servers of all sites are one store: one Patroni cluster spans the sites. Absent: each site has its own. */
+  readonly spansSites?: true
   of(site: string): StoreOfTest
   /** At the end of the process. */
   killNow(): void

@@ -59,6 +59,8 @@ export interface PatroniWorld {
   readonly certified: Certified | null
   /** `kind` of the store in the stack file. */
   readonly storeKind: 'etcd' | 'consul'
+  /** Whether one cluster spans the sites. */
+  readonly spansSites: boolean
   /** Stands for systemctl on every host: `control enable --now patroni`. */
   readonly control: string
   readonly sites: readonly PatroniSiteOfTest[]
@@ -78,7 +80,8 @@ const AS_POSTGRES =
 
 /**
  * Starts a store and a Patroni cluster for each site on loopback, of so many members each. The first site is the active
- * one; the others are its standby clusters. Returns when every member runs, and every standby leader streams.
+ * one; the others are its standby clusters, or, where one store spans them, sites of one cluster. Returns when every
+ * member runs, and every standby leader streams.
  */
 export async function startPatroni(
   startStores: StartStores,
@@ -117,7 +120,7 @@ export async function startPatroni(
     const upstream = follows === null ? [] : (wanted[follows] ?? []).map((one) => placeOf(one).port)
     const dcs: JsonObject = {
       ...TIMES,
-      slots,
+      ...(stores.spansSites ? {} : { slots }),
       ...dynamic,
       postgresql: {
         use_pg_rewind: true,
@@ -225,6 +228,8 @@ export async function startPatroni(
     }
     return node
   }
+  const followedBy = (name: string, active: string | undefined): string | null =>
+    stores.spansSites || name === active ? null : (active ?? null)
   const controlled = (verb: 'enable' | 'disable', member: string) =>
     run(control, [verb, '--now', 'patroni'], { timeout: 100_000, env: { ...process.env, MEMBER: member } })
 
@@ -238,6 +243,7 @@ export async function startPatroni(
     folder,
     certified,
     storeKind: stores.kind,
+    spansSites: stores.spansSites === true,
     control,
     sites,
     site: (name) => found(sites, name),
@@ -265,13 +271,14 @@ export async function startPatroni(
   }
   try {
     const [active] = names
-    for (const name of names) sites.push(siteOf(name, wanted[name] ?? [], name === active ? null : (active ?? null)))
-    for (const site of sites) {
-      const [first] = site.nodes
-      await first?.start()
-      await until(`${first?.name} to lead`, { deadline: 90_000, every: 200 }, async () => leads(await first?.status()))
+    for (const name of names) sites.push(siteOf(name, wanted[name] ?? [], followedBy(name, active)))
+    const firsts = sites.flatMap((site, index) => (stores.spansSites && index > 0 ? [] : site.nodes.slice(0, 1)))
+    for (const first of firsts) {
+      await first.start()
+      await until(`${first.name} to lead`, { deadline: 90_000, every: 200 }, async () => leads(await first.status()))
     }
-    await Promise.all(sites.flatMap((site) => site.nodes.slice(1)).map((node) => node.start()))
+    const others = everyNode().filter((node) => !firsts.includes(node))
+    await Promise.all(others.map((node) => node.start()))
     for (const node of everyNode())
       await until(`${node.name} to run`, { deadline: 90_000, every: 200 }, async () => runs(await node.status()))
     return world

@@ -10,7 +10,7 @@ import { among, reachInto, standbyLeaderIn, writerIn } from '../observe.ts'
 import { wakeMember } from '../rest-api.ts'
 import { type DatabaseRun, type Failed, membersAt, pausedIn, readStoreOf, siteOf, storeOfRun } from '../run.ts'
 import { onPrimary } from '../runbook.ts'
-import { clusterNamed, type Database, type PatroniSpec } from '../spec.ts'
+import { clusterNamed, type Database, type PatroniSpec, siteOfMember } from '../spec.ts'
 import { apartFrom } from './demote.ts'
 
 /** Pages that can be written out before users notice anything are written out now: the shutdown has less to write. */
@@ -115,8 +115,10 @@ async function proveLogins(run: Run, site: string): Promise<Failed | Pending | n
   await storeOfRun(run, site).replaceConfig(view.config.value, '0')
   const { leader } = view
   if (leader === null) return { is: 'pending', waitingFor: `a member on ${site} to hold the lock` }
-  const asking = { reach: reachInto(site, run.context), signal: run.signal }
-  const woken = await wakeMember(run.component, site, leader, run.context, asking)
+  // Of a cluster over all sites it is at one of them.
+  const home = siteOfMember(run.component, leader) ?? site
+  const asking = { reach: reachInto(home, run.context), signal: run.signal }
+  const woken = await wakeMember(run.component, home, leader, run.context, asking)
   if (woken === null) return { is: 'pending', waitingFor: `the REST API of ${leader} to answer` }
   return woken === 'refused'
     ? {
