@@ -1,8 +1,12 @@
+import { openConsulKv } from '../../src/clients/consul/versioned-kv.ts'
 import { openObjectStore } from '../../src/clients/object-store.ts'
+import { type ServerTime, serverTime } from '../../src/clients/server-time.ts'
 import type { ConditionalStore } from '../../src/witness/conditional-store.ts'
+import { consulPreconditions } from '../../src/witness/consul/store.ts'
 import { documentsIn } from '../../src/witness/documents-in.ts'
 import { s3Preconditions } from '../../src/witness/s3/store.ts'
 import type { Preconditions, VersionedObjects } from '../../src/witness/versioned-objects.ts'
+import { startConsul } from './consul/server.ts'
 import { startObjectStore } from './object-store.ts'
 
 /** A real server in which a witness can be kept, asked with all rights. */
@@ -22,6 +26,8 @@ export interface Through {
   readonly endpoint?: string
   /** In place of the key or the token that has all rights. */
   readonly secret?: string
+  /** Hears what time each answer says. */
+  readonly time?: ServerTime
 }
 
 export async function s3WitnessServer(): Promise<WitnessServer> {
@@ -29,9 +35,10 @@ export async function s3WitnessServer(): Promise<WitnessServer> {
   return {
     endpoint: server.endpoint,
     preconditions: s3Preconditions,
-    objects: (place, { endpoint = server.endpoint, secret } = {}) =>
+    objects: (place, { endpoint = server.endpoint, secret, ...time } = {}) =>
       openObjectStore({
         ...server.access(place),
+        ...time,
         endpoint,
         ...(secret === undefined ? {} : { secretAccessKey: secret }),
       }),
@@ -43,15 +50,35 @@ export async function s3WitnessServer(): Promise<WitnessServer> {
   }
 }
 
+export async function consulWitnessServer(): Promise<WitnessServer> {
+  const world = await startConsul(['dc-c'], { acl: true })
+  const { url } = world.datacenter('dc-c')
+  return {
+    endpoint: url,
+    preconditions: consulPreconditions,
+    objects: (prefix, { endpoint = url, secret = world.managementToken, ...time } = {}) =>
+      openConsulKv({ ...time, endpoint, datacenter: 'dc-c', prefix, token: secret }),
+    put: async (place, key, text) => {
+      await world.call('dc-c', 'PUT', `kv/${place}${key}`, text)
+    },
+    writes: ({ method, path, body }, key) =>
+      method === 'PUT' && (path.startsWith('/v1/txn') ? body.includes(`${key}"`) : path.includes(`${key}?`)),
+    stop: world.stop,
+  }
+}
+
 const signal = new AbortController().signal
 
 /** A witness in a place of a server. */
-export const witnessIn = (
+export function witnessIn(
   server: WitnessServer,
   place: string,
-  { deadline, ...through }: Through & { readonly deadline?: number } = {},
-): ConditionalStore =>
-  documentsIn(server.objects(place, through), signal, {
+  { deadline, ...through }: Omit<Through, 'time'> & { readonly deadline?: number } = {},
+): ConditionalStore {
+  const time = serverTime()
+  return documentsIn(server.objects(place, { ...through, time }), signal, {
     preconditions: server.preconditions,
+    time,
     ...(deadline === undefined ? {} : { deadline }),
   })
+}

@@ -10,7 +10,7 @@ import { takeLock } from '../../../src/witness/lock.ts'
 import type { VersionedObjects } from '../../../src/witness/versioned-objects.ts'
 import { type Fault, type FaultyProxy, startFaultyProxy } from '../../support/faulty-proxy.ts'
 import { freePorts } from '../../support/server-process.ts'
-import { s3WitnessServer, type WitnessServer, witnessIn } from '../../support/witness-server.ts'
+import { consulWitnessServer, s3WitnessServer, type WitnessServer, witnessIn } from '../../support/witness-server.ts'
 
 /** What every storage promises that a witness can be kept in, each on a real server. */
 jest.setTimeout(30_000)
@@ -22,7 +22,10 @@ const newPlace = (): string => `place-${places++}/`
 const countIn = (found: { readonly body: unknown } | null): number =>
   Number((found?.body as { readonly count?: number } | undefined)?.count ?? 0)
 
-describe.each([['S3', s3WitnessServer]] as const)('on %s,', (_, start) => {
+describe.each([
+  ['S3', s3WitnessServer],
+  ['Consul', consulWitnessServer],
+] as const)('on %s,', (_, start) => {
   let server: WitnessServer
   let proxy: FaultyProxy
   beforeAll(async () => {
