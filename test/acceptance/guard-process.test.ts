@@ -369,7 +369,7 @@ describe('the guard as a process', () => {
       const parts = {
         program: { packed: '', bytes: 0, sha256: '' },
         stackFile,
-        keys: { id: '', secret: '' },
+        keys: {},
         authorities,
       }
       const mounted = guardManifests(component, stack, A, parts).find(({ object }) => object.metadata.name === PROGRAM)

@@ -11,7 +11,7 @@ import { readLock } from '../../../src/witness/lock.ts'
 import { WITNESS_RIGHTS } from '../../../src/witness/rights.ts'
 import { type ConsulWorld, startConsul } from '../../support/consul/server.ts'
 
-/** What a witness in Consul says beyond what every storage promises (`conditional-stores.test.ts`). */
+/** What a witness in Consul says beyond what every storage promises (`on-consul.test.ts`). */
 jest.setTimeout(60_000)
 
 let world: ConsulWorld

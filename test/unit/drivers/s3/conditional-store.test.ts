@@ -3,7 +3,7 @@ import { openObjectStore } from '../../../../src/clients/object-store.ts'
 import { conditionalStore, openS3Store } from '../../../../src/witness/s3/store.ts'
 import { type ObjectStoreServer, startObjectStore } from '../../../support/object-store.ts'
 
-/** What a witness on S3 says beyond what every storage promises (`test/unit/witness/conditional-stores.test.ts`). */
+/** What a witness on S3 says beyond what every storage promises (`test/support/storage-promises.ts`). */
 jest.setTimeout(30_000)
 
 let server: ObjectStoreServer
