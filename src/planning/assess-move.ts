@@ -36,7 +36,7 @@ export function assessMove(
   const main = stepsPlannedBy(stack, stack.components, observation, intent, drivers, moveStepsOf)
   const shutting = [...fences, ...main]
   const toShut = toShutOf(stack, observation, intent, drivers, shutting)
-  const selfFencing = selfFencingOf(stack, observation, intent, drivers, shutting, toShut)
+  const selfFencing = selfFencingOf(stack, observation, intent, drivers, shutting, { required, toShut })
   const waits = selfFencingSteps(selfFencing, required, shutting, toShut)
   const fencing = fencingOf(intent, required, [...shutting, ...waits], toShut)
   const mark = (steps: readonly PlannedStep[]): PlannedStep[] => withBestEffort(steps, fencing, intent)
