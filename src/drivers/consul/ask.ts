@@ -1,6 +1,7 @@
 import { type ConsulClient, type ConsulFailure, consulClient } from '../../clients/consul/client.ts'
 import type { CredentialReference } from '../../domain/stack.ts'
 import type { DriverContext } from '../../driver/context.ts'
+import { tlsOfRequest } from '../../driver/declared-tls.ts'
 import type { Reach } from '../../driver/reach.ts'
 import { asStandbyError } from '../../errors/standby-error.ts'
 import { type Milliseconds, seconds } from '../../values/duration.ts'
@@ -29,15 +30,19 @@ export function askSite(
 ): ConsulClient {
   const { servers, token = component.spec.token } = siteOf(component, site)
   const at = siteNamed(context.stack, site)
+  const credential = (reference: CredentialReference): Promise<string> => context.credential(reference, at)
   return consulClient({
     way: {
-      http: (request) => context.http(request, how.reach ?? { site: at }),
-      credential: (reference) => context.credential(reference, at),
+      http: async (request) =>
+        context.http(
+          { ...request, ...(await tlsOfRequest(component.spec, { credential })) },
+          how.reach ?? { site: at },
+        ),
+      credential,
     },
     access: {
       addresses: how.servers ?? servers,
       token: how.token ?? token,
-      authority: component.spec.authority,
     },
     deadline,
     signal,

@@ -2,6 +2,7 @@ import type { Claim, SpecProblem } from '../../domain/declaration.ts'
 import { type CredentialUse, OPERATING } from '../../domain/identities.ts'
 import type { Component, CredentialReference, SiteName, Stack } from '../../domain/stack.ts'
 import type { LocationOf } from '../../driver/assessment.ts'
+import { type DeclaredTls, TLS_PROPERTIES, tlsProblems } from '../../driver/declared-tls.ts'
 import { sandboxProblem } from '../../platform/hosts/sandbox-problem.ts'
 import { fieldsOf } from '../../schema/fields.ts'
 import {
@@ -22,12 +23,11 @@ import { hours, type Milliseconds, parseDuration } from '../../values/duration.t
 import type { JsonObject } from '../../values/json.ts'
 
 /** Consul datacenters that are joined over the WAN, one at each site. */
-export interface ConsulSpec {
+export interface ConsulSpec extends DeclaredTls {
   readonly sites: Readonly<Record<string, ConsulSite>>
   /** The site whose datacenter is the primary one. */
   readonly primary?: string
   readonly token?: CredentialReference
-  readonly authority?: CredentialReference
   /** Services of which each site should have a passing instance. */
   readonly services?: readonly string[]
   readonly traffic?: DeclaredTraffic
@@ -107,10 +107,7 @@ export const consulSchema: JsonObject = fieldsOf<ConsulSpec>()({
       ...credentialReference,
       description: 'The ACL token that asks Consul, and flips what leads traffic. Without it no token is sent.',
     },
-    authority: {
-      ...credentialReference,
-      description: 'The certificates (PEM) of the authority of the servers. Default: those of the system.',
-    },
+    ...TLS_PROPERTIES,
     services: {
       description: 'Services of which every site should have a passing instance: status names those that have none.',
       type: 'array',
@@ -260,6 +257,7 @@ export function federationProblems(component: Federation, stack: Stack, objectSt
       path: [...problem.path, 'datacenter'],
     })),
     ...sharedTags(component),
+    ...tlsProblems(component.spec, []),
     ...(primary === undefined && writesEntries
       ? [
           {
@@ -352,11 +350,14 @@ export const claimsOf = (component: Federation): Claim[] => {
   ]
 }
 
-export const credentialUses = ({ spec: { token, authority, sites, snapshots } }: Federation): CredentialUse[] => [
-  ...[token, authority, ...Object.values(sites).map((site) => site.token)].flatMap((reference) =>
-    reference === undefined ? [] : [{ reference, identities: OPERATING, because: 'asks Consul' }],
-  ),
-  ...(snapshots === undefined
-    ? []
-    : [{ reference: snapshots.token, identities: ['mover'] as const, because: 'takes snapshots of Consul' }]),
-]
+export const credentialUses = ({ spec }: Federation): CredentialUse[] => {
+  const { token, authority, certificate, key, sites, snapshots } = spec
+  return [
+    ...[token, authority, certificate, key, ...Object.values(sites).map((site) => site.token)].flatMap((reference) =>
+      reference === undefined ? [] : [{ reference, identities: OPERATING, because: 'asks Consul' }],
+    ),
+    ...(snapshots === undefined
+      ? []
+      : [{ reference: snapshots.token, identities: ['mover'] as const, because: 'takes snapshots of Consul' }]),
+  ]
+}

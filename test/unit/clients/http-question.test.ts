@@ -52,6 +52,20 @@ describe('a question over HTTP', () => {
     })
   })
 
+  test('says when the certificate of a server ends, and nothing of one without TLS', async () => {
+    const { certificateUntil = '' } = await askOverHttp({
+      method: 'GET',
+      url: await overTls(echo),
+      authority: pair.cert,
+      deadline: 5_000,
+    })
+    const hours = (Date.parse(certificateUntil) - Date.now()) / 3_600_000
+    expect(hours).toBeGreaterThan(47)
+    expect(hours).toBeLessThan(49)
+    const without = await askOverHttp({ method: 'GET', url: await plain(echo), deadline: 5_000 })
+    expect('certificateUntil' in without).toBe(false)
+  })
+
   test('follows no redirect', async () => {
     const asked: (string | undefined)[] = []
     const url = await plain((request, response) => {

@@ -30,6 +30,7 @@ describe('the declaration of Consul', () => {
     ['a datacenter with the name of closed doors', { sites: sites({ datacenter: 'closed' }) }, 'closed doors'],
     ['one tag for two sites', { sites: sites({ tag: 'dc-a' }) }, 'sites.dc-b.tag is the tag of dc-a too'],
     ['a token without TLS', { sites: sites({ servers: ['http://10.2.0.11:8500'] }) }, 'a token goes over https alone'],
+    ['a certificate without its key', { certificate: { env: 'CERTIFICATE' } }, 'certificate needs `key` beside it'],
     ['redirects without the primary site', { primary: undefined as never }, 'primary must name the site'],
     ['traffic that declares nothing', { traffic: {} }, 'traffic declares neither queries nor redirects'],
     [
