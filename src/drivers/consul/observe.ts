@@ -49,8 +49,8 @@ export interface ConsulState {
   readonly snapshot?: NewestSnapshot
 }
 
-/** One call that hangs must not make its site look silent. */
-const LOOK: Milliseconds = seconds(2.4)
+/** One call that hangs must not make its site look silent: an observation is given up after 3 s. */
+const LOOK: Milliseconds = seconds(2)
 /** A datacenter that lives answers through another one within a round trip; one that is cut off, after 10 s or more. */
 const THROUGH: Milliseconds = seconds(1.5)
 
@@ -61,33 +61,46 @@ export async function observeDatacenter(
   context: DriverContext,
 ): Promise<Observed<ConsulState>> {
   const { signal } = context
-  const [answers, silentServers] = await agentsOf(component, site, context)
-  const [first] = answers
-  if (first === undefined) return { kind: 'silent', why: Object.values(silentServers).join('; ') }
+  const asked = agentsOf(component, site, context)
+  const first = await firstOf(asked, signal)
+  if (first === null) return { kind: 'silent', why: Object.values(silentAmong(await Promise.all(asked))).join('; ') }
   const { server, agent } = first
   const client = askSite(component, site, context, { signal, servers: [server], deadline: LOOK })
   const see = seeing(signal)
-  const [leader, members, autopilot, token, certificates, reaches, services, gateways, queries, redirects, snapshot] =
-    await Promise.all([
-      see(() => readLeader(client)),
-      see(async () => {
-        const { members, isFiltered } = await readMembers(client, 'wan')
-        return { value: members, isLacking: isFiltered && namesLess(component, members) }
-      }),
-      see(() => readAutopilotHealth(client)),
-      tokenOf(component, site) ? see(() => readOwnToken(client)) : undefined,
-      certificatesSeen(client, signal),
-      reachedThrough(component, site, context, server),
-      servicesOf(component, client, see),
-      component.spec.meshGateways === undefined ? undefined : see(() => instancesOf(client, gatewayService(component))),
-      see(() => readQueries(component, site, client)),
-      readRedirects(component, client, see),
-      component.spec.snapshots === undefined ? undefined : newestInStore(component, site, context),
-    ])
+  const [
+    servers,
+    leader,
+    members,
+    autopilot,
+    token,
+    certificates,
+    reaches,
+    services,
+    gateways,
+    queries,
+    redirects,
+    snapshot,
+  ] = await Promise.all([
+    Promise.all(asked),
+    see(() => readLeader(client)),
+    see(async () => {
+      const { members, isFiltered } = await readMembers(client, 'wan')
+      return { value: members, isLacking: isFiltered && namesLess(component, members) }
+    }),
+    see(() => readAutopilotHealth(client)),
+    tokenOf(component, site) ? see(() => readOwnToken(client)) : undefined,
+    certificatesSeen(client, signal),
+    reachedThrough(component, site, context, server),
+    servicesOf(component, client, see),
+    component.spec.meshGateways === undefined ? undefined : see(() => instancesOf(client, gatewayService(component))),
+    see(() => readQueries(component, site, client)),
+    readRedirects(component, client, see),
+    component.spec.snapshots === undefined ? undefined : newestInStore(component, site, context),
+  ])
   return summarized(component, {
     agent,
     server,
-    silentServers,
+    silentServers: silentAmong(servers),
     leader,
     members,
     autopilot,
@@ -109,31 +122,52 @@ interface Answering {
   readonly server: string
   readonly agent: ConsulAgent
 }
+interface NotAnswering {
+  readonly server: string
+  readonly why: string
+}
+
+/** An agent answers this from its own memory. */
+const AGENT: Milliseconds = seconds(1.5)
 
 /** Every declared server, side by side: one that hangs must not hide those that answer. */
-async function agentsOf(
+const agentsOf = (
   component: Federation,
   site: SiteName,
   context: DriverContext,
-): Promise<readonly [answers: readonly Answering[], silent: Readonly<Record<string, string>>]> {
-  const silent: Record<string, string> = {}
-  const answers = await Promise.all(
-    siteOf(component, site).servers.map(async (server): Promise<Answering[]> => {
-      const { signal } = context
-      const client = askSite(component, site, context, { signal, servers: [server], deadline: AGENT })
-      try {
-        return [{ server, agent: await readAgent(client) }]
-      } catch (error) {
-        signal.throwIfAborted()
-        silent[server] = asStandbyError(error).message
-        return []
-      }
-    }),
-  )
-  return [answers.flat(), silent]
+): readonly Promise<Answering | NotAnswering>[] =>
+  siteOf(component, site).servers.map(async (server) => {
+    const { signal } = context
+    const client = askSite(component, site, context, { signal, servers: [server], deadline: AGENT })
+    try {
+      return { server, agent: await readAgent(client) }
+    } catch (error) {
+      signal.throwIfAborted()
+      return { server, why: asStandbyError(error).message }
+    }
+  })
+
+/** The first server that answers; null: none does. */
+async function firstOf(
+  asked: readonly Promise<Answering | NotAnswering>[],
+  signal: AbortSignal,
+): Promise<Answering | null> {
+  try {
+    return await Promise.any(
+      asked.map(async (one) => {
+        const answer = await one
+        if ('why' in answer) throw new Error(answer.why)
+        return answer
+      }),
+    )
+  } catch {
+    signal.throwIfAborted()
+    return null
+  }
 }
-/** An agent answers this from its own memory. */
-const AGENT: Milliseconds = seconds(1)
+
+const silentAmong = (answers: readonly (Answering | NotAnswering)[]): Readonly<Record<string, string>> =>
+  Object.fromEntries(answers.flatMap((one) => ('why' in one ? [[one.server, one.why]] : [])))
 
 /** Whether a declared datacenter has no server among these members. */
 const namesLess = ({ spec }: Federation, members: readonly ConsulMember[]): boolean =>

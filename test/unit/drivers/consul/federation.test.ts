@@ -1,3 +1,5 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { askOverHttp, type HttpRequest } from '../../../../src/clients/http-question.ts'
 import { systemClock } from '../../../../src/composition/connect.ts'
@@ -208,6 +210,25 @@ describe('three federated datacenters of real Consul with ACLs', () => {
     for (const site of SITES)
       expect(states[site]).toMatchObject({ kind: 'silent', why: expect.stringContaining('403') })
     for (const site of SITES) expect(consul.liveness?.signals(component, states, site)).toEqual([])
+  })
+
+  test('a server that hangs hides no other one of its datacenter, and is named', async () => {
+    const hanging = createServer(() => undefined)
+    await new Promise<void>((resolve) => hanging.listen(0, '127.0.0.1', resolve))
+    const url = `http://127.0.0.1:${(hanging.address() as AddressInfo).port}`
+    const { sites } = component.spec
+    const declared = { ...sites, 'dc-b': { ...sites['dc-b'], servers: [url, ...(sites['dc-b']?.servers ?? [])] } }
+    try {
+      const seen = await consul.observe(
+        { ...component, spec: { ...component.spec, sites: declared as ConsulSpec['sites'] } },
+        B,
+        context(),
+      )
+      expect(Object.keys(stateAt({ 'dc-b': seen }, B).silentServers)).toEqual([url])
+    } finally {
+      hanging.closeAllConnections()
+      await new Promise((resolve) => hanging.close(resolve))
+    }
   })
 
   test('a mesh gateway of each datacenter is listed with its health', async () => {
