@@ -78,14 +78,19 @@ const TOKENS = {
   CONSUL_SNAPSHOT_TOKEN: '00000000-0000-4000-8000-000000000007',
 } as const
 
-/** The variables that the roles read. */
+/** The variables that the roles read, and the authority for Standby. */
 export function consulSecrets({ certificates }: LabConsul): Record<string, string> {
   const read = (file: string): string => readFileSync(join(certificates, file), 'utf8')
   const keys = siteNames.map((site) => [
     `CONSUL_PRIVATE_KEY_${site.toUpperCase().replaceAll('-', '_')}`,
     read(`${site}.key`),
   ])
-  return { ...TOKENS, CONSUL_GOSSIP_KEY: read('gossip'), ...Object.fromEntries(keys) }
+  return {
+    ...TOKENS,
+    CONSUL_GOSSIP_KEY: read('gossip'),
+    CONSUL_AUTHORITY: read('ca.crt'),
+    ...Object.fromEntries(keys),
+  }
 }
 
 /** The token by which an identity of Standby asks Consul. */

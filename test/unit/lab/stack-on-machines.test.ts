@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, expect, test } from '@jest/globals'
@@ -99,8 +99,6 @@ test.each([
     cpSync(published, home, { recursive: true })
     writeFileSync(join(home, 'object-store.pem'), selfSigned().cert)
     const path = join(home, 'standby.yaml')
-    mkdirSync(join(home, 'ansible', 'files', 'consul'), { recursive: true })
-    writeFileSync(join(home, 'ansible', 'files', 'consul', 'authority.pem'), selfSigned().cert)
     const adapted = adaptedStackFile(text, lab, '/bin/ansible-playbook', given.difference)
     writeFileSync(path, adapted)
     const { store } = (parse(adapted) as Declared).components.database
