@@ -54,15 +54,6 @@ export class PlanRefused extends Error {
     this.code = code
   }
 }
-/** Nothing was changed: the approved plan was not executed, for the reason with this code. */
-export class ExecutionRefused extends Error {
-  readonly code: string
-
-  constructor({ code, what }: { readonly code: string; readonly what: string }) {
-    super(`the execute job was refused: ${code}: ${what}`)
-    this.code = code
-  }
-}
 
 /**
  * A move as the failover workflow does it: one process plans as the observer, the reviewer approves the run, another
@@ -179,8 +170,8 @@ async function runJob(
   if (values.result === undefined)
     throw new Error(`the ${inputs.operation} job ended with ${code} and without a result`)
   if (code !== 0 && inputs.operation === 'plan') throw new PlanRefused(values['reason-code'] ?? '', code)
-  const { error } = JSON.parse(values.result) as { error?: { code: string; what: string } }
-  if (error !== undefined) throw new ExecutionRefused(error)
+  if ((JSON.parse(values.result) as { error?: { what: string } }).error !== undefined)
+    throw new Error(`the ${inputs.operation} job was refused: ${values.result}`)
   return { outputs: values, died }
 }
 

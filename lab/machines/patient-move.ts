@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PreparedStack } from '../prepared-stack.ts'
-import { ExecutionRefused, type MoveInputs, PlanRefused, type ReviewedMove, reviewedMove } from '../reviewed-move.ts'
+import { type MoveInputs, PlanRefused, type ReviewedMove, reviewedMove } from '../reviewed-move.ts'
 
 const PLANNED_WITHIN = 90_000
 
@@ -16,11 +16,10 @@ export async function patientMove(
 ): Promise<ReviewedMove> {
   for (const end = Date.now() + PLANNED_WITHIN; ; await sleep(1_000))
     try {
-      return await reviewedMove(stack, inputs, around)
+      const move = await reviewedMove(stack, inputs, around)
+      const { verdict, failure } = move.executed
+      if (verdict !== 'refused' || failure?.code !== 'plan-stale' || Date.now() > end) return move
     } catch (error) {
-      if (!mayBePlannedAgain(error) || Date.now() > end) throw error
+      if (!(error instanceof PlanRefused) || Date.now() > end) throw error
     }
 }
-
-const mayBePlannedAgain = (error: unknown): boolean =>
-  error instanceof PlanRefused || (error instanceof ExecutionRefused && error.code === 'plan-stale')
