@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { setTimeout as pause } from 'node:timers/promises'
+import { setTimeout as pause, setImmediate as turnOfLoop } from 'node:timers/promises'
 import { inputError, timeoutError } from '../errors/standby-error.ts'
 import { masking } from '../runtime/masking.ts'
 import { type Milliseconds, readableDuration, seconds } from '../values/duration.ts'
@@ -49,6 +49,14 @@ const GRACE: Milliseconds = seconds(2)
  * when it exits.
  */
 const PIPE_GRACE: Milliseconds = 300
+/**
+ * The grace, and then a turn of the event loop: one that was held up runs its timers before it reads what has come
+ * meanwhile. The end of a program may be known before its last words are read, when another one ends beside it.
+ */
+async function pipesWereRead(): Promise<void> {
+  await pause(PIPE_GRACE)
+  await turnOfLoop()
+}
 
 /**
  * Runs a program without a shell, in a process group of its own, to its end or to the deadline. Any exit code is a
@@ -86,7 +94,7 @@ export async function runProcess(
   options.signal?.addEventListener('abort', cancel, { once: true })
   try {
     const code = await exited
-    await Promise.race([Promise.all([stdout.ended, stderr.ended]), pause(PIPE_GRACE)])
+    await Promise.race([Promise.all([stdout.ended, stderr.ended]), pipesWereRead()])
     if (stopped === 'cancelled') options.signal?.throwIfAborted()
     if (stopped === 'late') throw tooLate(command, args, options, stderr.text())
     return { code, stdout: stdout.text(), stderr: stderr.text(), truncated: stdout.truncated() || stderr.truncated() }

@@ -93,6 +93,22 @@ describe('a program that is run', () => {
     process.kill(Number(stdout), 'SIGTERM')
   })
 
+  test('is heard to its last word, however long other work holds up the event loop around its end', async () => {
+    const hold = (ms: number): unknown => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+    // It ends while the output of another one is heard, so that the end of both is known at once: before it is read.
+    const late = runProcess('sh', ['-c', 'sleep 0.4; echo said'], { deadline: 10_000 })
+    const other = runProcess('sh', ['-c', 'echo now'], {
+      deadline: 10_000,
+      live: () => {
+        hold(800)
+        setImmediate(() => hold(600))
+      },
+    })
+    hold(200)
+    expect(await late).toMatchObject({ code: 0, stdout: 'said\n' })
+    expect(await other).toMatchObject({ code: 0, stdout: 'now\n' })
+  })
+
   test('keeps the tail of an output that is too long, and says that it dropped the head', async () => {
     const { stdout, truncated } = await runProcess(node, ['-e', 'for (let i = 0; i < 100000; i++) console.log(i)'], {
       deadline: 10_000,
