@@ -1,0 +1,4 @@
+import { onConsul } from '../../../support/patroni-on-consul.ts'
+import { testResume } from './resume-on-store.ts'
+
+testResume(onConsul)
