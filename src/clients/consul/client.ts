@@ -41,7 +41,7 @@ export interface ConsulErrorDetails {
 export interface ConsulAsking {
   readonly way: ConsulWay
   readonly access: ConsulAccess
-  /** Of one call to one address. A call about another datacenter takes at least {@link REMOTE}. */
+  /** Of one call to one address. A call about another datacenter takes at least 20 s. */
   readonly deadline: Milliseconds
   readonly signal: AbortSignal
   /** Of errors: `dc-a Consul`. */
@@ -91,7 +91,7 @@ export interface ConsulClient {
 }
 
 /** What a server waits for one that it cannot reach: up to 16 s were measured before it said so. */
-export const REMOTE: Milliseconds = seconds(20)
+const REMOTE: Milliseconds = seconds(20)
 /** Of the question whether there is a leader, after a call that failed. */
 const LEADER: Milliseconds = seconds(1)
 const MOST_BYTES = 1024 * 1024

@@ -1,5 +1,5 @@
 import type { ConsulCall, ConsulClient } from './client.ts'
-import { numberIn, objectIn, objectsIn, textIn, textMapIn, textsIn } from './fields.ts'
+import { numberIn, objectIn, objectsIn, textIn, textMapIn } from './fields.ts'
 
 /** `10.1.0.13:8300`; null: the datacenter has no leader. */
 export async function readLeader(client: ConsulClient, datacenter?: string): Promise<string | null> {
@@ -7,11 +7,6 @@ export async function readLeader(client: ConsulClient, datacenter?: string): Pro
   const { value } = await client.askJson(call)
   if (typeof value !== 'string') throw client.unreadable(call, 'it is no text')
   return value || null
-}
-
-/** The addresses of the servers that vote, those that are lost included. */
-export async function readPeers(client: ConsulClient, datacenter?: string): Promise<string[]> {
-  return textsIn((await client.askJson({ method: 'GET', path: 'status/peers', datacenter })).value)
 }
 
 /** What an agent says of itself. */

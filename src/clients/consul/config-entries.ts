@@ -1,6 +1,6 @@
 import { isObject, type JsonObject } from '../../values/json.ts'
 import { type ConsulCall, type ConsulClient, inPath } from './client.ts'
-import { numberIn, objectIn, objectsIn } from './fields.ts'
+import { numberIn } from './fields.ts'
 
 /** `service-resolver`, `proxy-defaults`, `mesh`, …, as Consul keeps it. */
 export interface ConfigEntry {
@@ -27,15 +27,6 @@ export async function readConfigEntry(
   return entryOf(value)
 }
 
-/** All configuration entries of a kind. */
-export async function readConfigEntries(
-  client: ConsulClient,
-  kind: string,
-  datacenter?: string,
-): Promise<readonly ConfigEntry[]> {
-  const { value } = await client.askJson({ method: 'GET', path: `config/${inPath(kind)}`, datacenter })
-  return objectsIn(value).map(entryOf)
-}
 const entryOf = (definition: JsonObject): ConfigEntry => ({
   definition,
   modifyIndex: numberIn(definition.ModifyIndex),
@@ -61,11 +52,4 @@ export async function writeConfigEntry(
   const { value } = await client.askJson(call)
   if (typeof value !== 'boolean') throw client.unreadable(call, 'it is neither true nor false')
   return value
-}
-
-/** Where the mesh sends those who ask for a service, with all configuration entries applied. */
-export async function readDiscoveryChain(client: ConsulClient, service: string, datacenter?: string) {
-  const path = `discovery-chain/${inPath(service)}`
-  const { value } = await client.askJson({ method: 'GET', path, datacenter })
-  return objectIn(objectIn(value).Chain)
 }

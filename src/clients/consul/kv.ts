@@ -110,17 +110,9 @@ export async function writeKey(
     datacenter,
     body: value,
   }
-  return wasDone(client, call)
-}
-
-/** Removes a key that is still at this index; false: it is not. A key that is gone counts as removed. */
-export const deleteKey = (client: ConsulClient, key: string, cas: number, datacenter?: string): Promise<boolean> =>
-  wasDone(client, { method: 'DELETE', path: `kv/${inPath(key)}`, query: { cas }, datacenter })
-
-async function wasDone(client: ConsulClient, call: ConsulCall): Promise<boolean> {
-  const { value } = await client.askJson(call)
-  if (typeof value !== 'boolean') throw client.unreadable(call, 'it is neither true nor false')
-  return value
+  const { value: wasWritten } = await client.askJson(call)
+  if (typeof wasWritten !== 'boolean') throw client.unreadable(call, 'it is neither true nor false')
+  return wasWritten
 }
 
 /**

@@ -2,21 +2,6 @@ import type { JsonObject } from '../../values/json.ts'
 import { type ConsulCall, type ConsulClient, inPath } from './client.ts'
 import { numberIn, objectIn, objectsIn, textIn, textMapIn, textsIn } from './fields.ts'
 
-/** The datacenters that the catalogue knows, lost ones included: nothing of their health. */
-export async function readDatacenters(client: ConsulClient): Promise<string[]> {
-  return textsIn((await client.askJson({ method: 'GET', path: 'catalog/datacenters' })).value)
-}
-
-/** The services of a datacenter with the tags of their instances. */
-export async function readServices(
-  client: ConsulClient,
-  datacenter?: string,
-): Promise<{ readonly services: Readonly<Record<string, readonly string[]>>; readonly isFiltered: boolean }> {
-  const { value, isFiltered } = await client.askJson({ method: 'GET', path: 'catalog/services', datacenter })
-  const services = Object.fromEntries(Object.entries(objectIn(value)).map(([name, tags]) => [name, textsIn(tags)]))
-  return { services, isFiltered }
-}
-
 export type CheckStatus = 'passing' | 'warning' | 'critical'
 
 export interface ServiceInstance {

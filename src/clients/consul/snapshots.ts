@@ -10,8 +10,3 @@ export async function saveSnapshot(client: ConsulClient, mostBytes: number, data
   if (body === '') throw client.unreadable(call, 'it is empty')
   return Buffer.from(body, 'base64')
 }
-
-/** Replaces the whole state of a datacenter by that of a snapshot. Consul checks its sums before. */
-export async function restoreSnapshot(client: ConsulClient, snapshot: Buffer): Promise<void> {
-  await client.ask({ method: 'PUT', path: 'snapshot', body: snapshot.toString('base64'), isBinary: true })
-}

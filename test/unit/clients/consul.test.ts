@@ -3,17 +3,16 @@ import { until } from '../../../lab/until.ts'
 import { readOwnToken } from '../../../src/clients/consul/acl.ts'
 import { type ConsulClient, consulClient } from '../../../src/clients/consul/client.ts'
 import { readAgent, readAutopilotHealth, readLeader, readMembers } from '../../../src/clients/consul/cluster.ts'
-import { readConfigEntries, readConfigEntry, writeConfigEntry } from '../../../src/clients/consul/config-entries.ts'
-import { deleteKey, readKey, readKeysBelow, transact, writeKey } from '../../../src/clients/consul/kv.ts'
+import { readConfigEntry, writeConfigEntry } from '../../../src/clients/consul/config-entries.ts'
+import { readKey, readKeysBelow, transact, writeKey } from '../../../src/clients/consul/kv.ts'
 import {
   createPreparedQuery,
   executePreparedQuery,
   readPreparedQueries,
   replacePreparedQuery,
 } from '../../../src/clients/consul/prepared-queries.ts'
-import { readDatacenters, readService, readServices } from '../../../src/clients/consul/services.ts'
-import { createSession, destroySession, readSession, renewSession } from '../../../src/clients/consul/sessions.ts'
-import { restoreSnapshot, saveSnapshot } from '../../../src/clients/consul/snapshots.ts'
+import { readService } from '../../../src/clients/consul/services.ts'
+import { saveSnapshot } from '../../../src/clients/consul/snapshots.ts'
 import { askOverHttp } from '../../../src/clients/http-question.ts'
 import { StandbyError } from '../../../src/errors/standby-error.ts'
 import { type ConsulWorld, startConsul } from '../../support/consul/server.ts'
@@ -52,7 +51,6 @@ describe('keys of Consul', () => {
     expect(await writeKey(client, 'app/site', 'dc-c', { cas: Number(seen?.modifyIndex) })).toBe(false)
     expect((await readKeysBelow(client, 'app/')).map(({ value }) => value)).toEqual(['dc-ü'])
     expect(await keysBelow(client, 'app/')).toEqual(['app/site'])
-    expect(await deleteKey(client, 'app/site', Number(seen?.modifyIndex))).toBe(false)
     expect(await keysBelow(client, 'none/')).toEqual([])
   })
 
@@ -77,21 +75,6 @@ describe('keys of Consul', () => {
     expect(await transact(client, [{ verb: 'check-index', key: 'pair/one', index }, two])).toBe(true)
     expect(await keysBelow(client, 'pair/')).toEqual(['pair/one', 'pair/two'])
   })
-
-  test('are locked by a session, whose end gives them free', async () => {
-    const client = at('dc-a')
-    const session = await createSession(client, { name: 'test', ttl: '10s', lockDelay: '0s', behavior: 'release' })
-    expect(await readSession(client, session)).toMatchObject({ name: 'test' })
-    expect(await writeKey(client, 'lock', 'mine', { acquire: session })).toBe(true)
-    expect(await readKey(client, 'lock')).toMatchObject({ session, lockIndex: 1 })
-    const another = await createSession(client, { name: 'another', ttl: '10s', behavior: 'release' })
-    expect(await writeKey(client, 'lock', 'theirs', { acquire: another })).toBe(false)
-    expect(await renewSession(client, session)).toBe(true)
-    await destroySession(client, session)
-    expect(await readKey(client, 'lock')).toMatchObject({ session: null })
-    expect(await renewSession(client, session)).toBe(false)
-    expect(await readSession(client, session)).toBeNull()
-  })
 })
 
 describe('a token of Consul', () => {
@@ -108,7 +91,6 @@ describe('a token of Consul', () => {
     // A transaction without the right is answered as one that does not hold.
     expect(await transact(reader, [{ verb: 'set', key: 'mine/one', value: '2' }])).toBe(false)
     expect((await readMembers(reader, 'wan')).isFiltered).toBe(true)
-    expect((await readServices(reader)).isFiltered).toBe(true)
   })
 
   test('that does not exist is refused', async () => {
@@ -129,7 +111,6 @@ describe('datacenters of Consul', () => {
     expect(await readAgent(client)).toMatchObject({ datacenter: 'dc-a', primaryDatacenter: 'dc-a', isServer: true })
     expect(await readLeader(client)).toMatch(/^127\.0\.0\.1:/)
     expect(await readLeader(client, 'dc-b')).toMatch(/^127\.0\.0\.1:/)
-    expect(await readDatacenters(client)).toEqual(expect.arrayContaining(['dc-a', 'dc-b']))
     const { members, isFiltered } = await readMembers(client, 'wan')
     expect(isFiltered).toBe(false)
     expect(members).toContainEqual(
@@ -154,7 +135,6 @@ describe('datacenters of Consul', () => {
       { id: 'db/1', address: '10.1.0.1', port: 5432, tags: ['primary'], status: 'passing', datacenter: 'dc-b' },
     ])
     expect((await readService(client, 'db')).instances).toEqual([])
-    expect((await readServices(client, 'dc-b')).services.db).toEqual(['primary'])
     const query = { Name: 'db', Service: { Service: 'db', OnlyPassing: true, Failover: { Datacenters: ['dc-b'] } } }
     const id = await createPreparedQuery(client, query)
     expect(await executePreparedQuery(client, 'db')).toMatchObject({ datacenter: 'dc-b', failovers: 1 })
@@ -179,7 +159,6 @@ describe('datacenters of Consul', () => {
     expect(await readConfigEntry(client, 'service-resolver', 'db')).toMatchObject({
       definition: { Redirect: { Datacenter: 'dc-c' } },
     })
-    expect(await readConfigEntries(client, 'service-resolver')).toHaveLength(1)
   })
 
   test('are saved, and restored into another server', async () => {
@@ -188,9 +167,10 @@ describe('datacenters of Consul', () => {
     const scratch = await startConsul(['dc-a'])
     try {
       const client = clientOf([scratch.datacenter('dc-a').url], '')
-      await restoreSnapshot(client, snapshot)
+      const { url } = scratch.datacenter('dc-a')
+      const restored = await fetch(`${url}/v1/snapshot`, { method: 'PUT', body: new Uint8Array(snapshot) })
+      expect(restored.status).toBe(200)
       expect(await readKey(client, 'kept')).toMatchObject({ value: 'in a snapshot' })
-      await expect(restoreSnapshot(client, Buffer.from('no snapshot'))).rejects.toMatchObject({ code: 'failed' })
     } finally {
       await scratch.stop()
     }
@@ -228,7 +208,7 @@ describe('what keeps Consul from an answer', () => {
       code: 'remote',
       retry: 'transient',
     })
-    expect(await readDatacenters(client)).toContain('dc-b')
+    expect(await world.call('dc-a', 'GET', 'catalog/datacenters')).toContain('dc-b')
     await until('the member of the WAN to have failed', { deadline: 90_000, every: 500 }, async () => {
       const { members } = await readMembers(client, 'wan')
       return members.some(({ datacenter, status }) => datacenter === 'dc-b' && status === 'failed')
