@@ -17,7 +17,10 @@ import { MODES, type Mode } from '../../../src/domain/plan.ts'
 describe('the matrix', () => {
   test('has every trouble, every mode, and every case once', () => {
     expect(new Set(allCases.map(({ trouble }) => trouble))).toEqual(new Set(TROUBLES))
-    expect(new Set(allCases.map(({ mode }) => mode))).toEqual(new Set(MODES.filter((mode) => mode !== 'reopen')))
+    expect(new Set(allCases.map(({ mode }) => mode))).toEqual(
+      // What the lab runs moves the data itself: it has nothing to follow.
+      new Set(MODES.filter((mode) => mode !== 'reopen' && mode !== 'follow')),
+    )
     expect(new Set(allCases.map(nameOf)).size).toBe(allCases.length)
   })
 
