@@ -6,6 +6,7 @@ import { dumpSteps } from '../backup/dump.ts'
 import { keptData } from '../loss.ts'
 import { answeringIn, masterIn, mastersIn, sentinelsIn } from '../observe.ts'
 import { type Group, type RedisSentinelSpec, redisNamesOf, redisOf } from '../spec.ts'
+import type { Sentinel } from '../views.ts'
 import { aimStep } from './aim.ts'
 import { catchUpStep } from './catch-up.ts'
 import { closeStep, shut, shutSteps } from './close.ts'
@@ -57,16 +58,22 @@ function failoverSteps(component: Group, states: States, intent: Intent): Driver
   ]
 }
 
-/** A Sentinel that names another master than the active site has would lead that to the one that comes back. Pure. */
+/**
+ * Sentinels that name another master than the active site has would lead that to the one that comes back. Those of which
+ * another one knows better adopt its newer epoch within seconds, and need nothing. Pure.
+ */
 function unitySteps(component: Group, states: States, { from, to }: Intent): DriverStep[] {
   const active = stateAt(states, from)
   const [master] = (active === null ? null : masterIn(active)) ?? []
   if (master === undefined) return []
   const { address } = redisOf(component, from, master)
-  const isAstray = Object.keys(states).some((site) => {
+  const all = Object.keys(states).flatMap((site) => {
     const state = stateAt(states, site)
-    return state !== null && sentinelsIn(state).some(([, sentinel]) => sentinel.master !== address)
+    return state === null ? [] : sentinelsIn(state).map(([, sentinel]) => sentinel)
   })
+  const astray = all.filter((sentinel) => sentinel.master !== address)
+  const newest = (of: readonly Sentinel[]): number => Math.max(-1, ...of.map(({ epoch }) => epoch))
+  const isAstray = astray.length > 0 && newest(astray) >= newest(all.filter((one) => !astray.includes(one)))
   const sites = Object.keys(component.spec.sites)
   return isAstray
     ? [

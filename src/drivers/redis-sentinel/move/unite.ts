@@ -21,6 +21,7 @@ import {
 import { atEachSentinel, atServer } from '../runbook.ts'
 import { type Group, groupNamed, type RedisSentinelSpec, redisNamesOf, redisOf } from '../spec.ts'
 import { isMoving, type RedisServer } from '../views.ts'
+import { hostAndPort } from '../wire.ts'
 import { askForFailover, sentinelFor } from './ready-sentinel.ts'
 
 /**
@@ -97,7 +98,7 @@ export const unite: Action<RedisSentinelSpec, OfUnion, United> = {
   byHand: {
     say(component, step) {
       const [master = '', ...others] = redisNamesOf(component, step.site ?? '')
-      const [host = '', port = ''] = redisOf(component, step.site ?? '', master).address.split(/:(?=\d+$)/)
+      const [host, port] = hostAndPort(redisOf(component, step.site ?? '', master))
       const told = (name: string, words: readonly string[]): string =>
         atServer(component, { kind: 'redis', site: step.site ?? '', name }, words)
       return {

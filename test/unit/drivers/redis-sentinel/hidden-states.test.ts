@@ -7,6 +7,7 @@ import type { Proof } from '../../../../src/driver/proofs.ts'
 import { assessment } from '../../../../src/drivers/redis-sentinel/assess/assess.ts'
 import { findingsOfSite } from '../../../../src/drivers/redis-sentinel/assess/findings-of-site.ts'
 import { close, fence, fenceSteps } from '../../../../src/drivers/redis-sentinel/move/close.ts'
+import { moves } from '../../../../src/drivers/redis-sentinel/move/moves.ts'
 import { promoteLost } from '../../../../src/drivers/redis-sentinel/move/promote.ts'
 import { wouldChoose } from '../../../../src/drivers/redis-sentinel/move/ready-sentinel.ts'
 import { type GroupState, summarized } from '../../../../src/drivers/redis-sentinel/observe.ts'
@@ -16,6 +17,7 @@ import {
   type RedisServer,
   type RedisView,
   redisIn,
+  type Sentinel,
 } from '../../../../src/drivers/redis-sentinel/views.ts'
 import { siteError } from '../../../../src/errors/standby-error.ts'
 import type { JsonObject } from '../../../../src/values/json.ts'
@@ -195,6 +197,25 @@ describe('a Redis group whose state is not what it seems', () => {
     expect(would(known({ [B1]: 1, [A2]: 1 }))).toBe(false)
     expect(would(known({ [B1]: 1, [A2]: 1 }, [A2]))).toBe(true)
     expect(would(known({ [A2]: 0 }))).toBe(false)
+  })
+
+  test('leads Sentinels in a rejoin only where none of a newer epoch does', () => {
+    const rejoin: Intent = { mode: 'rejoin', from: B, to: A }
+    const planned = (own: Partial<Sentinel>, other: Partial<Sentinel>) => {
+      const of = (site: 'dc-a' | 'dc-b', name: string, one: Sentinel) =>
+        summarized(group, site, { ...stateOf(site, 'dc-b'), sentinels: { [name]: one } })
+      const states = {
+        [A]: of('dc-a', 'sentinel-a', sentinel(A1, other)),
+        [B]: of('dc-b', 'sentinel-b', sentinel(B1, own)),
+      }
+      return (moves.rejoin?.(group, states, rejoin, {} as never) ?? []).map(({ action }) => action)
+    }
+    // As after each failover by Sentinel: the one that came back adopts what the other one says.
+    expect(planned({ epoch: 4 }, { epoch: 3 })).not.toContain('unite')
+    // As after SENTINEL REMOVE and MONITOR: the one that came back would lead the other one astray.
+    expect(planned({ epoch: 0 }, { epoch: 3 })).toContain('unite')
+    expect(planned({ epoch: 3 }, { epoch: 3 })).toContain('unite')
+    expect(planned({ master: A1 }, {})).toContain('unite')
   })
 
   test('warns of a failover to a Redis that demands more replicas than would be left', () => {
