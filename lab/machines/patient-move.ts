@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PreparedStack } from '../prepared-stack.ts'
-import { type MoveInputs, PlanRefused, type ReviewedMove, reviewedMove } from '../reviewed-move.ts'
+import { type Around, type MoveInputs, PlanRefused, type ReviewedMove, reviewedMove } from '../reviewed-move.ts'
 
 const PLANNED_WITHIN = 90_000
 
@@ -12,7 +12,7 @@ const PLANNED_WITHIN = 90_000
 export async function patientMove(
   stack: PreparedStack,
   inputs: MoveInputs,
-  around: { readonly githubUrl: string },
+  around: Omit<Around, 'dieAt' | 'onDeath'>,
 ): Promise<ReviewedMove> {
   for (const end = Date.now() + PLANNED_WITHIN; ; await sleep(1_000))
     try {

@@ -1,9 +1,10 @@
 import type { MoveReport } from '../../../src/evidence/reports.ts'
 import { deployedMachines } from '../../machines/deployed.ts'
 import { onMachine } from '../../machines/machine.ts'
+import { patientMove } from '../../machines/patient-move.ts'
 import { PATRONI_LOGIN } from '../../machines/secrets.ts'
 import type { PreparedStack } from '../../prepared-stack.ts'
-import { type MoveInputs, reviewedMove } from '../../reviewed-move.ts'
+import type { MoveInputs } from '../../reviewed-move.ts'
 import type { SiteName } from '../../topology.ts'
 import { type PatroniClusters, patroniClustersIn } from './patroni-clusters.ts'
 
@@ -23,7 +24,7 @@ export async function openMachinesBench(): Promise<MachinesBench> {
     stack,
     clusters: await patroniClustersIn(stack.path, PATRONI_LOGIN),
     async move(inputs) {
-      const { executed } = await reviewedMove(stack, inputs, { githubUrl: lab.githubUrl ?? '' })
+      const { executed } = await patientMove(stack, inputs, { githubUrl: lab.githubUrl ?? '' })
       if (executed.verdict !== 'moved') throw new Error(`the move ${executed.verdict}: ${executed.failure?.what ?? ''}`)
       return executed
     },

@@ -18,9 +18,7 @@ export function judgeMachinesCase(facts: MachinesFacts): CaseVerdict {
     ...(one.mode === 'switchover' && twoWritersMs > 0 ? [`two sites took writes for ${inSeconds(twoWritersMs)}`] : []),
     ...(one.mode === 'failover' && rejoins.length === 0 ? ['no site has rejoined'] : []),
     ...rejoins.flatMap((rejoined) =>
-      rejoined?.verdict === 'moved'
-        ? []
-        : [`the rejoin ended ${rejoined?.verdict ?? 'without a result'}: ${rejoined?.failure?.what ?? ''}`],
+      rejoined.verdict === 'moved' ? [] : [`the rejoin ended ${rejoined.verdict}: ${rejoined.failure?.what ?? ''}`],
     ),
   ]
   const figures = `${verdict} in ${inSeconds(executed.duration)}, ${acknowledged} acknowledged, ${missing} lost, longest gap ${inSeconds(longestGapMs)}, two writable databases for ${inSeconds(twoWritersMs)}; Redis: ${redis.acknowledged} acknowledged, ${redis.lost.length} lost, longest gap ${inSeconds(redis.longestGap)}`

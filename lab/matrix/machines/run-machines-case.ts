@@ -5,11 +5,11 @@ import { startDatabaseLedger } from '../../ledger/database-ledger.ts'
 import { longestGap } from '../../ledger/judge-ledger.ts'
 import type { DeployedMachines } from '../../machines/deployed.ts'
 import { onMachine } from '../../machines/machine.ts'
+import { patientMove } from '../../machines/patient-move.ts'
 import { type RedisVerdict, startRedisLedger } from '../../machines/redis-ledger.ts'
 import { DATABASE_LOGIN, PATRONI_LOGIN, SECRETS } from '../../machines/secrets.ts'
 import { serverLogOf } from '../../machines/server-log.ts'
 import type { PreparedStack } from '../../prepared-stack.ts'
-import { mortalMove } from '../../reviewed-move.ts'
 import { runLab } from '../../run-lab.ts'
 import { addressOf, type MachineName, machinesOf, type SiteName, siteNames } from '../../topology.ts'
 import { endsOf, untilGreen } from '../../until-green.ts'
@@ -22,8 +22,8 @@ import { shiftedClock } from './shifted-clock.ts'
 export interface MachinesFacts {
   readonly one: MachinesCase
   readonly executed: MoveReport
-  /** Empty where no site was lost; null: one ended without a result. */
-  readonly rejoins: readonly (MoveReport | null)[]
+  /** Empty where no site was lost. */
+  readonly rejoins: readonly MoveReport[]
   readonly acknowledged: number
   /** Acknowledged ids that the database lacks. */
   readonly missing: number
@@ -71,18 +71,17 @@ export async function runMachinesCase(
   const onLine = (line: string): void => {
     if (begun === null && one.at !== null && isCrashPoint(one.at, line)) void begin()
   }
-  const { executed } = await mortalMove(ofRunner, inputs, { ...github, onLine }).finally(async () => {
+  const { executed } = await patientMove(ofRunner, inputs, { ...github, onLine }).finally(async () => {
     await begun
     await endTroubles(one, scene)
   })
-  if (executed === null) throw new Error('the execute job ended without a result')
   if (begun === null) throw new Error(`the move never came to where ${one.name} begins`)
   const judgedAt = Date.now()
   const twoWritersMs = twoWriters(await spansOf(scene, begunAt), judgedAt)
-  const rejoins: (MoveReport | null)[] = []
+  const rejoins: MoveReport[] = []
   if (one.mode === 'failover' && executed.verdict === 'moved')
     for (const site of one.rejoins?.(scene) ?? [from])
-      rejoins.push((await mortalMove(stack, { to: site, mode: 'rejoin' }, github)).executed)
+      rejoins.push((await patientMove(stack, { to: site, mode: 'rejoin' }, github)).executed)
   await sleep(FIRST_WRITES)
   const [{ missing, acknowledged }, redis] = await Promise.all([ledger.stop(), cache.stop()])
   await untilGreen(stack)
