@@ -19,7 +19,7 @@ import type { Component, SiteName, Stack } from '../domain/stack.ts'
 import type { JsonObject } from '../values/json.ts'
 import { type AnyAction, type DriverStep, idOfStep } from './action.ts'
 import type { Assessment, SelfFencing } from './assessment.ts'
-import type { Assesses, Driver, Moves, RestoresIn, SeesLiveness, SiteDriver } from './capabilities.ts'
+import type { Assesses, CopyRead, Driver, Moves, RestoresIn, SeesLiveness, SiteDriver } from './capabilities.ts'
 import type { DriverContext, SqlRows } from './context.ts'
 import type { Deployment, DeployUnit } from './deployment.ts'
 import type { EngineBehaviour } from './engine.ts'
@@ -291,6 +291,10 @@ export function restoresIn(driver: Driver | undefined, component: Component): Re
   const platform = standsOn(driver, component)
   return backups.restoresIn?.(component) ?? (platform === null ? 'any-sandbox' : { platform })
 }
+
+/** The restored copies that the restore test of this component reaches itself. */
+export const copiesReadBy = (driver: Driver | undefined, component: Component): readonly CopyRead[] =>
+  ofSites(driver)?.backups?.readsCopies?.(component) ?? []
 
 /** Restores the newest backup of `source` into the sandbox and judges it; null: its backups are not tested. */
 export async function restoreTestOf(

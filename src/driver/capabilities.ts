@@ -6,7 +6,7 @@ import type { LivenessSignal } from '../domain/liveness.ts'
 import type { Gap, Observed, TakenOver } from '../domain/observed.ts'
 import type { ComponentLoss, Finding, Intent, KeptData, Mode } from '../domain/plan.ts'
 import type { Sandbox } from '../domain/restore-test.ts'
-import type { Component, SiteName, Stack } from '../domain/stack.ts'
+import type { Component, ComponentName, SiteName, Stack } from '../domain/stack.ts'
 import type { JsonObject } from '../values/json.ts'
 import type { AnyAction, DriverStep } from './action.ts'
 import type { Assessment, LocationOf, SelfFencing } from './assessment.ts'
@@ -140,9 +140,17 @@ export interface PredictsLoss<Spec, States> {
  */
 export type RestoresIn = { readonly platform: string } | 'any-sandbox' | 'nowhere'
 
+/** A restored copy that a restore test reads, and where the declaration of its reader names it. */
+export interface CopyRead {
+  readonly of: ComponentName
+  readonly path: readonly string[]
+}
+
 export interface BacksUp<Spec, States> {
   /** Absent: the sandbox of the platform that it stands on; of any one, where it stands outside of all. */
   restoresIn?(component: Component<Spec>): RestoresIn
+  /** The restored copies of other components that its restore test reaches itself. Pure. */
+  readsCopies?(component: Component<Spec>): readonly CopyRead[]
   /** Absent: it holds no data of its own, and its restore test is one of the data of others. */
   backup?(component: Component<Spec>, states: States, site: SiteName, stack: Stack): DriverStep[]
   restoreTest(

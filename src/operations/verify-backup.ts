@@ -4,6 +4,7 @@ import type { Identity } from '../domain/identities.ts'
 import type { Check, Sandbox } from '../domain/restore-test.ts'
 import { type Component, type ComponentName, type SiteName, type Stack, siteOf } from '../domain/stack.ts'
 import { restoresIn, restoreTestOf } from '../driver/ask.ts'
+import type { DriverContext } from '../driver/context.ts'
 import type { RestoreTestReport } from '../driver/restore-test.ts'
 import { asStandbyError, failureOf, inputError, type StandbyError } from '../errors/standby-error.ts'
 import type { RestoreTestOutcome } from '../evidence/reports.ts'
@@ -191,6 +192,12 @@ async function restoreAll(
     // As data: a component that needs an endpoint reads its kind.
     endpointOf: (component) => (reports.get(component)?.endpoint as Json | undefined as JsonObject | undefined) ?? null,
   })
+  const placeOf = new Map(components.map(({ component, platform }) => [component.name, sandboxOn(platform)]))
+  // A copy is asked in the sandbox that it was restored in, from whichever sandbox the question comes.
+  const context: DriverContext = {
+    ...world.context,
+    sql: (name, at, query) => world.context.sql(name, typeof at === 'string' ? at : (placeOf.get(name) ?? at), query),
+  }
   const tests = new Map<ComponentName, Promise<void>>()
   const test = async (component: Component, sandbox: Sandbox): Promise<void> => {
     await Promise.all(component.needs.map((need) => tests.get(need) ?? Promise.resolve()))
@@ -201,7 +208,7 @@ async function restoreAll(
     }
     world.log.info(`${component.name}: restoring the newest backup of ${source} into ${target} ${sandbox.namespace}`)
     try {
-      const report = await restoreTestOf(world.drivers[component.driver], component, source, sandbox, world.context)
+      const report = await restoreTestOf(world.drivers[component.driver], component, source, sandbox, context)
       if (report === null) return
       reports.set(component.name, report)
       for (const check of report.checks) logCheck(world, check)

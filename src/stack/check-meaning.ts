@@ -1,8 +1,8 @@
 import type { Claim } from '../domain/declaration.ts'
 import type { Component, Stack } from '../domain/stack.ts'
-import { objectStoreOf } from '../driver/ask.ts'
+import { copiesReadBy, objectStoreOf, restoresIn } from '../driver/ask.ts'
 import type { LocationOf } from '../driver/assessment.ts'
-import type { Driver } from '../driver/capabilities.ts'
+import type { Driver, RestoresIn } from '../driver/capabilities.ts'
 import { isObject, type Json, type JsonObject } from '../values/json.ts'
 import type { Meant } from './check-schema.ts'
 import { nearest } from './nearest.ts'
@@ -133,6 +133,7 @@ export function driverProblems(
     ...invalid.flatMap(({ problems }) => problems),
     ...ofWitness,
     ...witnessPlaceProblems(stack),
+    ...copiesOutOfReach(stack, drivers),
     ...sharedClaims(claims),
     ...(stack.witness.site === undefined ? witnessInSite(claims) : []),
   ]
@@ -189,6 +190,27 @@ function sharedClaims(claims: readonly Claim[]): PlacedProblem[] {
     ]
   })
 }
+/**
+ * A restored copy is reached from its own sandbox alone: no sandbox has a way out. A restore test that reads a copy in
+ * the sandbox of another platform, or one that is not restored, would fail at night, and say that the backup is bad.
+ */
+function copiesOutOfReach(stack: Stack, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] {
+  const placeOf = (component: Component): RestoresIn => restoresIn(drivers[component.driver], component)
+  return stack.components.flatMap((reader) =>
+    copiesReadBy(drivers[reader.driver], reader).flatMap(({ of, path }): PlacedProblem[] => {
+      const copied = stack.components.find(({ name }) => name === of)
+      const [own, other] = [placeOf(reader), copied === undefined ? 'any-sandbox' : placeOf(copied)]
+      const at = ['components', reader.name, ...path]
+      if (own === 'nowhere') return []
+      if (other === 'nowhere')
+        return [{ path: at, what: `reads the restored copy of ${of}, whose backups are not tested` }]
+      if (own === 'any-sandbox' || other === 'any-sandbox' || own.platform === other.platform) return []
+      const what = `reads the copy of ${of}, which is restored in the sandbox of ${other.platform}; ${reader.name} is tested in that of ${own.platform}, and neither has a way out. Leave restoreTest out: the copy is judged where it is restored, and its instance is compared`
+      return [{ path: at, what }]
+    }),
+  )
+}
+
 /** Of a witness that is declared to be inside a site: the other sites must be able to do without that site. */
 function witnessPlaceProblems({ witness: { site }, sites, initialActive }: Stack): PlacedProblem[] {
   if (site === undefined) return []

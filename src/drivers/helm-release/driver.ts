@@ -1,5 +1,6 @@
 import type { SiteDriver } from '../../driver/capabilities.ts'
 import { canaryUses } from '../../systems/application/declaration.ts'
+import { copiesIn } from '../../systems/application/restored-endpoint.ts'
 import { accessOf, claimsOf, filesOf, problemsOf } from './access.ts'
 import { assessment } from './assess.ts'
 import { codes } from './codes.ts'
@@ -32,6 +33,6 @@ export const helmRelease: SiteDriver<HelmReleaseSpec, HelmReleaseState> = {
   moves,
   fences: { levels: () => ['application'], steps: fenceSteps },
   // It holds no data of its own: its restore test starts it on the restored copies of others.
-  backups: { restoreTest: testRestored },
+  backups: { readsCopies: ({ spec }) => copiesIn(spec.restoreTest?.environment), restoreTest: testRestored },
   actions: [identity.record, pullImages, secondLook, endLook, stop, start, identity.compare, reconcile],
 }

@@ -1,6 +1,7 @@
 import type { SiteDriver } from '../../driver/capabilities.ts'
 import { HOSTS } from '../../platform/hosts/client.ts'
 import { canaryUses } from '../../systems/application/declaration.ts'
+import { copiesIn } from '../../systems/application/restored-endpoint.ts'
 import { assessment } from './assess.ts'
 import { codes } from './codes.ts'
 import { deployUnits } from './deploy.ts'
@@ -36,6 +37,7 @@ export const systemd: SiteDriver<SystemdSpec, SystemdState> = {
   // It holds no data of its own: its restore test starts it on the restored copies of others.
   backups: {
     restoresIn: ({ spec }) => (spec.restoreTest === undefined ? 'nowhere' : { platform: HOSTS.platform }),
+    readsCopies: ({ spec }) => copiesIn(spec.restoreTest?.environment),
     restoreTest: testRestored,
   },
   actions: [identity.record, stop, start, identity.compare],

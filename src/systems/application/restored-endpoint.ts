@@ -1,8 +1,11 @@
 import type { Sandbox } from '../../domain/restore-test.ts'
 import type { Component } from '../../domain/stack.ts'
+import type { CopyRead } from '../../driver/capabilities.ts'
 import type { SandboxSecret } from '../../driver/proofs.ts'
 import { siteError } from '../../errors/standby-error.ts'
 import type { JsonObject } from '../../values/json.ts'
+
+const PLACEHOLDER = /\$\{([a-z][-a-z0-9]*)\.([a-zA-Z]+)\}/g
 
 /** Reads a key of what a restored copy names as its Secret: the platform of the sandbox says what that is. */
 export type ReadSandboxSecret = (name: string, key: string) => Promise<string>
@@ -19,7 +22,7 @@ export async function withEndpoints(
   readSecret: ReadSandboxSecret,
 ): Promise<string> {
   let text = value
-  for (const [whole, name = '', field = ''] of value.matchAll(/\$\{([a-z][-a-z0-9]*)\.([a-zA-Z]+)\}/g)) {
+  for (const [whole, name = '', field = ''] of value.matchAll(PLACEHOLDER)) {
     const endpoint = sandbox.endpointOf(name)
     if (endpoint === null)
       throw siteError('endpoint-missing', `${component.name} needs ${whole}, and ${name} was not restored`)
@@ -41,6 +44,12 @@ async function fieldOf(endpoint: JsonObject, field: string, readSecret: ReadSand
 /** Of a RestoreEndpoint; no keys where it names no Secret. */
 const secretOf = ({ credentials }: JsonObject): SandboxSecret =>
   (credentials as SandboxSecret | null | undefined) ?? { name: '', keys: {} }
+
+/** The components whose restored copies an environment with placeholders reads. Pure. */
+export const copiesIn = (environment: Readonly<Record<string, string>> = {}): CopyRead[] =>
+  Object.entries(environment).flatMap(([variable, value]) =>
+    [...value.matchAll(PLACEHOLDER)].map(([, of = '']) => ({ of, path: ['restoreTest', 'environment', variable] })),
+  )
 
 /** Fields of a restored copy's endpoint, which a restore test fills in. */
 const FIELDS = ['host', 'port', 'user', 'password', 'database'] as const

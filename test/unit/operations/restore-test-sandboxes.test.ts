@@ -1,11 +1,13 @@
 import { expect, test } from '@jest/globals'
 import type { Sandbox } from '../../../src/domain/restore-test.ts'
 import type { Component, SiteName, Stack } from '../../../src/domain/stack.ts'
+import type { Driver, SiteDriver } from '../../../src/driver/capabilities.ts'
 import type { DriverContext } from '../../../src/driver/context.ts'
 import { observe } from '../../../src/observation/observe.ts'
 import { verifyBackup } from '../../../src/operations/verify-backup.ts'
 import { KUBERNETES } from '../../../src/platform/kubernetes/key.ts'
 import { hours } from '../../../src/values/duration.ts'
+import type { JsonObject } from '../../../src/values/json.ts'
 import type { FlatDriver } from '../../support/flat/driver.ts'
 import { liftedDriver } from '../../support/flat/lifted.ts'
 import { deployedToy, toyDriver, toyStack, toyWorld } from '../../support/toy-stack.ts'
@@ -87,7 +89,7 @@ test('a restore test runs each component in the sandbox of the platform that it 
       },
     ],
   ])
-  // What is restored on one platform is reached from the sandbox of the other one.
+  // As data: whether a program of one sandbox reaches a copy in another one is judged when the stack file is loaded.
   expect(restored[1]?.sandbox.endpointOf('database')).toEqual({ kind: 'http', url: 'http://database' })
   expect(commands).toHaveLength(2)
   // By the name of the test: the sandbox of another one is not emptied.
@@ -105,4 +107,30 @@ test('a restore test restores nothing while a sandbox of one platform cannot be 
     message: expect.stringContaining('/var/lib/standby/standby-restore-toy/base'),
   })
   expect(restored).toEqual([])
+})
+
+test('a restored copy is asked in the sandbox that it was restored in, from whichever sandbox the question comes', async () => {
+  const { world, restored } = await worldOf()
+  const asked: (string | Sandbox)[] = []
+  const sql: DriverContext['sql'] = async (_component, at) => {
+    asked.push(at)
+    return []
+  }
+  const onCluster = world.drivers.onCluster as unknown as SiteDriver<JsonObject, unknown>
+  const asking: SiteDriver<JsonObject, unknown> = {
+    ...onCluster,
+    backups: {
+      ...onCluster.backups,
+      async restoreTest(component, source, sandbox, context) {
+        await context.sql('database', sandbox, 'SELECT 1')
+        await context.sql('database', source, 'SELECT 1')
+        return onCluster.backups?.restoreTest(component, source, sandbox, context) ?? Promise.reject(new Error('none'))
+      },
+    },
+  }
+  const drivers = { ...world.drivers, onCluster: asking as unknown as Driver }
+  await verifyBackup({ ...world, drivers, context: { ...world.context, sql } }, {})
+  const [ofDatabase] = restored.filter(({ component }) => component === 'database')
+  expect(asked).toEqual([expect.objectContaining({ namespace: ofDatabase?.sandbox.namespace }), 'dc-a'])
+  expect((asked[0] as Sandbox).labels).toEqual(ofDatabase?.sandbox.labels)
 })
