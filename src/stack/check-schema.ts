@@ -64,6 +64,9 @@ const KEYWORDS = new Set(
   required properties additionalProperties oneOf anyOf title description examples default ${MEANS}`.split(/\s+/),
 )
 function refuseUnknownKeywords(schema: JsonObject): void {
+  // Its alternatives differ in the keys of a mapping.
+  if (schema.oneOf !== undefined && schema.type !== 'object')
+    throw new Error('src/stack/check-schema.ts takes the schema keyword oneOf for a mapping alone: add type: object')
   for (const keyword of Object.keys(schema))
     if (!KEYWORDS.has(keyword)) throw new Error(`src/stack/check-schema.ts does not know the schema keyword ${keyword}`)
 }
@@ -85,8 +88,10 @@ const TYPES: Readonly<Record<string, { readonly name: string; readonly fits: (va
   boolean: { name: 'true or false', fits: (value) => typeof value === 'boolean' },
 }
 
+const typeOf = ({ type }: JsonObject) => (typeof type === 'string' ? TYPES[type] : undefined)
+
 function wrongType(schema: JsonObject, value: Json, place: Place): Problem | null {
-  const type = typeof schema.type === 'string' ? TYPES[schema.type] : undefined
+  const type = typeOf(schema)
   if (type === undefined || type.fits(value)) return null
   if (place.concealed && !isObject(value))
     return {
@@ -212,10 +217,14 @@ function strangerText(key: string, known: readonly string[], place: Place): stri
   return `unknown key; there may be ${known.join(', ')}`
 }
 
-/** One schema of several is enough. Of a value that fits none, the first one says what is wrong. */
+/** One schema of several is enough. Of a value that fits none, the one of its type says what is wrong, else the first. */
 function judgeAlternatives(alternatives: readonly JsonObject[], value: Json, place: Place): Judgement {
-  const judged = alternatives.map((one) => judgeAt(one, value, place))
-  return judged.find(({ problems }) => problems.length === 0) ?? judged[0] ?? NOTHING
+  const judged = alternatives.map((one) => ({
+    fitsType: typeOf(one)?.fits(value) === true,
+    ...judgeAt(one, value, place),
+  }))
+  const meant = judged.find(({ problems }) => problems.length === 0) ?? judged.find(({ fitsType }) => fitsType)
+  return meant ?? judged[0] ?? NOTHING
 }
 
 /** Of several forms, judges the intended one: the one that shares keys with the value. */

@@ -139,6 +139,7 @@ describe('the loader and an independent validator', () => {
     for (const schema of schemas) visit(schema)
     expect(judged).toBeGreaterThan(100)
     expect(() => judge({ contains: {} }, null, [])).toThrow('does not know the schema keyword contains')
+    expect(() => judge({ oneOf: [] }, null, [])).toThrow('add type: object')
   })
 
   const stacks = publishedStacks.map((name) => parse(textOfStack(name)) as Json)

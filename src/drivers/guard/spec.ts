@@ -55,6 +55,7 @@ export const guardSchema = fieldsOf<GuardSpec>()({
     witnessCredentials: {
       description:
         "Keys, or a token, that may read the witness's active.json and nothing else. A deploy puts them into a Secret on each site, or into a file of each machine.",
+      type: 'object',
       oneOf: [lastingKeyPair, lastingToken],
     },
     every: duration('How often the witness is read. Default 5s.'),

@@ -110,7 +110,7 @@ const countedTables = (description: string) => ({
 const promotion: Schema<'sql' | DeclaredCall> = {
   description:
     'How the replica of {site} becomes the primary: sql, by pg_promote() of a role that may call it; or a call.',
-  oneOf: [{ const: 'sql' }, declaredCall('Promotes the server of {site}.')],
+  anyOf: [{ const: 'sql' }, declaredCall('Promotes the server of {site}.')],
 }
 
 export const postgresSchema: JsonObject = fieldsOf<PostgresSpec>()({

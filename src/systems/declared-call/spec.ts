@@ -70,7 +70,7 @@ export const declaredCall = (description: string, answers: 'read' | 'not-read' =
           description: 'Further headers: a text, or a reference to a credential.',
           type: 'object',
           propertyNames: { pattern: '^[A-Za-z0-9-]+$' },
-          additionalProperties: { oneOf: [{ type: 'string', pattern: '^[^\\r\\n]*$' }, credentialReference] },
+          additionalProperties: { anyOf: [{ type: 'string', pattern: '^[^\\r\\n]*$' }, credentialReference] },
         },
         body: { description: 'Sent as JSON; no body when absent.' },
         authority: {
