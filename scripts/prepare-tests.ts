@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { ensureProgram } from '../lab/binaries/build.ts'
 import { ensureCachedParts } from '../lab/cached-parts.ts'
 import { storeIsCached } from '../lab/images/store.ts'
 import { ensureMachineTree } from '../lab/machines/tree.ts'
@@ -35,6 +36,7 @@ try {
   await progress.step('Patroni', () => ensurePatroni())
   await ensureCachedParts(progress, signal)
   await ensureMachineTree(progress, signal)
+  await progress.step('Consul program', () => ensureProgram('consul', signal))
 } finally {
   progress.end()
 }
