@@ -217,7 +217,9 @@ function strangerText(key: string, known: readonly string[], place: Place): stri
   return `unknown key; there may be ${known.join(', ')}`
 }
 
-/** One schema of several is enough. Of a value that fits none, the one of its type says what is wrong, else the first. */
+/**
+ * One schema of several is enough. Of a value that fits none, the one of its type says what is wrong, else the first.
+ */
 function judgeAlternatives(alternatives: readonly JsonObject[], value: Json, place: Place): Judgement {
   const judged = alternatives.map((one) => ({
     fitsType: typeOf(one)?.fits(value) === true,

@@ -1,7 +1,7 @@
 /**
- * NODE_OPTIONS of a program whose clock is off: the machines of the lab share the clock of this computer, so that only a
- * program can be wrong about the time. What it measures by `performance.now()` stays right, as on a machine whose clock
- * is off and runs.
+ * NODE_OPTIONS of a program whose clock is off: the machines of the lab share the clock of this computer, so that only
+ * a program can be wrong about the time. What it measures by `performance.now()` stays right, as on a machine whose
+ * clock is off and runs.
  */
 export const shiftedClock = (byMs: number): string => {
   const code = [

@@ -59,8 +59,8 @@ function failoverSteps(component: Group, states: States, intent: Intent): Driver
 }
 
 /**
- * Sentinels that name another master than the active site has would lead that to the one that comes back. Those of which
- * another one knows better adopt its newer epoch within seconds, and need nothing. Pure.
+ * Sentinels that name another master than the active site has would lead that to the one that comes back. Those of
+ * which another one knows better adopt its newer epoch within seconds, and need nothing. Pure.
  */
 function unitySteps(component: Group, states: States, { from, to }: Intent): DriverStep[] {
   const active = stateAt(states, from)
