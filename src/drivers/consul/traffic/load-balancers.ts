@@ -118,9 +118,13 @@ export const leaders: LoadBalancers<ConsulSpec, ConsulReading> = {
   }),
 }
 
-/** What was seen of them at all sites. Pure. */
+/**
+ * What was seen of them at the sites of these states: for a move, planning judges its two ends alone, and no third site
+ * blocks it. Pure.
+ */
 export function seenLeaders(component: Federation, states: StatesPerSite<ConsulState>): SeenTraffic {
-  const views = leadersOf(component).map(({ name, site = '' }): readonly [string, InstanceView] => {
+  const asked = leadersOf(component).filter(({ site = '' }) => states[site] !== undefined)
+  const views = asked.map(({ name, site = '' }): readonly [string, InstanceView] => {
     const seen = states[site]
     if (seen?.kind !== 'answering') return [name, { kind: 'silent', why: seen?.why ?? 'it was not observed' }]
     const service = serviceOf(name)
@@ -132,7 +136,7 @@ export function seenLeaders(component: Federation, states: StatesPerSite<ConsulS
     ]
   })
   const silent = views.flatMap(([name, view]) => (view.kind === 'silent' ? [`${name}: ${view.why}`] : []))
-  if (silent.length === views.length) return { kind: 'silent', why: silent.join('; ') }
+  if (views.length > 0 && silent.length === views.length) return { kind: 'silent', why: silent.join('; ') }
   return {
     kind: 'answering',
     state: { instances: Object.fromEntries(views) },

@@ -36,6 +36,18 @@ const member = (datacenter: string, more: Partial<{ status: 'alive' | 'failed' |
 })
 const members = (...list: readonly ReturnType<typeof member>[]) => ({ is: 'known', value: list }) as const
 
+test.each(['switchover', 'failover'] as const)(
+  'a %s is not blocked by a datacenter that is neither end of it',
+  (mode) => {
+    const third = { 'dc-c': { datacenter: 'dc3', servers: ['https://10.3.0.11:8501'] } }
+    const component = withSpec({ sites: { ...federation.spec.sites, ...third } })
+    // As planning asks: with the states of the two ends.
+    const findings =
+      consul.assess.moves?.[mode]?.(component, seen({}, component), { mode, from: A, to: B }, around) ?? []
+    expect(findings.filter(({ code }) => code.startsWith('load-balancer'))).toEqual([])
+  },
+)
+
 describe('the status of Consul', () => {
   test('has no finding where all is well', () => {
     expect(status(seen())).toEqual([])
