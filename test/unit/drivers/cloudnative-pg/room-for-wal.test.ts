@@ -18,7 +18,8 @@ describe('the room on the volumes of a database', () => {
     const folder = temporaryFolder()
     const found = roomIn('pg-dc-b', execFileSync('df', ['-Pk', folder, folder], { encoding: 'utf8' }))
     expect(found?.walBytes).toBeGreaterThan(0)
-    expect(found?.dataBytes).toBe(found?.walBytes)
+    // Others write to this disk between the two lines.
+    expect(Math.abs((found?.dataBytes ?? 0) - (found?.walBytes ?? 0))).toBeLessThan(256 * MB)
   })
   test.each([
     ['nothing', ''],
