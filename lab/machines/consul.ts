@@ -41,7 +41,7 @@ export async function ensureConsul(built: string): Promise<void> {
   await rename(unfinished, certificates)
 }
 
-/** Servers of other datacenters know a server by the first name, whoever asks by TLS knows a machine by its address. */
+/** Servers of other datacenters know a server by the first name, and clients know a machine by its address. */
 const certificateOf = (site: SiteName) => ({
   file: site,
   subject: `/CN=server.${site}.consul`,

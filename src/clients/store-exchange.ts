@@ -96,12 +96,12 @@ export function answered(
           ? askedAgain(way, signal, (asking) => once(asking.signal, asking.heard))
           : once(signal))
         const isLimited = dialect.isLimited(answer)
-        const passing = isRead ? dialect.retry(answer) === 'transient' : dialect.didNothingYet(answer)
+        const mayPass = isRead ? dialect.retry(answer) === 'transient' : dialect.didNothingYet(answer)
         if (isLimited) limited?.()
         wait = Math.max(wait, answer.retryAfter ?? (isLimited ? AFTER_LIMIT * (1 + Math.random() / 10) : 0))
         // The last error of the store says more than a timeout.
         const late = performance.now() + wait > ends()
-        if (!passing || tries === MAX_TRIES || wait > LONGEST_PAUSE || late) return answer
+        if (!mayPass || tries === MAX_TRIES || wait > LONGEST_PAUSE || late) return answer
       } catch (error) {
         signal.throwIfAborted()
         if (error instanceof UnreadableBody) throw dialect.unreadable(error)

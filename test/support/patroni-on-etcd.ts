@@ -71,9 +71,9 @@ function storeOf(
   { folder, running, certified }: Surroundings,
 ): StoreOfTest {
   const url = `${certified === null ? 'http' : 'https'}://127.0.0.1:${clients}`
-  const told = certified === null ? {} : readCertified(certified)
+  const tls = certified === null ? {} : readCertified(certified)
   const ask = (method: 'GET' | 'POST', path: string, body?: string) =>
-    askOverHttp({ method, url: `${url}/${path}`, deadline: 5_000, ...told, ...(body === undefined ? {} : { body }) })
+    askOverHttp({ method, url: `${url}/${path}`, deadline: 5_000, ...tls, ...(body === undefined ? {} : { body }) })
   const peer = `http://127.0.0.1:${peers}`
   return {
     url,

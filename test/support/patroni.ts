@@ -96,8 +96,8 @@ export async function startPatroni(
   const certified = tls ? certifiedBy(join(folder, 'tls'), ['IP:127.0.0.1']) : null
   if (certified !== null) await chmod(certified.key, 0o644)
   const scheme = certified === null ? 'http' : 'https'
-  const told = certified === null ? {} : readCertified(certified)
-  const get = (url: string) => askOverHttp({ method: 'GET', url, deadline: 5_000, ...told })
+  const shown = certified === null ? {} : readCertified(certified)
+  const get = (url: string) => askOverHttp({ method: 'GET', url, deadline: 5_000, ...shown })
   mkdirSync(join(folder, 'evidence'))
   execFileSync('chown', ['postgres:postgres', join(folder, 'evidence')])
   const names = Object.keys(wanted)

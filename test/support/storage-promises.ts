@@ -177,7 +177,7 @@ export const describeStorage = (start: () => Promise<WitnessServer>): void => {
   })
 
   describe('a store that cannot be a witness', () => {
-    /** Writes without the precondition, as behind a proxy that removes it. */
+    /** Writes without the precondition, as through a proxy that removes it. */
     const without = (place: string, removed: (condition: PutCondition, found: string | null) => boolean) => {
       const objects = server.objects(place)
       const weak: VersionedObjects = {
@@ -232,8 +232,8 @@ export const describeStorage = (start: () => Promise<WitnessServer>): void => {
     })
 
     test('which answers says what time it is, within two seconds', async () => {
-      const told = await directly(newPlace()).time()
-      expect(Math.abs((told?.getTime() ?? 0) - Date.now())).toBeLessThan(2_000)
+      const said = await directly(newPlace()).time()
+      expect(Math.abs((said?.getTime() ?? 0) - Date.now())).toBeLessThan(2_000)
     })
 
     test('is not asked anything by reading: the probe belongs to the first write, once', async () => {

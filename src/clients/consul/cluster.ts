@@ -66,7 +66,7 @@ export async function readMembers(
       status: STATUSES[numberIn(member.Status)] ?? 'none',
       datacenter: tags.dc ?? '',
       isServer: tags.role === 'consul',
-      // `1.22.7:`, with what it was built of behind the colon.
+      // `1.22.7:`, with what it was built of after the colon.
       version: (tags.build ?? '').split(':')[0] ?? '',
     }
   })

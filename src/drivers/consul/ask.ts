@@ -10,6 +10,7 @@ import { datacenterNamed, type Federation, siteNamed, siteOf } from './spec.ts'
 
 const CALL: Milliseconds = seconds(5)
 
+/** Which servers of a site are asked, with which token, and for how long. */
 export interface HowAsked {
   readonly signal: AbortSignal
   /** Default: inside of the site. */
@@ -52,7 +53,7 @@ export function askSite(
 }
 
 /**
- * What a comparison sees; null where no server of the site answers. Consul may come with this very deploy, by a
+ * What a comparison finds; null where no server of the site answers. Consul may come with this very deploy, by a
  * component that this one needs: all is to be made then, and the apply must reach a server.
  */
 export async function seenIfThere<T>(look: () => Promise<T>): Promise<T | null> {

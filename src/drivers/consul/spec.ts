@@ -273,7 +273,7 @@ export function federationProblems(component: Federation, stack: Stack, objectSt
       ? [
           {
             path: ['traffic', 'redirects', 'whenPrimaryIsLost'],
-            what: 'leave needs prepared queries: nothing else would lead anybody to the new site',
+            what: 'leave needs prepared queries: nothing else leads users to the new site',
           },
         ]
       : []),

@@ -396,7 +396,7 @@ export const claimsOf = ({ spec }: Database): Claim[] => [
 
 /**
  * Who looks at the stack reads the store by the reference that a move writes by. Each identity may have a value of its
- * own behind it: a token, or a role of etcd, that reads alone.
+ * own for it: a token, or a role of etcd, that reads alone.
  */
 export function credentialUses(component: Database): CredentialUse[] {
   const { store, restApi } = component.spec

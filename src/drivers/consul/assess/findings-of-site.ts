@@ -1,7 +1,6 @@
 import type { Finding } from '../../../domain/plan.ts'
 import type { SiteName } from '../../../domain/stack.ts'
 import type { Assessment } from '../../../driver/assessment.ts'
-
 import { hours, type Milliseconds, readableDuration } from '../../../values/duration.ts'
 import { codes } from '../codes.ts'
 import type { Known } from '../known.ts'

@@ -26,8 +26,8 @@ const ENTRY_KINDS = [
 ] as const
 
 /**
- * Paths below `/v1/` whose answers {@link countsIn} takes, in this order. `keys`: names alone, where nobody needs to
- * know which of them a session holds.
+ * Paths below `/v1/` whose answers {@link countsIn} takes, in this order. `keys`: names alone, where
+ * it does not matter which of them a session holds.
  */
 export const countedPaths = (kv: 'recurse' | 'keys'): string[] => [
   `kv/?${kv}`,

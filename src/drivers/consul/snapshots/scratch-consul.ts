@@ -10,7 +10,7 @@ import type { Federation } from '../spec.ts'
 
 /**
  * A Consul server of its own in the sandbox of hosts, alone in a datacenter of the name of the original: it reaches
- * nobody, and is asked by a Unix socket. It checks no ACL, and has the tokens of the snapshot all the same.
+ * no other server, and is asked by a Unix socket. It checks no ACL, and has the tokens of the snapshot all the same.
  */
 export interface ScratchConsul {
   readonly box: HostSandbox

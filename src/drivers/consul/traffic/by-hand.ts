@@ -1,15 +1,16 @@
 import { quoted } from '../../../driver/manual.ts'
 import type { TrafficByHand } from '../../../systems/traffic/move-traffic.ts'
-import { CLOSED, type ConsulSpec, datacenterOf, type Federation, queriesOf, siteOf } from '../spec.ts'
+import { type ConsulSpec, datacenterOf, type Federation, queriesOf, siteOf } from '../spec.ts'
 import { isRedirect, leadersOf } from './load-balancers.ts'
 import { definitionOf } from './queries.ts'
+import { redirectTo } from './redirects.ts'
 
 /** Each step with curl, at each datacenter; the token stands in CONSUL_HTTP_TOKEN. */
 export const byHand: TrafficByHand<ConsulSpec> = {
   close: {
     say: (component, { parameters: { value } }) => ({
       commands: [PREPARE, ...setting(component, value)],
-      expect: `true from each redirect, and no error from a query; then the queries of every datacenter answer nobody: ${looking(component)}`,
+      expect: `true from each redirect, and no error from a query; then the queries of every datacenter return no instance: ${looking(component)}`,
       never:
         'Take it for a fence: who has an address or a connection keeps it. To take it back: the same lines with the datacenter of before.',
     }),
@@ -57,8 +58,7 @@ function replacing(
 /** It replaces the whole service-resolver: what else it held is to be added to the line. */
 function redirecting(component: Federation, site: string, service: string, value: string): string {
   const [server = ''] = siteOf(component, site).servers
-  const redirect = value === CLOSED ? { Service: 'standby-closed' } : { Datacenter: value }
-  const entry = JSON.stringify({ Kind: 'service-resolver', Name: service, Redirect: redirect })
+  const entry = JSON.stringify({ Kind: 'service-resolver', Name: service, Redirect: redirectTo(value) })
   return `ask -X PUT -d ${quoted(entry)} ${server}/v1/config`
 }
 

@@ -1,4 +1,3 @@
-import type { SiteName } from '../../../domain/stack.ts'
 import type { StatesPerSite } from '../../../driver/capabilities.ts'
 import type {
   Held,
@@ -152,8 +151,5 @@ function viewOf<T>(seen: Known<T> | undefined, held: (value: T) => Held): Instan
   return seen.is === 'known' ? { kind: 'answering', ...held(seen.value) } : { kind: 'silent', why: seen.why }
 }
 
-export const siteOfLeader = (component: Federation, name: string): SiteName | null => {
-  const site = leadersOf(component).find((one) => one.name === name)?.site
-  return site === undefined ? null : (site as SiteName)
-}
+/** Whether an instance is a redirect, and not the queries of a site. Pure. */
 export const isRedirect = (name: string): boolean => serviceOf(name) !== null

@@ -16,7 +16,7 @@ export interface QueryView {
   readonly leads: string | null
 }
 
-/** No instance of a service has it: a query by this tag answers nobody. */
+/** No instance of a service has it: a query by this tag returns none. */
 const NO_SITE = 'standby-closed'
 
 /**

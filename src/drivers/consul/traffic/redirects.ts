@@ -19,12 +19,17 @@ const KIND = 'service-resolver'
 /** No service has this name: the mesh finds no instance. */
 const NO_SERVICE = 'standby-closed'
 
+/** Where the redirect of a service leads. Throws as the client does. */
 export async function readRedirect(client: ConsulClient, service: string): Promise<RedirectView> {
   const entry = await readConfigEntry(client, KIND, service)
   if (entry === null) return { leads: null, modifyIndex: 0, definition: {} }
   const { Redirect } = entry.definition
   return { leads: isObject(Redirect) ? valueIn(Redirect) : null, ...entry }
 }
+
+/** The fields of a redirect that lead to a value. Pure. */
+export const redirectTo = (value: string): JsonObject =>
+  value === CLOSED ? { Service: NO_SERVICE } : { Datacenter: value }
 
 const valueIn = (redirect: JsonObject): string | null =>
   textIn(redirect.Service) === NO_SERVICE ? CLOSED : textIn(redirect.Datacenter) || null
@@ -54,10 +59,9 @@ export async function writeRedirect(
   { definition, modifyIndex }: RedirectView,
 ): Promise<void> {
   const { CreateIndex: _created, ModifyIndex: _modified, Hash: _hash, ...kept } = definition
-  const redirect = value === CLOSED ? { Service: NO_SERVICE } : { Datacenter: value }
   const written = await writeConfigEntry(
     client,
-    { ...kept, Kind: KIND, Name: service, Redirect: { ...otherFields(definition.Redirect), ...redirect } },
+    { ...kept, Kind: KIND, Name: service, Redirect: { ...otherFields(definition.Redirect), ...redirectTo(value) } },
     modifyIndex,
   )
   if (written) return

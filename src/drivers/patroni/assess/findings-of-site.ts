@@ -20,17 +20,7 @@ export function findingsOfSite(
 ): Finding[] {
   const { stack, activeSite } = around
   const seen = states[site]
-  const cluster = clusterNamed(component, site)
-  if (seen?.kind !== 'answering')
-    return [
-      codes.finding('patroni-silent', component, {
-        severity: blocks('patroni-silent', purpose),
-        site,
-        what: `${cluster} cannot be seen: ${seen?.why ?? 'it was not asked'}`,
-        next: `Look at Patroni and at the hosts of ${site}.`,
-        unanswered: true,
-      }),
-    ]
+  if (seen?.kind !== 'answering') return [unseen(component, site, seen?.why, purpose)]
   const { state } = seen
   return [
     ...ofMembers(component, site, state, purpose),
@@ -49,6 +39,17 @@ function timelineOfActive(states: StatesPerSite<PatroniState>, activeSite: strin
   return active === null ? null : (writerIn(active)?.timeline ?? null)
 }
 
+/** `why`: absent where the site was not asked. Pure. */
+export const unseen = (component: Database, site: string, why: string | undefined, purpose: Purpose): Finding =>
+  codes.finding('patroni-silent', component, {
+    severity: blocks('patroni-silent', purpose),
+    site,
+    what: `${clusterNamed(component, site)} cannot be seen: ${why ?? 'it was not asked'}`,
+    next: `Look at Patroni and at the hosts of ${site}.`,
+    unanswered: true,
+  })
+
+/** What is wrong with the members of a site, each by itself. Pure. */
 export function ofMembers(component: Database, site: string, state: PatroniState, purpose: Purpose): Finding[] {
   const { scope } = component.spec
   return Object.entries(state.members).flatMap(([name, member]): Finding[] => {
@@ -141,6 +142,7 @@ export function ofMembers(component: Database, site: string, state: PatroniState
   })
 }
 
+/** What is wrong with the store of a site, as it says itself. Pure. */
 export function ofStore(component: Database, site: string, state: PatroniState, purpose: Purpose): Finding[] {
   const { store } = state
   if (store.is === 'silent')

@@ -1,11 +1,11 @@
 import type { Finding, Intent } from '../../../domain/plan.ts'
 import type { Assessment } from '../../../driver/assessment.ts'
 import type { StatesPerSite } from '../../../driver/capabilities.ts'
-import { ofMembers, ofStore, stateAt } from '../assess/findings-of-site.ts'
+import { ofMembers, ofStore, stateAt, unseen } from '../assess/findings-of-site.ts'
 import { blocks, type Purpose } from '../assess/severities.ts'
 import { codes } from '../codes.ts'
 import { type PatroniState, standbyLeaderIn, writerIn } from '../observe.ts'
-import { clusterNamed, type Database, unitOf } from '../spec.ts'
+import { type Database, unitOf } from '../spec.ts'
 import { heldLock, isPaused, takenOver, writersOver } from './taken-over.ts'
 
 type States = StatesPerSite<PatroniState>
@@ -51,16 +51,7 @@ export const assessStretchedRejoin = (component: Database, states: States, { fro
 
 function ofSite(component: Database, site: string, states: States, purpose: Purpose): Finding[] {
   const seen = states[site]
-  if (seen?.kind !== 'answering')
-    return [
-      codes.finding('patroni-silent', component, {
-        severity: blocks('patroni-silent', purpose),
-        site,
-        what: `${clusterNamed(component, site)} cannot be seen: ${seen?.why ?? 'it was not asked'}`,
-        next: `Look at Patroni and at the hosts of ${site}.`,
-        unanswered: true,
-      }),
-    ]
+  if (seen?.kind !== 'answering') return [unseen(component, site, seen?.why, purpose)]
   const { state } = seen
   return [
     ...ofMembers(component, site, state, purpose),

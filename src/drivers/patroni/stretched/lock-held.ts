@@ -15,14 +15,14 @@ import { clusterNamed, type Database, type PatroniSpec, siteOfMember } from '../
 /**
  * The fence of a database that has moved by itself. Patroni gives its lock to another member only when the former
  * holder has released it, or has not renewed it for `ttl`; before that the former one has demoted itself, because
- * `loop_wait + 2 × retry_timeout` is at most `ttl`. So whoever reads from the majority of the store that a member of
- * the target holds it knows that no other site accepts writes. What it does not cover: a Patroni that hangs on a host
+ * `loop_wait + 2 × retry_timeout` is at most `ttl`. So once the majority of the store says that a member of the
+ * target holds it, no other site accepts writes. What it does not cover: a Patroni that hangs on a host
  * without a watchdog.
  */
 export const lockHeldStep = (component: Database, { from, to }: Intent): DriverStep<OfLock> =>
   planStep(lockHeld, to, {
     phase: 'FENCE',
-    title: `Sees that a member on ${to} holds the lock of ${component.spec.scope}, accepts writes, and that no other member that answers does: Patroni itself shuts ${clusterNamed(component, from)}`,
+    title: `Asserts that a member on ${to} holds the lock of ${component.spec.scope}, accepts writes, and that no other member that answers does: Patroni itself shuts ${clusterNamed(component, from)}`,
     deadline: minutes(1),
     expected: seconds(0.2),
     fence: 'database',

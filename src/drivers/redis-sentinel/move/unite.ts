@@ -99,14 +99,14 @@ export const unite: Action<RedisSentinelSpec, OfUnion, United> = {
     say(component, step) {
       const [master = '', ...others] = redisNamesOf(component, step.site ?? '')
       const [host, port] = hostAndPort(redisOf(component, step.site ?? '', master))
-      const told = (name: string, words: readonly string[]): string =>
+      const ordered = (name: string, words: readonly string[]): string =>
         atServer(component, { kind: 'redis', site: step.site ?? '', name }, words)
       return {
         commands: [
           ...others.flatMap((name) => [
-            told(name, ['REPLICAOF', host, port]),
-            told(name, ['CONFIG', 'SET', 'replica-priority', '0']),
-            told(name, ['CONFIG', 'REWRITE']),
+            ordered(name, ['REPLICAOF', host, port]),
+            ordered(name, ['CONFIG', 'SET', 'replica-priority', '0']),
+            ordered(name, ['CONFIG', 'REWRITE']),
           ]),
           ...step.parameters.by.flatMap((site) => [
             ...atEachSentinel(component, site, ['SENTINEL', 'FAILOVER', component.spec.group]).slice(0, 1),

@@ -158,7 +158,7 @@ async function performed(intent: Intent, action: string, states: StatesPerSite<C
   }
 }
 
-/** The datacenter whose instances the query of each datacenter answers with; null: it answers nobody. */
+/** The datacenter whose instances the query of each datacenter answers with; null: it returns none. */
 const answers = async (...of: readonly SiteName[]): Promise<(string | null)[]> =>
   Promise.all(
     of.map(async (site) => {

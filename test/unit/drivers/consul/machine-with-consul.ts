@@ -15,6 +15,7 @@ import { type ConsulWorld, startConsul } from '../../../support/consul/server.ts
 import { forwardedPort } from '../../../support/forwarded-port.ts'
 import { startMachineWithSandbox } from '../../../support/machine-with-sandbox.ts'
 import { startObjectStore } from '../../../support/object-store.ts'
+import { applyPlainly } from '../../../support/plain-effect.ts'
 import type { SystemdMachine } from '../../../support/systemd-machine.ts'
 
 export const [DC_A, DC_B] = ['dc-a' as SiteName, 'dc-b' as SiteName]
@@ -72,25 +73,10 @@ export async function startMachineWithConsul(): Promise<MachineWithConsul> {
       },
     }),
     emptySandbox: () => box.emptySandbox(context()),
-    async takeSnapshot(component, begunAt, around = context()) {
-      const { behaviour } = snapshot
-      if (behaviour.is !== 'plain') throw new Error('a snapshot is a plain effect')
+    takeSnapshot(component, begunAt, around = context()) {
       const { folder = component.name } = component.spec.snapshots ?? {}
-      const run = {
-        step: { id: 'federation.snapshot@dc-a', phase: 'PROTECT' as const, parameters: { folder: `${folder}/` } },
-        component,
-        site: DC_A,
-        intent: null,
-        context: around,
-        signal,
-        begunAt,
-        memory: { value: undefined as never, set: () => undefined },
-        applied: false,
-        pastReturn: false,
-        proofOf: () => null,
-      }
-      await behaviour.apply(run)
-      return behaviour.done(run)
+      const step = { id: 'federation.snapshot@dc-a', phase: 'PROTECT' as const, parameters: { folder: `${folder}/` } }
+      return applyPlainly(snapshot, { step, component, site: DC_A, context: around, signal, begunAt })
     },
     async stop() {
       await Promise.all([consul.stop(), box.stop()])

@@ -3,11 +3,12 @@ import type { ObjectStoreClient } from '../../../../src/clients/object-store-cli
 import { askOverSql } from '../../../../src/clients/sql-question.ts'
 import type { Sandbox } from '../../../../src/domain/restore-test.ts'
 import type { DriverContext } from '../../../../src/driver/context.ts'
-import { dump, type TakeDump } from '../../../../src/drivers/postgres/backup/dump.ts'
+import { dump } from '../../../../src/drivers/postgres/backup/dump.ts'
 import type { Database, DeclaredDumps } from '../../../../src/drivers/postgres/spec.ts'
 import { forwardedPort } from '../../../support/forwarded-port.ts'
 import { recordingHosts, startMachineWithSandbox } from '../../../support/machine-with-sandbox.ts'
 import { startObjectStore } from '../../../support/object-store.ts'
+import { applyPlainly } from '../../../support/plain-effect.ts'
 import type { SystemdMachine } from '../../../support/systemd-machine.ts'
 import { DC_A } from './database.ts'
 
@@ -86,24 +87,9 @@ export async function startMachineWithDumps(): Promise<MachineWithDumps> {
       },
     }),
     emptySandbox: () => box.emptySandbox(context()),
-    async takeDump(component, begunAt, around = context()) {
-      const { behaviour } = dump
-      if (behaviour.is !== 'plain') throw new Error('the dump is a plain effect')
-      const run = {
-        step: { id: 'database.dump@dc-a', phase: 'PROTECT' as const, parameters: { machine: 'db-1' } as TakeDump },
-        component,
-        site: DC_A,
-        intent: null,
-        context: around,
-        signal,
-        begunAt,
-        memory: { value: undefined, set: () => undefined },
-        applied: false,
-        pastReturn: false,
-        proofOf: () => null,
-      }
-      await behaviour.apply(run)
-      return behaviour.done(run)
+    takeDump(component, begunAt, around = context()) {
+      const step = { id: 'database.dump@dc-a', phase: 'PROTECT' as const, parameters: { machine: 'db-1' } }
+      return applyPlainly(dump, { step, component, site: DC_A, context: around, signal, begunAt })
     },
     async stop() {
       await box.stop()

@@ -8,6 +8,7 @@ import type { DeclaredDumps, Group } from '../../../../src/drivers/redis-sentine
 import { forwardedPort } from '../../../support/forwarded-port.ts'
 import { recordingHosts, startMachineWithSandbox } from '../../../support/machine-with-sandbox.ts'
 import { startObjectStore } from '../../../support/object-store.ts'
+import { applyPlainly } from '../../../support/plain-effect.ts'
 import type { SystemdMachine } from '../../../support/systemd-machine.ts'
 
 export const [DC_A, DC_B] = ['dc-a' as SiteName, 'dc-b' as SiteName]
@@ -107,25 +108,10 @@ export async function startMachineWithDumps(): Promise<MachineWithDumps> {
       },
     }),
     emptySandbox: () => box.emptySandbox(context()),
-    async takeDump(component, begunAt, around = context()) {
-      const { behaviour } = dump
-      if (behaviour.is !== 'plain') throw new Error('the dump is a plain effect')
+    takeDump(component, begunAt, around = context()) {
       const { folder = component.name } = component.spec.dumps ?? {}
-      const run = {
-        step: { id: 'cache.dump@dc-a', phase: 'PROTECT' as const, parameters: { folder: `${folder}/` } },
-        component,
-        site: DC_A,
-        intent: null,
-        context: around,
-        signal,
-        begunAt,
-        memory: { value: undefined, set: () => undefined },
-        applied: false,
-        pastReturn: false,
-        proofOf: () => null,
-      }
-      await behaviour.apply(run)
-      return behaviour.done(run)
+      const step = { id: 'cache.dump@dc-a', phase: 'PROTECT' as const, parameters: { folder: `${folder}/` } }
+      return applyPlainly(dump, { step, component, site: DC_A, context: around, signal, begunAt })
     },
     async stop() {
       await box.stop()
