@@ -26,10 +26,10 @@ export async function untilCatalogueNames(
     const addresses = machines.map(({ address }) => `https://${address}:${CONSUL_PORT}`)
     const client = consulClient({
       way: {
-        http: (request) => askOverHttp(request),
-        credential: async (reference) => ('env' in reference ? consulTokenOf('observer') : authority),
+        http: (request) => askOverHttp({ ...request, authority }),
+        credential: async () => consulTokenOf('observer'),
       },
-      access: { addresses, token: { env: 'CONSUL_TOKEN' }, authority: { file: 'ca.crt' } },
+      access: { addresses, token: { env: 'CONSUL_TOKEN' } },
       deadline: seconds(5),
       signal,
       where: `Consul on ${name}`,

@@ -10,8 +10,6 @@ export interface ConsulAccess {
   /** `https://10.1.0.13:8501`: asked in turn, until one answers. */
   readonly addresses: readonly string[]
   readonly token?: CredentialReference | undefined
-  /** The certificates (PEM) of a private authority. */
-  readonly authority?: CredentialReference | undefined
 }
 
 /** What a client reaches Consul by: one question over HTTP, which throws `http-silent` without an answer. */
@@ -32,12 +30,14 @@ export interface ConsulWay {
  */
 export type ConsulFailure = 'silent' | 'leaderless' | 'remote' | 'failed' | 'refused' | 'rejected'
 
+/** What an error of this client says beside its text. */
 export interface ConsulErrorDetails {
   readonly retry: Retry
   readonly where: string
   readonly unanswered?: true
 }
 
+/** What a client asks by, whom, and how its failures become errors. */
 export interface ConsulAsking {
   readonly way: ConsulWay
   readonly access: ConsulAccess
@@ -50,8 +50,9 @@ export interface ConsulAsking {
   error(failure: ConsulFailure, what: string, details: ConsulErrorDetails): StandbyError
 }
 
+/** One request. */
 export interface ConsulCall {
-  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE'
+  readonly method: 'GET' | 'PUT' | 'POST'
   /** Below `/v1/`; its parts are encoded already ({@link inPath}). */
   readonly path: string
   /** `true` stands for a parameter without a value, such as `consistent`. What is undefined or false is left out. */
@@ -73,10 +74,6 @@ export interface ConsulAnswer extends HttpAnswer {
    * (`X-Consul-Results-Filtered-By-ACLs`).
    */
   readonly isFiltered: boolean
-  /** Whether the server that answered knew a leader; null: it does not say so. */
-  readonly knowsLeader: boolean | null
-  /** The address that answered. */
-  readonly from: string
 }
 
 export interface ConsulClient {
@@ -96,7 +93,7 @@ const REMOTE: Milliseconds = seconds(20)
 const LEADER: Milliseconds = seconds(1)
 const MOST_BYTES = 1024 * 1024
 
-/** Contacts nothing yet. */
+/** A client of the datacenter of these addresses. Contacts nothing yet. */
 export function consulClient(asking: ConsulAsking): ConsulClient {
   const { way, access, signal, where, error } = asking
 
@@ -105,7 +102,7 @@ export function consulClient(asking: ConsulAsking): ConsulClient {
 
   async function send(address: string, call: ConsulCall, deadline = deadlineOf(call)): Promise<HttpAnswer> {
     const { method, path, query = {}, datacenter, body, mostBytes = MOST_BYTES, isBinary } = call
-    const { token, authority } = access
+    const { token } = access
     const parameters = queryText({ ...query, dc: datacenter })
     return way.http({
       method,
@@ -116,7 +113,6 @@ export function consulClient(asking: ConsulAsking): ConsulClient {
       mostBytes,
       ...(body === undefined ? {} : { body }),
       ...(isBinary === true ? { encoding: 'base64' as const } : {}),
-      ...(authority === undefined ? {} : { authority: await way.credential(authority) }),
     })
   }
 
@@ -126,7 +122,7 @@ export function consulClient(asking: ConsulAsking): ConsulClient {
     for (const address of access.addresses) {
       try {
         const answer = await send(address, call)
-        if (answer.status === 200 || call.accepts?.includes(answer.status) === true) return answerOf(answer, address)
+        if (answer.status === 200 || call.accepts?.includes(answer.status) === true) return answerOf(answer)
         const text = `${address} answers ${answer.status} to ${call.method} ${call.path}: ${answer.body.slice(0, 200)}`
         if (answer.status === 401 || answer.status === 403) throw error('refused', text, { retry: 'never', where })
         // 429: too many requests for this server.
@@ -185,16 +181,10 @@ function queryText(query: Readonly<Record<string, string | number | boolean | un
   return parts.length === 0 ? '' : `?${parts.join('&')}`
 }
 
-function answerOf(answer: HttpAnswer, from: string): ConsulAnswer {
-  const { headers } = answer
-  const leader = headers['x-consul-knownleader']
-  return {
-    ...answer,
-    from,
-    isFiltered: headers['x-consul-results-filtered-by-acls'] === 'true',
-    knowsLeader: leader === undefined ? null : leader === 'true',
-  }
-}
+const answerOf = (answer: HttpAnswer): ConsulAnswer => ({
+  ...answer,
+  isFiltered: answer.headers['x-consul-results-filtered-by-acls'] === 'true',
+})
 
 function parsed(text: string): unknown {
   try {

@@ -17,6 +17,7 @@ export interface ConsulAgent {
   readonly version: string
   readonly isServer: boolean
 }
+/** The agent that answers. Throws `failed` where it names no datacenter. */
 export async function readAgent(client: ConsulClient): Promise<ConsulAgent> {
   const call: ConsulCall = { method: 'GET', path: 'agent/self' }
   const config = objectIn(objectIn((await client.askJson(call)).value).Config)
@@ -36,7 +37,7 @@ export type MemberStatus = 'none' | 'alive' | 'leaving' | 'left' | 'failed'
 const STATUSES: readonly MemberStatus[] = ['none', 'alive', 'leaving', 'left', 'failed']
 
 export interface ConsulMember {
-  /** `db-a1`, or `db-a1.dc1` among those of the WAN. */
+  /** `db-a1.dc1` */
   readonly name: string
   readonly address: string
   readonly status: MemberStatus
@@ -47,16 +48,15 @@ export interface ConsulMember {
 }
 
 /**
- * The members that an agent knows: of its own datacenter, or the servers of all datacenters (`wan`). Those of the WAN
- * are the honest sign of a lost datacenter: the catalogue lists one for ever. What is empty may be so because the token
- * may not read nodes: `isFiltered`.
+ * The members of the WAN that an agent knows: the servers of all datacenters. They are the honest sign of a lost
+ * datacenter: the catalogue lists one for ever. What is empty may be so because the token may not read nodes:
+ * `isFiltered`.
  */
-export async function readMembers(
+export async function readWanMembers(
   client: ConsulClient,
-  of: 'lan' | 'wan',
 ): Promise<{ readonly members: readonly ConsulMember[]; readonly isFiltered: boolean }> {
-  // Without a value it counts for nothing.
-  const query = of === 'wan' ? { wan: 1 } : {}
+  // Without a value the parameter counts for nothing.
+  const query = { wan: 1 }
   const { value, isFiltered } = await client.askJson({ method: 'GET', path: 'agent/members', query })
   const members = objectsIn(value).map((member) => {
     const tags = textMapIn(member.Tags)
@@ -73,7 +73,7 @@ export async function readMembers(
   return { members, isFiltered }
 }
 
-/** What autopilot knows of the servers of a datacenter. It needs `operator = "read"`. */
+/** What autopilot knows of the servers of a datacenter. */
 export interface AutopilotHealth {
   readonly isHealthy: boolean
   /** Servers that may fail before the leader does. */
@@ -87,9 +87,10 @@ export interface AutopilotHealth {
     readonly version: string
   }[]
 }
-export async function readAutopilotHealth(client: ConsulClient, datacenter?: string): Promise<AutopilotHealth> {
+/** Needs `operator = "read"`. */
+export async function readAutopilotHealth(client: ConsulClient): Promise<AutopilotHealth> {
   // 429: not healthy, with the same body.
-  const call: ConsulCall = { method: 'GET', path: 'operator/autopilot/health', datacenter, accepts: [429] }
+  const call: ConsulCall = { method: 'GET', path: 'operator/autopilot/health', accepts: [429] }
   const health = objectIn((await client.askJson(call)).value)
   if (typeof health.Healthy !== 'boolean') throw client.unreadable(call, 'it does not say whether it is healthy')
   return {

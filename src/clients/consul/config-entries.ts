@@ -9,16 +9,10 @@ export interface ConfigEntry {
 }
 
 /** One configuration entry; null: there is none. */
-export async function readConfigEntry(
-  client: ConsulClient,
-  kind: string,
-  name: string,
-  datacenter?: string,
-): Promise<ConfigEntry | null> {
+export async function readConfigEntry(client: ConsulClient, kind: string, name: string): Promise<ConfigEntry | null> {
   const call: ConsulCall = {
     method: 'GET',
     path: `config/${inPath(kind)}/${inPath(name)}`,
-    datacenter,
     accepts: [404],
   }
   const { status, value } = await client.askJson(call)
@@ -36,17 +30,11 @@ const entryOf = (definition: JsonObject): ConfigEntry => ({
  * Writes a configuration entry at the index that was seen, 0 for a new one; false: it is at another one, and another
  * one too. Every datacenter forwards it to the primary one: while that is lost, it is `failed` (measured).
  */
-export async function writeConfigEntry(
-  client: ConsulClient,
-  definition: JsonObject,
-  cas: number,
-  datacenter?: string,
-): Promise<boolean> {
+export async function writeConfigEntry(client: ConsulClient, definition: JsonObject, cas: number): Promise<boolean> {
   const call: ConsulCall = {
     method: 'PUT',
     path: 'config',
     query: { cas },
-    datacenter,
     body: JSON.stringify(definition),
   }
   const { value } = await client.askJson(call)

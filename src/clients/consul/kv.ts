@@ -8,20 +8,16 @@ export interface KvEntry {
   readonly value: string
   /** The index of its last write: what a compare-and-set rests on. */
   readonly modifyIndex: number
-  readonly createIndex: number
-  /** How often it was locked: the fencing token of its holder. */
-  readonly lockIndex: number
   /** A number that its writer chose; 0 where it chose none. */
   readonly flags: number
   /** The session that holds it; null: none. */
   readonly session: string | null
 }
 
-/** Where and how a key is read: `consistent` asks the leader to confirm that it still leads. */
+/** Where a key is read. */
 export interface KvReading {
-  readonly datacenter?: string | undefined
-  /** Default `consistent`. `default` may answer from a leader that was just replaced, `stale` from any server. */
-  readonly mode?: 'consistent' | 'default' | 'stale'
+  /** Default: the datacenter of the addresses. */
+  readonly datacenter?: string
 }
 
 /** The entry of a key; null: there is none. Errors: those of {@link ConsulClient}. */
@@ -56,16 +52,12 @@ async function entriesOf(
   return objectsIn(value).map((entry) => entryIn(client, call, entry))
 }
 
-function callOf(
-  key: string,
-  { datacenter, mode = 'consistent' }: KvReading,
-  query: NonNullable<ConsulCall['query']>,
-): ConsulCall {
-  const how = mode === 'default' ? {} : { [mode]: true }
+function callOf(key: string, { datacenter }: KvReading, query: NonNullable<ConsulCall['query']>): ConsulCall {
   return {
     method: 'GET',
     path: `kv/${inPath(key)}`,
-    query: { ...query, ...how },
+    // The leader confirms that it still leads: by default one that was just replaced may answer.
+    query: { ...query, consistent: true },
     datacenter,
     accepts: [404],
     mostBytes: MOST_BYTES,
@@ -82,71 +74,45 @@ function entryIn(client: ConsulClient, call: ConsulCall, entry: JsonObject): KvE
     key: Key,
     value: Buffer.from(textIn(entry.Value), 'base64').toString('utf8'),
     modifyIndex: ModifyIndex,
-    createIndex: numberIn(entry.CreateIndex),
-    lockIndex: numberIn(entry.LockIndex),
     flags: numberIn(entry.Flags),
     session: textIn(entry.Session) || null,
   }
 }
 
-/** On what a write of a key rests. `cas` 0: there is no such key yet. `acquire`, `release`: the id of a session. */
-export type KvPrecondition = { readonly cas: number } | { readonly acquire: string } | { readonly release: string }
-
 /**
- * Writes a key; false: its precondition does not hold, and nothing was written. True for the value that the key has
- * already, which leaves its index as it is.
+ * Writes a key at the index that was seen, 0 for a new one; false: it is at another one, and nothing was written. True
+ * for the value that the key has already, which leaves its index as it is.
  */
 export async function writeKey(
   client: ConsulClient,
   key: string,
   value: string,
-  precondition: KvPrecondition,
-  datacenter?: string,
+  { cas }: { readonly cas: number },
 ): Promise<boolean> {
-  const call: ConsulCall = {
-    method: 'PUT',
-    path: `kv/${inPath(key)}`,
-    query: { ...precondition },
-    datacenter,
-    body: value,
-  }
+  const call: ConsulCall = { method: 'PUT', path: `kv/${inPath(key)}`, query: { cas }, body: value }
   const { value: wasWritten } = await client.askJson(call)
   if (typeof wasWritten !== 'boolean') throw client.unreadable(call, 'it is neither true nor false')
   return wasWritten
 }
 
 /**
- * One operation of a transaction. `check-index`: the key is at this index. `check-session`: this session holds it.
- * `check-not-exists`: there is no such key. `cas` and `delete-cas`: a write at this index. A write of the value and the
- * flags that a key has already leaves its index as it is.
+ * One operation of a transaction. `check-index`: the key is at this index. `check-session`: this session holds it. A
+ * write of the value and the flags that a key has already leaves its index as it is.
  */
 export type KvOperation =
   | { readonly verb: 'set'; readonly key: string; readonly value: string; readonly flags?: number }
-  | {
-      readonly verb: 'cas'
-      readonly key: string
-      readonly value: string
-      readonly index: number
-      readonly flags?: number
-    }
-  | { readonly verb: 'lock' | 'unlock'; readonly key: string; readonly value: string; readonly session: string }
-  | { readonly verb: 'check-index' | 'delete-cas'; readonly key: string; readonly index: number }
+  | { readonly verb: 'check-index'; readonly key: string; readonly index: number }
   | { readonly verb: 'check-session'; readonly key: string; readonly session: string }
-  | { readonly verb: 'check-not-exists' | 'delete' | 'delete-tree'; readonly key: string }
+  | { readonly verb: 'delete'; readonly key: string }
 
 /**
  * True: all at most 64 operations took effect, at one moment. False: none did, because one of them does not hold, or
  * because the token lacks a right: Consul answers both alike, where {@link writeKey} is `refused`.
  */
-export async function transact(
-  client: ConsulClient,
-  operations: readonly KvOperation[],
-  datacenter?: string,
-): Promise<boolean> {
+export async function transact(client: ConsulClient, operations: readonly KvOperation[]): Promise<boolean> {
   const call: ConsulCall = {
     method: 'PUT',
     path: 'txn',
-    datacenter,
     accepts: [409],
     body: JSON.stringify(operations.map((operation) => ({ KV: kvOf(operation) }))),
   }

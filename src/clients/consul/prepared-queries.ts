@@ -1,6 +1,6 @@
 import { isObject, type JsonObject } from '../../values/json.ts'
 import { type ConsulCall, type ConsulClient, inPath } from './client.ts'
-import { numberIn, objectIn, objectsIn, textIn } from './fields.ts'
+import { objectIn, objectsIn, textIn } from './fields.ts'
 import { instanceIn, type ServiceInstance } from './services.ts'
 
 /** As Consul keeps it. Each datacenter has prepared queries of its own: they do not need the primary datacenter. */
@@ -13,9 +13,8 @@ export interface PreparedQuery {
 /** Those that the token may see. */
 export async function readPreparedQueries(
   client: ConsulClient,
-  datacenter?: string,
 ): Promise<{ readonly queries: readonly PreparedQuery[]; readonly isFiltered: boolean }> {
-  const { value, isFiltered } = await client.askJson({ method: 'GET', path: 'query', datacenter })
+  const { value, isFiltered } = await client.askJson({ method: 'GET', path: 'query' })
   const queries = objectsIn(value).map((query) => ({
     id: textIn(query.ID),
     name: textIn(query.Name),
@@ -25,48 +24,33 @@ export async function readPreparedQueries(
 }
 
 /** Makes a prepared query, and returns its id. */
-export async function createPreparedQuery(
-  client: ConsulClient,
-  definition: JsonObject,
-  datacenter?: string,
-): Promise<string> {
-  const call: ConsulCall = { method: 'POST', path: 'query', datacenter, body: JSON.stringify(definition) }
+export async function createPreparedQuery(client: ConsulClient, definition: JsonObject): Promise<string> {
+  const call: ConsulCall = { method: 'POST', path: 'query', body: JSON.stringify(definition) }
   const id = textIn(objectIn((await client.askJson(call)).value).ID)
   if (id === '') throw client.unreadable(call, 'it has no id')
   return id
 }
 
 /** Replaces the whole definition, whatever it was: Consul has no precondition here. */
-export async function replacePreparedQuery(
-  client: ConsulClient,
-  id: string,
-  definition: JsonObject,
-  datacenter?: string,
-): Promise<void> {
-  await client.ask({ method: 'PUT', path: `query/${inPath(id)}`, datacenter, body: JSON.stringify(definition) })
+export async function replacePreparedQuery(client: ConsulClient, id: string, definition: JsonObject): Promise<void> {
+  await client.ask({ method: 'PUT', path: `query/${inPath(id)}`, body: JSON.stringify(definition) })
 }
 
+/** What a prepared query answered. */
 export interface ExecutedQuery {
   readonly instances: readonly ServiceInstance[]
   /** The datacenter that the instances are from. */
   readonly datacenter: string
-  /** How many datacenters were asked before it in vain. */
-  readonly failovers: number
 }
 
 /** What a prepared query answers by its name or its id; null: there is none. */
-export async function executePreparedQuery(
-  client: ConsulClient,
-  name: string,
-  datacenter?: string,
-): Promise<ExecutedQuery | null> {
-  const call: ConsulCall = { method: 'GET', path: `query/${inPath(name)}/execute`, datacenter, accepts: [404] }
+export async function executePreparedQuery(client: ConsulClient, name: string): Promise<ExecutedQuery | null> {
+  const call: ConsulCall = { method: 'GET', path: `query/${inPath(name)}/execute`, accepts: [404] }
   const { status, value } = await client.askJson(call)
   if (status === 404) return null
   if (!isObject(value)) throw client.unreadable(call, 'it is no object')
   return {
     instances: objectsIn(value.Nodes).map(instanceIn),
     datacenter: textIn(value.Datacenter),
-    failovers: numberIn(value.Failovers),
   }
 }

@@ -2,8 +2,10 @@ import type { JsonObject } from '../../values/json.ts'
 import { type ConsulCall, type ConsulClient, inPath } from './client.ts'
 import { numberIn, objectIn, objectsIn, textIn, textMapIn, textsIn } from './fields.ts'
 
+/** In the words of Consul. */
 export type CheckStatus = 'passing' | 'warning' | 'critical'
 
+/** One instance of a service, with its health. */
 export interface ServiceInstance {
   readonly id: string
   readonly node: string
@@ -21,8 +23,9 @@ export interface ServiceInstance {
   readonly trouble: readonly string[]
 }
 
+/** Which instances are asked for; all of the datacenter of the addresses by default. */
 export interface ServiceQuestion {
-  readonly datacenter?: string | undefined
+  readonly datacenter?: string
   readonly passing?: boolean
   /** `"primary" in Service.Tags` */
   readonly filter?: string

@@ -7,7 +7,7 @@ import {
   readAgent,
   readAutopilotHealth,
   readLeader,
-  readMembers,
+  readWanMembers,
 } from '../../clients/consul/cluster.ts'
 import { readService, type ServiceInstance } from '../../clients/consul/services.ts'
 import type { Fact } from '../../domain/fact.ts'
@@ -84,7 +84,7 @@ export async function observeDatacenter(
     Promise.all(asked),
     see(() => readLeader(client)),
     see(async () => {
-      const { members, isFiltered } = await readMembers(client, 'wan')
+      const { members, isFiltered } = await readWanMembers(client)
       return { value: members, isLacking: isFiltered && namesLess(component, members) }
     }),
     see(() => readAutopilotHealth(client)),
