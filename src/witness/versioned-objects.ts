@@ -2,8 +2,7 @@ import type { ObjectStoreClient } from '../clients/object-store-client.ts'
 
 /**
  * What a witness is kept in: objects with versions, read and written over a wire. Errors have the codes of object
- * stores (`object-store-precondition`, `-unreachable`, `-throttled` …), which {@link conditionalStore} makes those of
- * the witness.
+ * stores (`object-store-precondition`, `-unreachable`, `-throttled` …), which `documentsIn` makes those of the witness.
  */
 export interface VersionedObjects extends Pick<ObjectStoreClient, 'way' | 'get' | 'head' | 'put'> {
   list(prefix: string, options?: Parameters<ObjectStoreClient['list']>[1]): Promise<{ readonly key: string }[]>

@@ -125,7 +125,7 @@ export const describeStorage = (start: () => Promise<WitnessServer>): void => {
     const landed: readonly Fault[] = ['lose-answer', 'swallow-answer', 'busy-after']
     const lost: readonly Fault[] = ['lose-request', 'busy', 'delay']
 
-    test.each([...landed, ...lost])('(%s) succeeds once and tells so', async (fault) => {
+    test.each([...landed, ...lost])('(%s) succeeds once and says so', async (fault) => {
       const place = newPlace()
       const store = throughProxy(place, timeFor(fault))
       faultsOnWrites('active.json', fault)

@@ -37,7 +37,7 @@ describe('Patroni and its store with TLS, both of which demand the certificate o
     expect(await stack.observe()).toMatchObject({ [A]: { role: 'passive' }, [B]: { role: 'active' } })
   }, 120_000)
 
-  test('have the declaration refused that names a certificate without its key', () => {
+  test('are refused in the stack file where a certificate has no key', () => {
     const { store, ...spec } = stack.component.spec
     const { key: _key, ...without } = store
     const component: Database = { ...stack.component, spec: { ...spec, store: without } }

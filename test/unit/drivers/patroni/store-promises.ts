@@ -61,7 +61,7 @@ export function testStore(server: StoreServer): void {
       })
     })
 
-    test('asks for no switchover inside the site once Patroni has carried it out, and left an empty wish', async () => {
+    test('asks for no switchover inside the site once Patroni has carried it out, and left an empty value', async () => {
       const wish = JSON.stringify({ leader: 'pg-a1', member: 'pg-a2' })
       await server.put('app/failover', wish)
       expect(await store().read()).toMatchObject({ switchover: wish })
