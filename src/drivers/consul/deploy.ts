@@ -4,10 +4,9 @@ import type { DriverContext } from '../../driver/context.ts'
 import type { Change, Deployment, DeployUnit } from '../../driver/deployment.ts'
 import { minutes } from '../../values/duration.ts'
 import { askSite, seenIfThere } from './ask.ts'
-import { codes } from './codes.ts'
 import { meshUnits } from './mesh/deploy.ts'
 import { CLOSED, datacenterOf, type Federation, queriesOf, redirectedServices } from './spec.ts'
-import { definitionOf, type QueryView, readQueries, writeQueries } from './traffic/queries.ts'
+import { definitionOf, type QueryView, readAllQueries, writeQueries } from './traffic/queries.ts'
 import { readRedirect, writeRedirect } from './traffic/redirects.ts'
 
 /** What a deploy brings about at one site: its prepared queries, and, at the primary one, configuration entries. */
@@ -42,14 +41,7 @@ function queriesUnit(
 ): DeployUnit {
   const look = async (signal: AbortSignal) => {
     const client = askSite(component, site, context, { signal })
-    const { value: views, isLacking } = await readQueries(component, site, client)
-    if (isLacking)
-      throw codes.error('consul-rights-missing', `the token may not see all prepared queries of ${site}`, {
-        retry: 'never',
-        where: site,
-        next: 'Give it `query_prefix` or `query` with policy write for the declared names.',
-      })
-    return { client, views }
+    return { client, views: await readAllQueries(component, site, client) }
   }
   const differing = (views: Readonly<Record<string, QueryView>>) =>
     queriesOf(component).filter(

@@ -11,6 +11,7 @@ export interface Partly<T> {
   readonly value: T
   readonly isLacking: boolean
 }
+/** Takes a look, whose failure is a value. */
 export type See = <T>(look: () => Promise<T | Partly<T>>) => Promise<Known<T>>
 
 const isPartly = <T>(answer: T | Partly<T>): answer is Partly<T> =>

@@ -1,5 +1,4 @@
-import type { ConsulClient } from '../../../clients/consul/client.ts'
-import { type ConfigEntry, readConfigEntry, writeConfigEntry } from '../../../clients/consul/config-entries.ts'
+import { readConfigEntry } from '../../../clients/consul/config-entries.ts'
 import type { Progress } from '../../../domain/progress.ts'
 import type { SiteName } from '../../../domain/stack.ts'
 import type { DriverContext } from '../../../driver/context.ts'
@@ -7,8 +6,8 @@ import type { Change, DeployUnit } from '../../../driver/deployment.ts'
 import { minutes } from '../../../values/duration.ts'
 import { canonicalJson, isObject, type Json, type JsonObject } from '../../../values/json.ts'
 import { askSite, seenIfThere } from '../ask.ts'
-import { codes } from '../codes.ts'
 import type { Federation } from '../spec.ts'
+import { writeEntry } from '../write-entry.ts'
 
 /** A configuration entry of the mesh: the fields that are declared of it, and no other. */
 interface DeclaredEntry {
@@ -55,7 +54,9 @@ function entryUnit(component: Federation, site: SiteName, declared: DeclaredEntr
     },
     async apply(signal) {
       const { client, entry } = await look(signal)
-      if (differences(fields, entry?.definition ?? {}).length > 0) await write(client, declared, entry)
+      const kept = entry?.definition ?? {}
+      if (differences(fields, kept).length > 0)
+        await writeEntry(client, declared, merged(kept, fields), entry?.modifyIndex ?? 0)
     },
     async ready(signal): Promise<Progress> {
       const { entry } = await look(signal)
@@ -67,20 +68,7 @@ function entryUnit(component: Federation, site: SiteName, declared: DeclaredEntr
   }
 }
 
-/** At the index that was seen; what others declare in the entry stays. Throws `consul-failed` (conflict). */
-async function write(
-  client: ConsulClient,
-  { kind, name, fields }: DeclaredEntry,
-  entry: ConfigEntry | null,
-): Promise<void> {
-  const { CreateIndex: _created, ModifyIndex: _modified, Hash: _hash, ...kept } = entry?.definition ?? {}
-  // The entry mesh is the only one of its kind, and has no name (`invalid config key "Name"`).
-  const definition = { ...merged(kept, fields), Kind: kind, ...(kind === name ? {} : { Name: name }) }
-  if (await writeConfigEntry(client, definition, entry?.modifyIndex ?? 0)) return
-  throw codes.error('consul-failed', `${kind} was changed by another writer`, { retry: 'conflict', where: kind })
-}
-
-/** What is kept, with each declared field in its place. */
+/** What is kept, with each declared field in its place: what others declare in the entry stays. */
 const merged = (kept: JsonObject, declared: JsonObject): JsonObject => ({
   ...kept,
   ...Object.fromEntries(

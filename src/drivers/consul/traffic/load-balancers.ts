@@ -21,7 +21,7 @@ import {
   siteOf,
   siteWithDatacenter,
 } from '../spec.ts'
-import { type QueryView, readQueries, writeQueries } from './queries.ts'
+import { type QueryView, readAllQueries, writeQueries } from './queries.ts'
 import { type RedirectView, readRedirect, writeRedirect } from './redirects.ts'
 
 /**
@@ -85,13 +85,7 @@ export const leaders: LoadBalancers<ConsulSpec, ConsulReading> = {
           const redirect = await readRedirect(asked(signal), service)
           return { view: heldByRedirect(redirect), redirect }
         }
-        const { value: queries, isLacking } = await readQueries(component, site, asked(signal))
-        if (isLacking)
-          throw codes.error('consul-rights-missing', `the token may not see all prepared queries of ${site}`, {
-            retry: 'never',
-            where: site,
-            next: 'Give it `query_prefix` or `query` with policy write for the declared names.',
-          })
+        const queries = await readAllQueries(component, site, asked(signal))
         return { view: heldBy(component, queries), queries }
       },
       async set({ value, before }, signal) {

@@ -6,6 +6,7 @@ import {
   replacePreparedQuery,
 } from '../../../clients/consul/prepared-queries.ts'
 import type { JsonObject } from '../../../values/json.ts'
+import { codes } from '../codes.ts'
 import type { Partly } from '../known.ts'
 import { CLOSED, type DeclaredQuery, datacenterOf, type Federation, queriesOf, tagOf } from '../spec.ts'
 
@@ -93,6 +94,21 @@ export async function readQueries(
     return kept === undefined ? [] : [[name, { id: kept.id, leads: valueIn(component, site, query, kept.definition) }]]
   })
   return { value: Object.fromEntries(views), isLacking: isFiltered && views.length < declared.length }
+}
+
+/** As {@link readQueries}. Throws `consul-rights-missing` where the token may not see all of them. */
+export async function readAllQueries(
+  component: Federation,
+  site: string,
+  client: ConsulClient,
+): Promise<Readonly<Record<string, QueryView>>> {
+  const { value, isLacking } = await readQueries(component, site, client)
+  if (!isLacking) return value
+  throw codes.error('consul-rights-missing', `the token may not see all prepared queries of ${site}`, {
+    retry: 'never',
+    where: site,
+    next: 'Give it `query_prefix` or `query` with policy write for the declared names.',
+  })
 }
 
 interface Writing {

@@ -1,10 +1,10 @@
 import type { ConsulClient } from '../../../clients/consul/client.ts'
-import { readConfigEntry, writeConfigEntry } from '../../../clients/consul/config-entries.ts'
+import { readConfigEntry } from '../../../clients/consul/config-entries.ts'
 import { objectIn, textIn } from '../../../clients/consul/fields.ts'
 import { isObject, type JsonObject } from '../../../values/json.ts'
-import { codes } from '../codes.ts'
 import type { Known, See } from '../known.ts'
 import { CLOSED, type Federation, redirectedServices } from '../spec.ts'
+import { writeEntry } from '../write-entry.ts'
 
 /** The service-resolver of one service, as a datacenter has it. */
 export interface RedirectView {
@@ -58,17 +58,8 @@ export async function writeRedirect(
   value: string,
   { definition, modifyIndex }: RedirectView,
 ): Promise<void> {
-  const { CreateIndex: _created, ModifyIndex: _modified, Hash: _hash, ...kept } = definition
-  const written = await writeConfigEntry(
-    client,
-    { ...kept, Kind: KIND, Name: service, Redirect: { ...otherFields(definition.Redirect), ...redirectTo(value) } },
-    modifyIndex,
-  )
-  if (written) return
-  throw codes.error('consul-failed', `${KIND} ${service} was changed by another writer`, {
-    retry: 'conflict',
-    where: service,
-  })
+  const redirect = { ...otherFields(definition.Redirect), ...redirectTo(value) }
+  await writeEntry(client, { kind: KIND, name: service }, { ...definition, Redirect: redirect }, modifyIndex)
 }
 
 /** Of a redirect that others have written, such as a subset. */

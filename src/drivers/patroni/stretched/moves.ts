@@ -19,7 +19,7 @@ export const stretchedFailover = (component: Database, intent: Intent): DriverSt
   ...backupSteps(component, intent.to),
 ]
 
-/** Pure. */
+/** What becomes of the writes that the site which is left holds. Pure. */
 export function stretchedData(component: Database, { mode, from, to }: Intent): KeptData {
   return mode === 'rejoin'
     ? { carried: false, what: `Patroni has ${clusterNamed(component, to)} follow by itself` }

@@ -9,7 +9,11 @@ import { type Database, siteOfMember } from '../spec.ts'
 /** What one site sees of the lock and of the store of a cluster over all sites. */
 export interface StretchedView {
   /** By a read that the majority of the store has confirmed; null: no member holds it, or the store is silent. */
-  readonly lock: { readonly holder: string /** Null: no site declares it. */; readonly site: string | null } | null
+  readonly lock: {
+    readonly holder: string
+    /** Null: no site declares it. */
+    readonly site: string | null
+  } | null
   /** ISO 8601: when the holder was promoted; null: not known. */
   readonly since: string | null
   /** The servers that vote in the store, by site; `elsewhere`: at no declared address. Null: not known. */
@@ -20,7 +24,7 @@ export interface StretchedView {
 /** A site is not silent because its store is slow to list its servers. */
 const VOTERS = seconds(1)
 
-/** Null where the store does not say. */
+/** The servers that vote in the store, by their addresses; null where the store does not say. */
 export async function readVoters(
   component: Database,
   site: SiteName,
@@ -35,7 +39,7 @@ export async function readVoters(
   }
 }
 
-/** Pure. */
+/** The view of one site, from what its store and the list of voters say. Pure. */
 export function stretchedView(
   component: Database,
   store: ({ readonly is: 'answering' } & StoreView) | { readonly is: 'silent' },
