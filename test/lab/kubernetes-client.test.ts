@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { createServer } from 'node:https'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
@@ -7,7 +6,7 @@ import { openKubernetes } from '../../src/platform/kubernetes/client/open.ts'
 import { type ApiServer, startApiServer } from '../support/api-server.ts'
 import { selfSigned } from '../support/certificate.ts'
 import { eventually } from '../support/eventually.ts'
-import { freePorts } from '../support/server-process.ts'
+import { freePorts, freeze } from '../support/server-process.ts'
 
 let server: ApiServer
 let admin: KubernetesClient
@@ -309,10 +308,7 @@ describe('a real API server', () => {
   test('a stopped server that keeps its sockets open is known at the deadline, and works again when it wakes', async () => {
     const client = open('admin')
     await client.version()
-    process.kill(server.pid, 'SIGSTOP')
-    // A process of many threads does not stop at once.
-    while (!/\) T /.test(readFileSync(`/proc/${server.pid}/stat`, 'utf8')))
-      await new Promise((resolve) => setTimeout(resolve, 20))
+    await freeze(server.pid)
     try {
       const began = performance.now()
       await expect(client.get(refTo('frozen'), { deadline: 700 })).rejects.toMatchObject({ code: 'site-unreachable' })

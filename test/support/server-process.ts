@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
+import { eventually } from './eventually.ts'
 
 export interface ServerProcess {
   readonly pid: number
@@ -48,6 +50,14 @@ export function killNow(pid: number): void {
   } catch {
     // It has ended meanwhile.
   }
+}
+
+/** SIGSTOP, until every thread has stopped: those that run, or wait for a processor, go on for a moment. */
+export async function freeze(pid: number): Promise<void> {
+  process.kill(pid, 'SIGSTOP')
+  const tasks = `/proc/${pid}/task`
+  const isStopped = (thread: string): boolean => /\) T /.test(readFileSync(`${tasks}/${thread}/stat`, 'utf8'))
+  await eventually(`all threads of ${pid} to stop`, async () => readdirSync(tasks).every(isStopped), 5_000)
 }
 
 /** Ports that were free a moment ago. */

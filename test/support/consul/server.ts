@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { until } from '../../../lab/until.ts'
 import { binary } from '../binaries.ts'
 import { needs } from '../needs.ts'
-import { freePorts, killNow, type ServerProcess, startServer } from '../server-process.ts'
+import { freePorts, freeze, killNow, type ServerProcess, startServer } from '../server-process.ts'
 
 needs('consul')
 
@@ -19,7 +19,7 @@ export interface ConsulDatacenter {
   /** SIGKILL: a power cut. */
   kill(): Promise<void>
   /** SIGSTOP, and SIGCONT: a link that loses everything. */
-  freeze(): void
+  freeze(): Promise<void>
   thaw(): void
   said(): string
 }
@@ -119,7 +119,10 @@ export async function startConsul(
         await running.get(name)?.stop()
         running.delete(name)
       },
-      freeze: () => signal('SIGSTOP'),
+      async freeze() {
+        const server = running.get(name)
+        if (server !== undefined) await freeze(server.pid)
+      },
       thaw: () => signal('SIGCONT'),
       said: () => running.get(name)?.said() ?? '',
     }

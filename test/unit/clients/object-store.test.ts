@@ -1,4 +1,3 @@
-import { readdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
@@ -8,9 +7,8 @@ import { contentOf, textOf, unescapeXml } from '../../../src/clients/s3-xml.ts'
 import { anyText } from '../../support/any-text.ts'
 import { awakeClock } from '../../support/awake-clock.ts'
 import { selfSigned } from '../../support/certificate.ts'
-import { eventually } from '../../support/eventually.ts'
 import { type ObjectStoreServer, startObjectStore } from '../../support/object-store.ts'
-import { freePorts } from '../../support/server-process.ts'
+import { freePorts, freeze } from '../../support/server-process.ts'
 
 describe.each([
   ['in the clear', false],
@@ -120,11 +118,7 @@ describe.each([
       code: 'object-store-unreachable',
       message: expect.stringContaining('refuses'),
     })
-    const isStopped = (thread: string): boolean =>
-      / T /.test(readFileSync(`/proc/${server.pid}/task/${thread}/stat`, 'utf8'))
-    process.kill(server.pid, 'SIGSTOP')
-    // Threads on another CPU stop a moment later.
-    await eventually('all threads to stop', async () => readdirSync(`/proc/${server.pid}/task`).every(isStopped), 5_000)
+    await freeze(server.pid)
     try {
       const took = awakeClock()
       await expect(openObjectStore(server.access()).get('k', { deadline: 300 })).rejects.toMatchObject({

@@ -132,7 +132,7 @@ describe('what is silent, and not empty', () => {
   test('is a datacenter that cannot be reached, and the same again when it is back', async () => {
     const far = await opened({ through: 'dc-a' })
     await world.call('dc-c', 'PUT', 'kv/shop/active.json', '{"no":"record"}')
-    world.datacenter('dc-c').freeze()
+    await world.datacenter('dc-c').freeze()
     try {
       const began = performance.now()
       expect(await codeOf(far.get('active.json'))).toBe('witness-unreachable')

@@ -277,7 +277,7 @@ describe('three federated datacenters of real Consul with ACLs', () => {
   })
 
   test('with the primary datacenter cut, queries are flipped and no configuration entry can be', async () => {
-    world.datacenter('dc1').freeze()
+    await world.datacenter('dc1').freeze()
     const states = await observe()
     expect(states['dc-a']).toMatchObject({ kind: 'silent' })
     const seen = (consul.liveness?.signals(component, states, A) ?? []).map(({ from, says }) => `${from}: ${says}`)
