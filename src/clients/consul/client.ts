@@ -5,6 +5,9 @@ import { asStandbyError, type Retry, type StandbyError } from '../../errors/stan
 import { type Milliseconds, seconds } from '../../values/duration.ts'
 import type { HttpAnswer, HttpRequest } from '../http-question.ts'
 
+/** The name of a datacenter, as a pattern of JSON Schema. */
+export const DATACENTER_NAME = '^[a-z0-9_-]{1,63}$'
+
 /** Servers or client agents of one datacenter, and how they are asked. */
 export interface ConsulAccess {
   /** `https://10.1.0.13:8501`: asked in turn, until one answers. */

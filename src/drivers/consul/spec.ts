@@ -1,3 +1,4 @@
+import { DATACENTER_NAME } from '../../clients/consul/client.ts'
 import type { Claim, SpecProblem } from '../../domain/declaration.ts'
 import { type CredentialUse, OPERATING } from '../../domain/identities.ts'
 import type { Component, CredentialReference, SiteName, Stack } from '../../domain/stack.ts'
@@ -82,7 +83,7 @@ export const consulSchema: JsonObject = fieldsOf<ConsulSpec>()({
         additionalProperties: false,
         properties: {
           datacenter: text('Its name, as `datacenter` in the configuration of its servers.', {
-            pattern: '^[a-z0-9_-]{1,63}$',
+            pattern: DATACENTER_NAME,
             examples: ['dc1'],
           }),
           servers: {

@@ -1,3 +1,4 @@
+import { DATACENTER_NAME } from '../../clients/consul/client.ts'
 import type { Claim } from '../../domain/declaration.ts'
 import type { CredentialReference } from '../../domain/stack.ts'
 import { credentialReference, endpoint, endpointCertificates, folder, text } from '../../schema/parts.ts'
@@ -23,7 +24,7 @@ export const consulWitnessSchema: JsonObject = {
     endpointCA: endpointCertificates,
     datacenter: text(
       'The datacenter whose KV store is the witness. Each datacenter has its own, which is copied nowhere.',
-      { pattern: '^[a-z0-9_][-a-z0-9_]{0,62}$', examples: ['dc3'] },
+      { pattern: DATACENTER_NAME, examples: ['dc3'] },
     ),
     prefix: folder('Everything is kept below this; ends with "/".', 'with-slash'),
     token: {

@@ -30,8 +30,8 @@ export function datacenterFound(
  * and the keys that such a session deletes go with it. Pure.
  */
 export function countsFound({ least, most }: Pick<CataloguedSnapshot, 'least' | 'most'>, found: Counts) {
-  const isWithin = (what: 'keys' | 'queries' | 'entries', least_: number): boolean =>
-    found[what] >= least_ && found[what] <= most[what]
+  const isWithin = (what: 'keys' | 'queries' | 'entries', atLeast: number): boolean =>
+    found[what] >= atLeast && found[what] <= most[what]
   const held = most.heldKeys === 0 ? '' : `; ${most.heldKeys} of the keys are held by a session, and may end with it`
   const same = inWords(least) === inWords(most)
   return {

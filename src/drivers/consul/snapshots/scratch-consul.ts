@@ -3,8 +3,10 @@ import type { Sandbox } from '../../../domain/restore-test.ts'
 import type { DriverContext } from '../../../driver/context.ts'
 import { asStandbyError, siteError } from '../../../errors/standby-error.ts'
 import { type HostSandbox, openHostSandbox, type RunInSandbox } from '../../../platform/hosts/sandbox.ts'
+import { sandboxPort } from '../../../platform/hosts/sandbox-port.ts'
 import { sandboxStuck } from '../../../platform/hosts/sandbox-stuck.ts'
 import { serverNameOf } from '../../../platform/hosts/sandbox-units.ts'
+import type { JsonObject } from '../../../values/json.ts'
 import { lastWords } from '../../../values/last-words.ts'
 import type { Federation } from '../spec.ts'
 
@@ -35,15 +37,11 @@ export async function scratchConsul(
   context: DriverContext,
 ): Promise<ScratchConsul> {
   const box = await openHostSandbox(sandbox, context)
-  // Two components of one stack are restored side by side, in one network.
-  const own = context.stack.components.filter(({ driver }) => driver === component.driver)
-  const offset =
-    10 *
-    Math.max(
-      0,
-      own.findIndex(({ name }) => name === component.name),
-    )
   const directory = `${box.directory}/${component.name}`
+  const ports = {
+    server: sandboxPort(context.stack, component, 8300),
+    serf_lan: sandboxPort(context.stack, component, 8400),
+  }
   const run: ScratchConsul['run'] = async (script, how) => {
     const result = await box.run(['/bin/sh', '-c', PROLOGUE + script, 'sh', component.name], how)
     if (result.code !== NO_PROGRAMS) return result
@@ -56,7 +54,7 @@ export async function scratchConsul(
     box,
     run,
     async start(datacenter) {
-      await box.put(`${component.name}/consul.json`, JSON.stringify(configurationOf(datacenter, directory, offset)))
+      await box.put(`${component.name}/consul.json`, JSON.stringify(configurationOf(datacenter, directory, ports)))
       const script = `${PROLOGUE}rm -f ended; consul agent -config-file consul.json >log 2>&1 || :; : >ended`
       await box.start(serverNameOf(component), ['/bin/sh', '-c', script, 'sh', component.name])
       const ready = await run(READY, { within: sandbox.deadline }).catch((error: unknown) => {
@@ -67,7 +65,7 @@ export async function scratchConsul(
   }
 }
 
-const configurationOf = (datacenter: string, directory: string, offset: number) => ({
+const configurationOf = (datacenter: string, directory: string, ports: JsonObject) => ({
   datacenter,
   node_name: SCRATCH_NODE,
   server: true,
@@ -75,7 +73,7 @@ const configurationOf = (datacenter: string, directory: string, offset: number) 
   data_dir: `${directory}/data`,
   bind_addr: '127.0.0.1',
   addresses: { http: `unix://${directory}/consul.sock` },
-  ports: { server: 8300 + offset, serf_lan: 8301 + offset, serf_wan: -1, dns: -1, grpc: -1, grpc_tls: -1 },
+  ports: { ...ports, serf_wan: -1, dns: -1, grpc: -1, grpc_tls: -1 },
   connect: { enabled: false },
   performance: { raft_multiplier: 1 },
   disable_update_check: true,
