@@ -9,6 +9,7 @@ import { until } from '../../lab/until.ts'
 import { askOverHttp, type HttpAnswer } from '../../src/clients/http-question.ts'
 import type { JsonObject } from '../../src/values/json.ts'
 import { type Certified, certifiedBy, readCertified } from './authority.ts'
+import { startWriter, type Writer } from './database-writer.ts'
 import { needs } from './needs.ts'
 import { ensurePatroni } from './patroni-programs.ts'
 import type { StartStores, StoreOfTest } from './patroni-store.ts'
@@ -22,7 +23,7 @@ const run = promisify(execFile)
 export const SCOPE = 'app'
 export const LOGIN = { user: 'patroni', password: 'asks-patroni' } as const
 /** Of the superuser, of replication and of pg_rewind. */
-export const PASSWORD = 'of-postgres'
+const PASSWORD = 'of-postgres'
 /** As quick as Patroni allows: a lock that is lost ends after 20 s. */
 const TIMES = { ttl: 20, loop_wait: 5, retry_timeout: 5 }
 
@@ -395,3 +396,13 @@ case "$1" in
     ;;
 esac
 `
+
+/** Writes into the table `ledger`, at whichever of these members accepts writes. */
+export const writeLedger = (nodes: readonly Pick<PatroniNode, 'port'>[]): Writer =>
+  startWriter({
+    addresses: nodes.map(({ port }) => ({ host: '127.0.0.1', port })),
+    user: 'postgres',
+    password: PASSWORD,
+    database: 'postgres',
+    intervalMs: 10,
+  })

@@ -8,9 +8,8 @@ import { progressTo } from '../../../../src/execution/progress.ts'
 import { planFailover } from '../../../../src/operations/plan-failover.ts'
 import { staleFacts } from '../../../../src/planning/facts.ts'
 import { createActive } from '../../../../src/witness/active.ts'
-import { startWriter } from '../../../support/database-writer.ts'
 import { memoryStore } from '../../../support/memory-store.ts'
-import { LOGIN, PASSWORD, type PatroniWorld, startPatroni } from '../../../support/patroni.ts'
+import { LOGIN, type PatroniWorld, startPatroni, writeLedger } from '../../../support/patroni.ts'
 import { type PatroniStack, patroniStack } from '../../../support/patroni-move.ts'
 import type { StartStores } from '../../../support/patroni-store.ts'
 
@@ -80,9 +79,7 @@ export function testResume(startStores: StartStores): void {
 
     test('goes on where its runner was killed at the promotion: one writer, and no acknowledged write lost', async () => {
       await allWell()
-      const addresses = world.sites.flatMap(({ nodes }) => nodes.map(({ port }) => ({ host: '127.0.0.1', port })))
-      const ledger = { addresses, user: 'postgres', password: PASSWORD, database: 'postgres', intervalMs: 10 }
-      const writer = startWriter(ledger)
+      const writer = writeLedger(world.sites.flatMap(({ nodes }) => nodes))
       const witness = memoryStore()
       await createActive(witness, {
         schemaVersion: 1,

@@ -13,8 +13,7 @@ import { digestOf } from '../../../../src/planning/plan-digest.ts'
 import { activeDocument } from '../../../../src/witness/documents.ts'
 import { ACTIVE } from '../../../../src/witness/keys.ts'
 import { tryDocument } from '../../../../src/witness/read-document.ts'
-import { startWriter } from '../../../support/database-writer.ts'
-import { LOGIN, PASSWORD, type PatroniNode, type PatroniWorld, startPatroni } from '../../../support/patroni.ts'
+import { LOGIN, type PatroniNode, type PatroniWorld, startPatroni, writeLedger } from '../../../support/patroni.ts'
 import { type PatroniStack, patroniStack } from '../../../support/patroni-move.ts'
 import { onEtcdOverSites } from '../../../support/patroni-on-etcd.ts'
 import { toyApproval } from '../../../support/toy-stack.ts'
@@ -91,14 +90,7 @@ describe('a Patroni cluster over three sites', () => {
 
   test('is handed over by a switchover to a member of the target: one writer, and no acknowledged write lost', async () => {
     await allFollow('pg-a1')
-    const addresses = world.sites.flatMap(({ nodes }) => nodes.map(({ port }) => ({ host: '127.0.0.1', port })))
-    const writer = startWriter({
-      addresses,
-      user: 'postgres',
-      password: PASSWORD,
-      database: 'postgres',
-      intervalMs: 10,
-    })
+    const writer = writeLedger(world.sites.flatMap(({ nodes }) => nodes))
     const { plan } = await planFailover(runner, { mode: 'switchover', to: B })
     expect(blocking(plan)).toEqual([])
     const report = await execute(plan)

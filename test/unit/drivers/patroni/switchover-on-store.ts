@@ -10,8 +10,7 @@ import { demotionOf } from '../../../../src/drivers/patroni/move/demote.ts'
 import { followerSteps } from '../../../../src/drivers/patroni/move/redirect.ts'
 import { switchoverSteps } from '../../../../src/drivers/patroni/move/switchover.ts'
 import { askMembers } from '../../../../src/drivers/patroni/observe.ts'
-import { startWriter } from '../../../support/database-writer.ts'
-import { PASSWORD, type PatroniWorld, startPatroni } from '../../../support/patroni.ts'
+import { type PatroniWorld, startPatroni, writeLedger } from '../../../support/patroni.ts'
 import { type PatroniStack, patroniStack } from '../../../support/patroni-move.ts'
 import type { StartStores } from '../../../support/patroni-store.ts'
 
@@ -46,16 +45,7 @@ export function testSwitchover(startStores: StartStores): void {
 
   describe('a switchover between Patroni clusters', () => {
     test('is carried out to and fro under writes: no acknowledged write is lost, and the third site follows', async () => {
-      const addresses = world.sites
-        .slice(0, 2)
-        .flatMap(({ nodes }) => nodes.map(({ port }) => ({ host: '127.0.0.1', port })))
-      const writer = startWriter({
-        addresses,
-        user: 'postgres',
-        password: PASSWORD,
-        database: 'postgres',
-        intervalMs: 10,
-      })
+      const writer = writeLedger(world.sites.slice(0, 2).flatMap(({ nodes }) => nodes))
       await move(TO_B)
       for (const step of followerSteps(stack.component, C, TO_B)) await stack.perform(step, TO_B)
       const seen = await stack.observe()
