@@ -7,13 +7,8 @@ import type { JsonObject } from '../values/json.ts'
 import type { ConditionalStore, ConditionalStoreContext } from '../witness/conditional-store.ts'
 import { type ConsulWitnessSpec, consulWitnessSchema, kvClaim } from '../witness/consul/spec.ts'
 import { openConsulStore } from '../witness/consul/store.ts'
-import {
-  certificatesOf,
-  certificatesWithoutTls,
-  type DeclaredPlace,
-  placeClaim,
-  unencrypted,
-} from '../witness/s3/bucket-identity.ts'
+import { certificatesOf, type DeclaredEndpoint, endpointProblems } from '../witness/declared-endpoint.ts'
+import { type DeclaredPlace, placeClaim } from '../witness/s3/bucket-identity.ts'
 import { s3WitnessSchema } from '../witness/s3/spec.ts'
 import { openS3Store } from '../witness/s3/store.ts'
 import { ansible } from './ansible/driver.ts'
@@ -63,24 +58,20 @@ export const conditionalStores: Readonly<
   s3: (spec, context) => openS3Store(spec as unknown as Parameters<typeof openS3Store>[0], context),
   consul: (spec, context) => openConsulStore(spec as unknown as ConsulWitnessSpec, context),
 }
+const reachedByUrl: Pick<WitnessKinds[string], 'files' | 'validate'> = {
+  files: (spec) => certificatesOf(spec as unknown as DeclaredEndpoint),
+  validate: (spec) => endpointProblems(spec as unknown as DeclaredEndpoint, []),
+}
 export const witnesses: WitnessKinds = {
   s3: {
     schema: s3WitnessSchema,
     claims: (spec) => [placeClaim(spec as unknown as DeclaredPlace, ['bucket'])],
-    files: (spec) => certificatesOf(spec as unknown as DeclaredPlace),
-    validate: (spec) => [
-      ...unencrypted(spec as unknown as DeclaredPlace, ['endpoint']),
-      ...certificatesWithoutTls(spec as unknown as DeclaredPlace, ['endpointCA']),
-    ],
+    ...reachedByUrl,
   },
   consul: {
     schema: consulWitnessSchema,
     claims: (spec) => [kvClaim(spec as unknown as ConsulWitnessSpec, ['prefix'])],
-    files: (spec) => certificatesOf(spec as unknown as ConsulWitnessSpec),
-    validate: (spec) => [
-      ...unencrypted(spec as unknown as ConsulWitnessSpec, ['endpoint']),
-      ...certificatesWithoutTls(spec as unknown as ConsulWitnessSpec, ['endpointCA']),
-    ],
+    ...reachedByUrl,
   },
 }
 

@@ -10,6 +10,7 @@ import { sequenceOf } from '../../src/planning/order-steps.ts'
 import type { JsonObject } from '../../src/values/json.ts'
 import { deadlineAfter } from '../../src/waiting/deadline.ts'
 import { type ApiCall, textOfCall } from '../support/cluster-in-memory.ts'
+import { performed } from '../support/perform-step.ts'
 import { inTurn } from '../support/rounds.ts'
 import { type Fault, notingRefusals, withFault } from './faults.ts'
 import type { Fixture, Situation } from './fixture.ts'
@@ -112,7 +113,7 @@ export function conformsInWorld(driver: Driver, fixture: Fixture): void {
           performer,
           calls,
           async perform(mayHaveHappened = false) {
-            const proof = await performed(performer, mayHaveHappened)
+            const { proof } = await performed(performer, mayHaveHappened)
             proofs.set(of.id, proof)
             return proof
           },
@@ -324,15 +325,4 @@ async function dies(process: Process, at: number): Promise<void> {
     () => 'dead',
   )
   expect(ended).toBe(process.calls() < at ? 'well' : 'dead')
-}
-
-async function performed(performer: StepPerformer, mayHaveHappened: boolean): Promise<JsonObject> {
-  try {
-    const first = await performer.look(mayHaveHappened)
-    if (first.is === 'done') return first.proof
-    await performer.apply()
-    return await performer.wait()
-  } finally {
-    performer.close()
-  }
 }

@@ -14,9 +14,16 @@ export async function performStep(
   run: FlatRun,
   deadline = 90_000,
 ): Promise<{ readonly outcome: 'done' | 'was-done'; readonly proof: JsonObject }> {
-  const performer = performerOf(behaviour, run, deadline)
+  return performed(performerOf(behaviour, run, deadline))
+}
+
+/** From the first look to the proof; closes the performer. `mayHaveHappened`: an earlier process may have begun. */
+export async function performed(
+  performer: StepPerformer,
+  mayHaveHappened = false,
+): Promise<{ readonly outcome: 'done' | 'was-done'; readonly proof: JsonObject }> {
   try {
-    const first = await performer.look(false)
+    const first = await performer.look(mayHaveHappened)
     if (first.is === 'done') return { outcome: 'was-done', proof: first.proof }
     await performer.apply()
     return { outcome: 'done', proof: await performer.wait() }

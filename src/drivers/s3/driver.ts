@@ -1,7 +1,8 @@
 import { isLogin } from '../../clients/object-store-client.ts'
 import type { SpecProblem } from '../../domain/declaration.ts'
 import type { SiteDriver } from '../../driver/capabilities.ts'
-import { certificatesOf, certificatesWithoutTls, placeClaim, unencrypted } from '../../witness/s3/bucket-identity.ts'
+import { certificatesOf, endpointProblems } from '../../witness/declared-endpoint.ts'
+import { placeClaim } from '../../witness/s3/bucket-identity.ts'
 import { accessOf } from './access.ts'
 import { assessment } from './assess.ts'
 import { codes } from './codes.ts'
@@ -28,8 +29,7 @@ export const s3: SiteDriver<S3Spec, S3State> = {
 
   validate: ({ spec }) =>
     Object.entries(spec.sites).flatMap(([site, declared]): SpecProblem[] => [
-      ...unencrypted(declared, ['sites', site, 'endpoint']),
-      ...certificatesWithoutTls(declared, ['sites', site, 'endpointCA']),
+      ...endpointProblems(declared, ['sites', site]),
       ...oneKindOfKeys(declared, ['sites', site, 'readCredentials']),
     ]),
 

@@ -3,11 +3,10 @@ import type { Claim } from '../../domain/declaration.ts'
 import type { CredentialReference } from '../../domain/stack.ts'
 import { credentialReference, endpoint, endpointCertificates, folder, text } from '../../schema/parts.ts'
 import type { JsonObject } from '../../values/json.ts'
+import type { DeclaredEndpoint } from '../declared-endpoint.ts'
 
 /** The witness: a place in the KV store of one datacenter of Consul. */
-export interface ConsulWitnessSpec {
-  readonly endpoint: string
-  readonly endpointCA?: string
+export interface ConsulWitnessSpec extends DeclaredEndpoint {
   readonly datacenter: string
   readonly prefix?: string
   readonly token: CredentialReference

@@ -20,6 +20,7 @@ import type { JsonObject } from '../../../../src/values/json.ts'
 import { deadlineAfter } from '../../../../src/waiting/deadline.ts'
 import { type ConsulWorld, startConsul } from '../../../support/consul/server.ts'
 import { eventually } from '../../../support/eventually.ts'
+import { performed } from '../../../support/perform-step.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
 
 jest.setTimeout(180_000)
@@ -121,7 +122,7 @@ async function applied(unit: DeployUnit, signal: AbortSignal): Promise<Change[]>
 }
 
 /** As a run performs it, in the isolation of a failover. */
-async function performed(intent: Intent, action: string, states: StatesPerSite<ConsulState>): Promise<JsonObject> {
+async function perform(intent: Intent, action: string, states: StatesPerSite<ConsulState>): Promise<JsonObject> {
   const driver = consul as unknown as Driver
   const planned = moveStepsOf(driver, component as never, states, intent, stack())
   const step = planned.find((one) => one.action === action) as PlannedStep
@@ -148,14 +149,7 @@ async function performed(intent: Intent, action: string, states: StatesPerSite<C
       assertOurs: async () => undefined,
     },
   )
-  try {
-    const first = await performer.look(false)
-    if (first.is === 'done') return first.proof
-    await performer.apply()
-    return await performer.wait()
-  } finally {
-    performer.close()
-  }
+  return (await performed(performer)).proof
 }
 
 /** The datacenter whose instances the query of each datacenter answers with; null: it returns none. */
@@ -254,15 +248,15 @@ describe('three federated datacenters of real Consul with ACLs', () => {
   test('a switchover closes all look-ups, and then leads them and the redirect to the new site', async () => {
     const intent: Intent = { mode: 'switchover', from: A, to: B }
     const states = await observe()
-    await performed(intent, 'close', states)
+    await perform(intent, 'close', states)
     expect(await answers(A, B, C)).toEqual([null, null, null])
     expect(await redirect()).toEqual({ Service: 'standby-closed' })
-    await performed(intent, 'switch', states)
+    await perform(intent, 'switch', states)
     expect(await answers(A, B, C)).toEqual(['dc2', 'dc2', 'dc2'])
     expect(await redirect()).toEqual({ Datacenter: 'dc2' })
     // And back: the next tests lose the active site, which has the primary datacenter.
-    await performed({ mode: 'switchover', from: B, to: A }, 'close', await observe())
-    await performed({ mode: 'switchover', from: B, to: A }, 'switch', await observe())
+    await perform({ mode: 'switchover', from: B, to: A }, 'close', await observe())
+    await perform({ mode: 'switchover', from: B, to: A }, 'switch', await observe())
     expect(await answers(A, B, C)).toEqual(['dc1', 'dc1', 'dc1'])
   })
 
@@ -289,8 +283,8 @@ describe('three federated datacenters of real Consul with ACLs', () => {
     expect(findings.filter(({ severity }) => severity === 'blocker')).toEqual([])
     expect(findings.map(({ code }) => code)).toContain('consul-redirect-out-of-reach')
     const begun = performance.now()
-    await performed(intent, 'close', states)
-    const proof = await performed(intent, 'switch', states)
+    await perform(intent, 'close', states)
+    const proof = await perform(intent, 'switch', states)
     expect(performance.now() - begun).toBeLessThan(20_000)
     expect(proof).toMatchObject({ leftOut: [{ host: 'dc-a' }, { host: 'redirect of app' }] })
     expect(await answers(B, C)).toEqual(['dc2', 'dc2'])
@@ -327,7 +321,7 @@ describe('three federated datacenters of real Consul with ACLs', () => {
       )
     })
     expect(await answers(A)).toEqual(['dc1'])
-    await performed({ mode: 'rejoin', from: B, to: A }, 'hold', await observe())
+    await perform({ mode: 'rejoin', from: B, to: A }, 'hold', await observe())
     expect(await answers(A, B, C)).toEqual(['dc2', 'dc2', 'dc2'])
     expect(await redirect()).toEqual({ Datacenter: 'dc2' })
   })

@@ -12,6 +12,7 @@ import { type HostsClient, openHosts } from '../../../../src/platform/hosts/clie
 import { onceByKey } from '../../../../src/runtime/once.ts'
 import type { JsonObject } from '../../../../src/values/json.ts'
 import { deadlineAfter } from '../../../../src/waiting/deadline.ts'
+import { performed } from '../../../support/perform-step.ts'
 import { type SystemdMachine, startSystemdMachine } from '../../../support/systemd-machine.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
 
@@ -137,14 +138,7 @@ export async function unitsOnMachine(): Promise<UnitsOnMachine> {
     },
     async perform(component, step, intent) {
       const performer = performerOf(component, step, intent, AbortSignal.timeout(90_000))
-      try {
-        const first = await performer.look(false)
-        if (first.is === 'done') return first.proof
-        await performer.apply()
-        return await performer.wait()
-      } finally {
-        performer.close()
-      }
+      return (await performed(performer)).proof
     },
     async takeBack(component, step, intent) {
       const performer = performerOf(component, step, intent, AbortSignal.timeout(90_000))
