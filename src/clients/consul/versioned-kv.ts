@@ -37,7 +37,7 @@ export type ConsulKv = Pick<ObjectStoreClient, 'way' | 'get' | 'head' | 'put'> &
 
 const DEADLINE: Milliseconds = seconds(10)
 /** Bytes of a value that Consul takes (`limits.kv_max_value_size`, where it is not set otherwise). */
-export const LARGEST_VALUE = 512 * 1024
+const LARGEST_VALUE = 512 * 1024
 /** Bytes of a request to `/v1/txn` (`limits.txn_max_req_len`), less what surrounds the value. */
 const LARGEST_TRANSACTION = 512 * 1024 - 4 * 1024
 

@@ -23,8 +23,8 @@ import { backupCredentials, backupProblems, backupsSchema, type DeclaredBackups 
  * `standby-clusters`: one Patroni cluster for each site; those of passive sites are standby clusters of the active one.
  * `stretched`: one cluster and one store over all sites, and Patroni fails over between them by itself.
  */
-export const TOPOLOGIES = ['standby-clusters', 'stretched'] as const
-export type Topology = (typeof TOPOLOGIES)[number]
+const TOPOLOGIES = ['standby-clusters', 'stretched'] as const
+type Topology = (typeof TOPOLOGIES)[number]
 
 export interface PatroniSpec {
   readonly scope: string

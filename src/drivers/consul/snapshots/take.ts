@@ -29,7 +29,7 @@ import { type CataloguedSnapshot, readSnapshot, SNAPSHOT_NAME, type SnapshotDesc
 import { bounds, type Counts, countedPaths, countsIn, inWords } from './count.ts'
 
 /** `folder`: of the snapshots, below the prefix of the store; ends with `/`. */
-export type TakeSnapshot = { readonly folder: string }
+type TakeSnapshot = { readonly folder: string }
 type SnapshotRun = StepRun<ConsulSpec, TakeSnapshot>
 
 /** Bytes of a snapshot, and of all keys: they pass through the memory of this process. */

@@ -45,7 +45,7 @@ export const uniteStep = (
     parameters: { sites, by },
   })
 
-export type OfUnion = {
+type OfUnion = {
   /** Sites whose Redis servers are asked for their priorities. */
   readonly sites: readonly string[]
   /** Sites whose Sentinels are led. */

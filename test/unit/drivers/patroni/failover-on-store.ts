@@ -138,7 +138,7 @@ export function testFailover(startStores: StartStores): void {
       })
       const found = assessStatus(stack.component, await stack.observe(), around(B)).map(({ code }) => String(code))
       expect(found).toContain('patroni-passive-writable')
-      // What a person would do by hand: the site is told to follow, and Patroni calls that done.
+      // What a person would do by hand: the site is made to follow, and Patroni calls that done.
       const [first] = site.nodes
       await fetch(`http://127.0.0.1:${first?.restPort}/config`, {
         method: 'PATCH',
@@ -156,7 +156,7 @@ export function testFailover(startStores: StartStores): void {
         leaderOf(A).catch(() => undefined),
       )
       expect((await leader.status())?.timeline).toBe((await (await leaderOf(B)).status())?.timeline)
-      // It kept the rows that nobody else has, and lacks those of the active site.
+      // It kept the rows that no other site has, and lacks those of the active site.
       expect(await rowsOn(leader)).toBe('150|150')
       const performer = stack.performer(followStep(stack.component, A, B, 'GREEN'), rejoin(B, A))
       expect((await performer.look(false)).is).not.toBe('done')

@@ -110,7 +110,7 @@ describe('the observation of a Patroni cluster', () => {
     })
   })
 
-  test('knows from a member whom the site follows when the store hangs', async () => {
+  test('knows from a member which site is followed when the store hangs', async () => {
     hanging.add('etcd')
     const { role, state } = await observed(2_500)
     expect({ role, store: state.store.is, config: state.config }).toEqual({

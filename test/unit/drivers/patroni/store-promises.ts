@@ -29,7 +29,7 @@ export interface StoreServer {
   url(): string
   /** Writes a key below the namespace of Patroni: `app/config`. */
   put(key: string, value: string): Promise<void>
-  /** The member takes the lock of the scope `app`, or (null) nobody has it. */
+  /** The member takes the lock of the scope `app`, or (null) no member has it. */
   lead(member: string | null): Promise<void>
 }
 

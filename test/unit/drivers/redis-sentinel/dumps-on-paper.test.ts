@@ -4,12 +4,13 @@ import type { Component, Stack } from '../../../../src/domain/stack.ts'
 import { restoresIn } from '../../../../src/driver/ask.ts'
 import type { Assessment } from '../../../../src/driver/assessment.ts'
 import type { Driver } from '../../../../src/driver/capabilities.ts'
+import { oldBackupsIn } from '../../../../src/driver/remove-old-backups.ts'
 import { findingsOfDumps } from '../../../../src/drivers/redis-sentinel/assess/findings-of-dumps.ts'
 import { dumpSteps } from '../../../../src/drivers/redis-sentinel/backup/dump.ts'
 import { dumpSourceIn } from '../../../../src/drivers/redis-sentinel/backup/dump-source.ts'
 import { judgeCounts } from '../../../../src/drivers/redis-sentinel/backup/judge-dump.ts'
 import type { RdbListing } from '../../../../src/drivers/redis-sentinel/backup/rdb-listing.ts'
-import { oldDumpsIn } from '../../../../src/drivers/redis-sentinel/backup/remove-old-dumps.ts'
+import { DUMP_NAME } from '../../../../src/drivers/redis-sentinel/backup/remove-old-dumps.ts'
 import { isOlder } from '../../../../src/drivers/redis-sentinel/backup/restore-test.ts'
 import { redisSentinel } from '../../../../src/drivers/redis-sentinel/driver.ts'
 import { type GroupState, summarized } from '../../../../src/drivers/redis-sentinel/observe.ts'
@@ -93,7 +94,7 @@ describe('dumps of Redis under Sentinel', () => {
       'cache/by-hand.rdb',
       'other/20261101T000000Z.json',
     ]
-    expect(oldDumpsIn(keys, 'cache/', '20261115T000000Z')).toEqual([
+    expect(oldBackupsIn(keys, { folder: 'cache/', name: DUMP_NAME, oldest: '20261115T000000Z' })).toEqual([
       'cache/20261101T000000Z.json',
       'cache/20261101T000000Z-0a1b2c3d.rdb',
     ])
