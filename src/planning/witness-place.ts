@@ -43,8 +43,8 @@ const atSource = (site: string, { mode }: Intent): Finding => ({
   severity: 'warning',
   site,
   what:
-    mode === 'switchover'
-      ? `the witness is kept inside ${site}, which this move leaves: if ${site} is lost amid the move, the run waits until the witness is back`
-      : `the witness is kept inside ${site}, which this move takes for lost, and it answers: ${site} is lost in part at most. If the rest of it is lost amid the move, the run waits until the witness is back`,
+    mode === 'failover'
+      ? `the witness is kept inside ${site}, which this move takes for lost, and it answers: ${site} is lost in part at most. If the rest of it is lost amid the move, the run waits until the witness is back`
+      : `the witness is kept inside ${site}, which this move leaves: if ${site} is lost amid the move, the run waits until the witness is back`,
   next: 'Nothing, if that is accepted.',
 })

@@ -6,6 +6,7 @@ import { data, Evaluator, Lexer, Parser } from '@actions/expressions'
 import { NoOperationTraceWriter, parseWorkflow } from '@actions/workflow-parser'
 import { describe, expect, test } from '@jest/globals'
 import { parse } from 'yaml'
+import { MODES } from '../../src/domain/plan.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const files = ['.github/workflows', 'workflows'].flatMap((folder) =>
@@ -121,6 +122,13 @@ describe.each(callers)('the template %s', (file) => {
   test('lets the secrets of the called environments through', () => {
     for (const { job } of calls) expect(job.secrets).toBe('inherit')
   })
+})
+
+test('the failover template offers every mode of a move', () => {
+  const { on } = parse(text('workflows/failover.yml')) as {
+    readonly on: { readonly workflow_dispatch: { readonly inputs: { readonly mode: { readonly options: string[] } } } }
+  }
+  expect(on.workflow_dispatch.inputs.mode.options).toEqual([...MODES])
 })
 
 test('every published stack names the environment that the failover template protects', () => {

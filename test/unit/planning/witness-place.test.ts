@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import type { Intent, Mode } from '../../../src/domain/plan.ts'
+import { type Intent, MODES, type Mode } from '../../../src/domain/plan.ts'
 import type { SiteName } from '../../../src/domain/stack.ts'
 import { witnessPlaceFindings } from '../../../src/planning/witness-place.ts'
 import { toyStack } from '../../support/toy-stack.ts'
@@ -15,12 +15,12 @@ const found = (site: SiteName | null, active: SiteName, intent: Intent | null): 
 describe('the place of the witness', () => {
   test('outside of all sites is said of nothing', () => {
     expect(found(null, dcA, null)).toEqual([])
-    for (const mode of ['switchover', 'failover', 'rejoin', 'reopen'] as const)
-      expect(found(null, dcA, move(mode, dcA, dcB))).toEqual([])
+    for (const mode of MODES) expect(found(null, dcA, move(mode, dcA, dcB))).toEqual([])
   })
 
   test('inside a site that is neither end of a move is said of nothing', () => {
-    for (const mode of ['switchover', 'failover'] as const) expect(found(dcC, dcA, move(mode, dcA, dcB))).toEqual([])
+    for (const mode of ['switchover', 'failover', 'follow'] as const)
+      expect(found(dcC, dcA, move(mode, dcA, dcB))).toEqual([])
     expect(found(dcC, dcA, null)).toEqual([])
   })
 
@@ -36,6 +36,7 @@ describe('the place of the witness', () => {
   test('is a warning where the move leaves it: that move is the way out', () => {
     expect(found(dcC, dcC, move('switchover', dcC, dcA))).toEqual(['warning witness-at-source'])
     expect(found(dcC, dcC, move('failover', dcC, dcA))).toEqual(['warning witness-at-source'])
+    expect(found(dcC, dcC, move('follow', dcC, dcA))).toEqual(['warning witness-at-source'])
   })
 
   test('is no matter of what leaves the active site as it is', () => {
