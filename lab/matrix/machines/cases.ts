@@ -57,7 +57,7 @@ const withoutSentinels = (sites: (scene: Scene) => readonly SiteName[]): Machine
   ends: 'sudo systemctl start redis-sentinel',
   on: (scene) => sites(scene).map((site): MachineName => `${site}-app`),
 })
-/** Systemd reads a percent sign as the begin of a name. */
+/** Systemd reads a percent sign as the beginning of a name. */
 const guardClocks = (byMs: number, on: (scene: Scene) => readonly MachineName[]): MachinesTrouble => {
   const folder = `/etc/systemd/system/${GUARD}.d`
   const setting = `Environment="NODE_OPTIONS=${shiftedClock(byMs).replaceAll('%', '%%')}"`
