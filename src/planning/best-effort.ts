@@ -1,6 +1,7 @@
 import { FENCE_LEVELS, type FenceLevel, reaches } from '../domain/fence-levels.ts'
 import { type Fencing, type Intent, leavesLostSite, type PlannedStep } from '../domain/plan.ts'
 import { seconds } from '../values/duration.ts'
+import { seesHeld } from './fence-coverage.ts'
 import { isOfFollower } from './followers.ts'
 
 /** How long a part of a lost site that still answers is waited for: users wait meanwhile. */
@@ -17,18 +18,17 @@ const PATIENCE_IN_LOST_SITE = seconds(30)
 export function withBestEffort(steps: readonly PlannedStep[], fencing: Fencing, intent: Intent): PlannedStep[] {
   return steps.map((step) => {
     if (isOfFollower(step, intent)) return { ...step, bestEffort: step.deadline }
-    if (provesMove(step, intent) || !isDispensable(step, fencing, intent)) return step
+    if (!isDispensable(step, fencing, intent)) return step
     const inLostSite = step.site === intent.from
     return { ...step, bestEffort: inLostSite ? Math.min(step.deadline, PATIENCE_IN_LOST_SITE) : step.deadline }
   })
 }
 
-/** The fence that the site with the data proves, such as by a lock: a follow rests on it, whatever is demanded. */
-const provesMove = ({ fence, site }: PlannedStep, { mode, to }: Intent): boolean =>
-  mode === 'follow' && fence !== undefined && site === to
-
-function isDispensable({ fence, site }: PlannedStep, { required, planned }: Fencing, intent: Intent): boolean {
+function isDispensable(step: PlannedStep, { required, planned }: Fencing, intent: Intent): boolean {
+  const { fence, site } = step
   if (!leavesLostSite(intent) || required === null || fence === undefined) return false
+  // Nothing is promoted after it: it alone proves that the new site has the data, whatever is demanded.
+  if (seesHeld(step, intent)) return false
   const withoutPower = planned.filter((level) => level !== 'power')
   const holding = reaches(withoutPower, required) ? required : 'power'
   if (fence === holding) return false

@@ -48,6 +48,10 @@ const shuts = (step: PlannedStep, component: ComponentName, level: FenceLevel): 
 export const isPromoted = (steps: readonly PlannedStep[], component: ComponentName): boolean =>
   steps.some((step) => step.component === component && step.phase === 'PROMOTE' && step.irreversible)
 
+/** Whether a step sees the data of its component on the site that takes over, held there by a lock of its own. Pure. */
+export const seesHeld = ({ fence, site }: PlannedStep, { to }: Pick<Intent, 'to'>): boolean =>
+  fence === 'database' && site === to
+
 /**
  * Which components the guard of this stack closes by itself: those on its own platform that it has a way to close. A
  * guard in a cluster reaches no host, one on hosts no cluster, and none what stands outside of its site. `guard`: which
@@ -83,7 +87,7 @@ export function toShutOf(
   const awake = stack.components.filter(({ name }) => roleOf(name) !== 'passive')
   // What a lock holds on the site that takes over is shut at the level of its data, as what is promoted.
   const isHeld = (name: ComponentName): boolean =>
-    steps.some(({ component, fence, site }) => component === name && fence === 'database' && site === intent.to)
+    steps.some((step) => step.component === name && seesHeld(step, intent))
   const promoted = awake.filter(({ name }) => isPromoted(steps, name) || isHeld(name)).map(({ name }) => name)
   // A component without a role, such as an archive, serves no user by itself: the ones that use it are shut.
   const fenced = awake
