@@ -30,8 +30,8 @@ export async function howFar(
 }
 
 /**
- * A failover that is resumed before its point of no return is judged by the current observation. Throws `fence-too-low`
- * or `loss-above-bound`.
+ * A failover or a follow that is resumed before its point of no return is judged by the current observation. Throws
+ * `fence-too-low` or `loss-above-bound`.
  */
 export function refuseRiskier(
   world: World,

@@ -1,6 +1,6 @@
 import { reaches } from '../domain/fence-levels.ts'
 import type { Liveness } from '../domain/liveness.ts'
-import type { Finding } from '../domain/plan.ts'
+import { asDriversKnow, type Finding } from '../domain/plan.ts'
 import { readableDuration } from '../values/duration.ts'
 import { lossFindings } from './loss.ts'
 import type { MoveAssessment } from './move-assessment.ts'
@@ -31,7 +31,7 @@ function fencingFindings({ fence, liveness, intent, selfFencing }: MoveAssessmen
   const open = leftOpen.length === 0 ? '' : `, and leaves ${leftOpen.join(', ')} open`
   const next = alive
     ? `Make ${site} reachable for this runner, or switch it off, or plan a switchover.`
-    : `Lower fencing.${intent.mode} in the stack file, or add a component that reaches ${required}, such as one of the driver command.`
+    : `Lower fencing.${asDriversKnow(intent).mode} in the stack file, or add a component that reaches ${required}, such as one of the driver command.`
   return [
     {
       code: 'fence-too-low',

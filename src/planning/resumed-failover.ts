@@ -1,6 +1,6 @@
 import { reaches } from '../domain/fence-levels.ts'
 import type { Liveness } from '../domain/liveness.ts'
-import type { Finding, Plan, StepId } from '../domain/plan.ts'
+import { type Finding, leavesLostSite, type Plan, type StepId } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
 import type { Driver } from '../driver/capabilities.ts'
 import type { Observation } from '../observation/observation.ts'
@@ -9,9 +9,9 @@ import { lossFindings, lossOf } from './loss.ts'
 import { requiredFence } from './required-fence.ts'
 
 /**
- * What speaks against going on with a failover that has not named the new site yet: the lost site may have come back
- * meanwhile, and what is predicted to be lost grows. A fence that the run may go on without counts only when it is
- * shut. Pure.
+ * What speaks against going on with a failover or a follow that has not named the new site yet: the lost site may have
+ * come back meanwhile, and what is predicted to be lost grows. A fence that the run may go on without counts only when
+ * it is shut. Pure.
  */
 export function resumedFailoverFindings(
   stack: Stack,
@@ -21,7 +21,7 @@ export function resumedFailoverFindings(
   isDone: (step: StepId) => boolean,
 ): Finding[] {
   const { intent } = plan
-  if (intent.mode !== 'failover') return []
+  if (!leavesLostSite(intent)) return []
   const liveness = livenessOf(stack, observation, drivers, intent.from)
   return [
     ...fenceFindings(plan, requiredFence(stack, intent, liveness, drivers), liveness, isDone),

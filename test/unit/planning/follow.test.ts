@@ -132,6 +132,11 @@ describe('a follow', () => {
     expect(blockersOf(without)).toEqual(['fence-too-low'])
   })
 
+  test('that shuts too little names the key of the stack file that demands it', () => {
+    const without = plan(lost, { mode: 'follow' }, { driver: { move: () => [] }, fencing: { failover: 'database' } })
+    expect(without.findings.find(({ code }) => code === 'fence-too-low')?.next).toContain('Lower fencing.failover in')
+  })
+
   test('rests on the primary of the new site, and on nothing that the old one says', () => {
     const sitesOf = (planned: Plan) => planned.facts.filter(({ name }) => name === 'primary').map(({ site }) => site)
     expect(sitesOf(plan(living))).toEqual(['dc-b'])

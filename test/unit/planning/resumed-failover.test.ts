@@ -14,7 +14,11 @@ const steps = [
 const up = { kind: 'answering', identity: 'uid-dc-a', version: 'v1.34', latency: 1 } as const
 const lost = { kind: 'silent', why: 'no answer', cause: 'no-answer', triedFrom: ['this runner'] } as const
 
-function codes(site: Observation['sites'][string], done: readonly string[]): string[] {
+function codes(
+  site: Observation['sites'][string],
+  done: readonly string[],
+  { mode }: Pick<Plan['intent'], 'mode'> = intent,
+): string[] {
   const observation: Observation = {
     at: '',
     witness: { kind: 'silent', why: '' },
@@ -22,7 +26,11 @@ function codes(site: Observation['sites'][string], done: readonly string[]): str
     components: {},
   }
   const drivers = { toy: liftedDriver(toyDriver({ writer: null, effects: [] })) }
-  const plan = { intent, steps, fencing: { required: 'traffic', planned: ['traffic', 'database'] } } as unknown as Plan
+  const plan = {
+    intent: { ...intent, mode },
+    steps,
+    fencing: { required: 'traffic', planned: ['traffic', 'database'] },
+  } as unknown as Plan
   return resumedFailoverFindings(toyStack, observation, plan, drivers, (step) => done.includes(step)).map(
     ({ code }) => code,
   )
@@ -33,4 +41,10 @@ test('a fence that the run may go on without is none against a site that has com
   expect(codes(up, [])).toEqual(['fence-too-low'])
   expect(codes(up, ['application.close'])).toEqual(['fence-too-low'])
   expect(codes(up, ['database.demote@dc-a'])).toEqual([])
+})
+
+test('a follow that is resumed is judged as the failover that it completes', () => {
+  expect(codes(lost, [], { mode: 'follow' })).toEqual([])
+  expect(codes(up, [], { mode: 'follow' })).toEqual(['fence-too-low'])
+  expect(codes(up, ['database.demote@dc-a'], { mode: 'follow' })).toEqual([])
 })
