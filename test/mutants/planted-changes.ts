@@ -29,6 +29,7 @@ const singleRun = changes('src/execution/single-run.ts', [
   'test/unit/operations/deploy',
   'test/unit/execution/witness-time',
 ])
+const followingJournal = changes('src/execution/following-journal.ts', ['test/unit/operations/deploy'])
 const deploy = changes('src/operations/deploy.ts', ['test/unit/operations/'])
 const deploySteps = changes('src/operations/deploy-steps.ts', ['test/unit/operations/deploy'])
 const refuseDeploy = changes('src/operations/refuse-deploy.ts', ['test/unit/operations/'])
@@ -171,10 +172,15 @@ export const PLANTED_CHANGES: readonly PlantedChange[] = [
     'intent !== null) return { required: null, planned: [] }',
   ),
   bestEffort('a fence that is needed is not given up', '  if (fence === holding) return false\n', ''),
+  bestEffort(
+    'the lock that holds data on the new site is not given up',
+    '  if (seesHeld(step, intent)) return false\n',
+    '',
+  ),
   selfFencing(
     'what no guard can close is not left to a guard',
-    'if (unguarded === undefined) return found',
-    'return found',
+    'if (guards.length > 0 && unguarded !== undefined)',
+    'if (guards.length < 0 && unguarded !== undefined)',
   ),
   selfFencing(
     'a promotion waits for the guard of the lost site',
@@ -183,8 +189,8 @@ export const PLANTED_CHANGES: readonly PlantedChange[] = [
   ),
   selfFencing(
     'a guard that cannot be seen is not waited for',
-    "under?.kind === 'answering' && states",
-    "under?.kind === 'silent' && states",
+    "under?.kind !== 'answering' || states",
+    "under?.kind !== 'silent' || states",
   ),
   liveness('one vantage point alone does not call a site dead', 'return down >= 2', 'return down >= 1'),
   liveness(
@@ -248,12 +254,12 @@ export const PLANTED_CHANGES: readonly PlantedChange[] = [
     'if (holdsLock) await assertStillOurs',
     'if (epoch < 0) await assertStillOurs',
   ),
-  singleRun(
+  followingJournal(
     'a witness with older rights stops no deploy',
-    "if (reason.code !== 'witness-denied') throw error",
-    'if (reason.code !== "") throw error',
+    'else log.warning(',
+    'else continuedElsewhere(reason)\n    log.warning(',
   ),
-  singleRun('a run that ends gives its lock back', 'await releaseLock(store, run)', 'await Promise.resolve()'),
+  singleRun('a run that ends gives its lock back', '() => releaseLock(store, run)', '() => Promise.resolve()'),
   // An approval.
   judgePlan(
     'the approved digest is the digest of the plan',
@@ -336,8 +342,8 @@ export const PLANTED_CHANGES: readonly PlantedChange[] = [
   ),
   closeSite(
     'a guard touches the cluster of its own site alone',
-    'if (clusterId !== declared)',
-    "if (clusterId === '')",
+    'if (!isDeclared) return',
+    "if (declared === '') return",
   ),
   closeSite('a guard asks again before it closes', 'if (!(await mayClose())) return NOTHING', 'await mayClose()'),
   closeSite('a guard leaves what is passive alone', "|| state.role === 'passive') return []", ') return []'),
