@@ -83,10 +83,7 @@ export async function observeDatacenter(
   ] = await Promise.all([
     Promise.all(asked),
     see(() => readLeader(client)),
-    see(async () => {
-      const { members, isFiltered } = await readWanMembers(client)
-      return { value: members, isLacking: isFiltered && namesLess(component, members) }
-    }),
+    see(async () => membersSeen(component, await readWanMembers(client))),
     see(() => readAutopilotHealth(client)),
     tokenOf(component, site) ? see(() => readOwnToken(client)) : undefined,
     certificatesSeen(client, signal),
@@ -169,9 +166,21 @@ async function firstOf(
 const silentAmong = (answers: readonly (Answering | NotAnswering)[]): Readonly<Record<string, string>> =>
   Object.fromEntries(answers.flatMap((one) => ('why' in one ? [[one.server, one.why]] : [])))
 
-/** Whether a declared datacenter has no server among these members. */
-const namesLess = ({ spec }: Federation, members: readonly ConsulMember[]): boolean =>
-  Object.values(spec.sites).some(({ datacenter }) => !members.some((member) => member.datacenter === datacenter))
+/**
+ * A list that the token may not see in full says nothing of a declared datacenter that has no living server in it: one
+ * that lives may be what was left out. Pure.
+ */
+export const membersSeen = (
+  { spec }: Federation,
+  { members, isFiltered }: Awaited<ReturnType<typeof readWanMembers>>,
+): Partly<readonly ConsulMember[]> => ({
+  value: members,
+  isLacking:
+    isFiltered &&
+    Object.values(spec.sites).some(
+      ({ datacenter }) => !members.some((one) => one.datacenter === datacenter && one.status === 'alive'),
+    ),
+})
 
 async function instancesOf(client: ConsulClient, service: string): Promise<Partly<readonly ServiceInstance[]>> {
   const { instances, isFiltered } = await readService(client, service)

@@ -4,7 +4,7 @@ import type { Finding, Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
 import type { StatesPerSite } from '../../../../src/driver/capabilities.ts'
 import { consul } from '../../../../src/drivers/consul/driver.ts'
-import { type ConsulState, summarized } from '../../../../src/drivers/consul/observe.ts'
+import { type ConsulState, membersSeen, summarized } from '../../../../src/drivers/consul/observe.ts'
 import type { ConsulSpec, Federation } from '../../../../src/drivers/consul/spec.ts'
 import { consulFixture, federation, stateOf } from '../../../conformance/fixtures/consul.ts'
 
@@ -72,6 +72,15 @@ describe('the status of Consul', () => {
         what: expect.stringContaining('the service infisical (service: read), the mesh gateways'),
       },
     ])
+  })
+
+  test('believes a filtered list only where it has a living server of every datacenter', () => {
+    const [alive, failed] = [member('dc1'), member('dc1', { status: 'failed', name: 'db-2.dc1' })]
+    const isBelieved = (...list: readonly ReturnType<typeof member>[]): boolean =>
+      !membersSeen(federation, { members: [member('dc2'), ...list], isFiltered: true }).isLacking
+    expect([isBelieved(alive, failed), isBelieved(failed), isBelieved()]).toEqual([true, false, false])
+    const whole = { members: [member('dc2'), failed], isFiltered: false }
+    expect(membersSeen(federation, whole).isLacking).toBe(false)
   })
 
   test('names a datacenter that has no mesh gateway', () => {
