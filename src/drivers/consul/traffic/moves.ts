@@ -15,6 +15,7 @@ import type { ConsulState } from '../observe.ts'
 import { CLOSED, type ConsulSpec, datacenterOf, type Federation, longestTtl, queriesOf } from '../spec.ts'
 import { byHand } from './by-hand.ts'
 import { type ConsulReading, isRedirect, leaders, leadersOf, seenLeaders } from './load-balancers.ts'
+import { valuesOf } from './queries.ts'
 
 type States = StatesPerSite<ConsulState>
 
@@ -108,9 +109,12 @@ function closeSteps(component: Federation, states: States, intent: Intent): Driv
   if (instances.length === 0) return []
   const seen = seenLeaders(component, states)
   const cut = datacenterOf(component, intent.from)
+  // Queries that are half switched, or of another definition, hold nothing that could be given back.
+  const canBeSet = (name: string, value: string): boolean => isRedirect(name) || valuesOf(component).includes(value)
   const before = instances.map(({ name }) => {
     const view = seen.kind === 'answering' ? seen.state.instances[name] : undefined
-    return [name, (view?.kind === 'answering' ? view.runtime : null) ?? cut]
+    const held = view?.kind === 'answering' ? view.runtime : null
+    return [name, held !== null && canBeSet(name, held) ? held : cut]
   })
   return [
     planStep(close, intent.mode === 'failover' ? null : intent.from, {
