@@ -3,7 +3,6 @@ import type { Intent, Phase } from '../../../domain/plan.ts'
 import { type DriverStep, planStep } from '../../../driver/action.ts'
 import type { Seen } from '../../../driver/behaviour.ts'
 import type { Moves, StatesPerSite } from '../../../driver/capabilities.ts'
-import { runningFor } from '../../../driver/running-for.ts'
 import { asStandbyError } from '../../../errors/standby-error.ts'
 import type { TrafficRun } from '../../../systems/traffic/all-instances.ts'
 import { reachOf } from '../../../systems/traffic/load-balancers.ts'
@@ -33,14 +32,21 @@ export const flipActions = [close, open, hold]
 
 type Behaviour<A extends { readonly behaviour: unknown }> = A['behaviour']
 
-function closedAfterTtl(flip: Behaviour<typeof flips.close>): Behaviour<typeof flips.close> {
+/** Done once the doors were seen closed for the longest TTL: a process that takes the step over waits for it anew. */
+export function closedAfterTtl(flip: Behaviour<typeof flips.close>): Behaviour<typeof flips.close> {
   if (flip.is !== 'plain') return flip
   return {
     ...flip,
     async done(run) {
       const seen = await flip.done(run)
       const ttl = longestTtl(run.component)
-      if (seen.is !== 'done' || ttl === 0 || runningFor(run) > ttl) return seen
+      if (seen.is !== 'done') run.memory.set(undefined)
+      if (seen.is !== 'done' || ttl === 0) return seen
+      const now = run.context.clock.now().getTime()
+      // The last datacenter may be closed long after the step has begun.
+      const closedAt = typeof run.memory.value === 'number' ? run.memory.value : now
+      run.memory.set(closedAt)
+      if (now - closedAt > ttl) return seen
       return { is: 'pending', waitingFor: `resolvers to forget their answers, ${readableDuration(ttl)}` }
     },
   }
