@@ -1,5 +1,6 @@
 import type { ConsulClient } from '../../clients/consul/client.ts'
 import { objectIn, objectsIn, textIn } from '../../clients/consul/fields.ts'
+import { seenInTime } from '../../clients/seen-in-time.ts'
 
 /** The certificates that end one day, as they are seen on the connection and as Consul lists them. */
 export interface Certificates {
@@ -9,27 +10,31 @@ export interface Certificates {
   readonly authority: { readonly name: string; readonly until: string } | null
 }
 
+const NONE: Certificates = { server: null, authority: null }
+
 /** Both with one question. What is not answered is null: whether Consul answers at all is said elsewhere. */
-export async function certificatesSeen(client: ConsulClient, signal: AbortSignal): Promise<Certificates> {
-  try {
-    // 500: the mesh is off (`connect.enabled`).
-    const {
-      status,
-      value,
-      certificateUntil = null,
-    } = await client.askJson({
-      method: 'GET',
-      path: 'connect/ca/roots',
-      accepts: [500],
-    })
-    const root = status === 200 ? objectsIn(objectIn(value).Roots).find(({ Active }) => Active === true) : undefined
-    const until = textIn(root?.NotAfter)
-    return {
-      server: certificateUntil,
-      authority: root === undefined || until === '' ? null : { name: textIn(root.Name), until },
-    }
-  } catch {
-    signal.throwIfAborted()
-    return { server: null, authority: null }
+export const certificatesSeen = (client: ConsulClient, signal: AbortSignal): Promise<Certificates> =>
+  seenInTime(
+    signal,
+    () => askedFor(client),
+    () => NONE,
+  ).catch(() => NONE)
+
+async function askedFor(client: ConsulClient): Promise<Certificates> {
+  // 500: the mesh is off (`connect.enabled`).
+  const {
+    status,
+    value,
+    certificateUntil = null,
+  } = await client.askJson({
+    method: 'GET',
+    path: 'connect/ca/roots',
+    accepts: [500],
+  })
+  const root = status === 200 ? objectsIn(objectIn(value).Roots).find(({ Active }) => Active === true) : undefined
+  const until = textIn(root?.NotAfter)
+  return {
+    server: certificateUntil,
+    authority: root === undefined || until === '' ? null : { name: textIn(root.Name), until },
   }
 }

@@ -10,6 +10,7 @@ import {
   readWanMembers,
 } from '../../clients/consul/cluster.ts'
 import { readService, type ServiceInstance } from '../../clients/consul/services.ts'
+import { seenInTime } from '../../clients/seen-in-time.ts'
 import type { Fact } from '../../domain/fact.ts'
 import type { Observed, Summary } from '../../domain/observed.ts'
 import type { SiteName } from '../../domain/stack.ts'
@@ -18,7 +19,7 @@ import { asStandbyError } from '../../errors/standby-error.ts'
 import { type Milliseconds, seconds } from '../../values/duration.ts'
 import { askSite } from './ask.ts'
 import { type Certificates, certificatesSeen } from './certificates.ts'
-import { type Known, type Partly, type See, seeing } from './known.ts'
+import { type Known, LATE, type Partly, type See, seeing } from './known.ts'
 import { type NewestSnapshot, newestInStore } from './snapshots/newest.ts'
 import { datacenterOf, type Federation, gatewayService, siteOf } from './spec.ts'
 import { type QueryView, readQueries } from './traffic/queries.ts'
@@ -62,7 +63,7 @@ export async function observeDatacenter(
 ): Promise<Observed<ConsulState>> {
   const { signal } = context
   const asked = agentsOf(component, site, context)
-  const first = await firstOf(asked, signal)
+  const first = await firstOf(asked)
   if (first === null) return { kind: 'silent', why: Object.values(silentAmong(await Promise.all(asked))).join('; ') }
   const { server, agent } = first
   const client = askSite(component, site, context, { signal, servers: [server], deadline: LOOK })
@@ -136,32 +137,23 @@ const agentsOf = (
   siteOf(component, site).servers.map(async (server) => {
     const { signal } = context
     const client = askSite(component, site, context, { signal, servers: [server], deadline: AGENT })
-    try {
-      return { server, agent: await readAgent(client) }
-    } catch (error) {
-      signal.throwIfAborted()
-      return { server, why: asStandbyError(error).message }
-    }
+    const notAnswering = (why: string): NotAnswering => ({ server, why })
+    return seenInTime<Answering | NotAnswering, NotAnswering>(
+      signal,
+      async () => ({ server, agent: await readAgent(client) }),
+      () => notAnswering(LATE),
+    ).catch((error: unknown) => notAnswering(asStandbyError(error).message))
   })
 
 /** The first server that answers; null: none does. */
-async function firstOf(
-  asked: readonly Promise<Answering | NotAnswering>[],
-  signal: AbortSignal,
-): Promise<Answering | null> {
-  try {
-    return await Promise.any(
-      asked.map(async (one) => {
-        const answer = await one
-        if ('why' in answer) throw new Error(answer.why)
-        return answer
-      }),
-    )
-  } catch {
-    signal.throwIfAborted()
-    return null
-  }
-}
+const firstOf = (asked: readonly Promise<Answering | NotAnswering>[]): Promise<Answering | null> =>
+  Promise.any(
+    asked.map(async (one) => {
+      const answer = await one
+      if ('why' in answer) throw new Error(answer.why)
+      return answer
+    }),
+  ).catch(() => null)
 
 const silentAmong = (answers: readonly (Answering | NotAnswering)[]): Readonly<Record<string, string>> =>
   Object.fromEntries(answers.flatMap((one) => ('why' in one ? [[one.server, one.why]] : [])))
@@ -210,13 +202,12 @@ async function reachedThrough(
     others.map(async (other) => {
       const datacenter = datacenterOf(component, other)
       const signal = AbortSignal.any([context.signal, AbortSignal.timeout(THROUGH)])
-      try {
+      const look = async (): Promise<boolean> => {
         await readLeader(askSite(component, site, context, { signal, servers: [server] }), datacenter)
-        return [datacenter, true] as const
-      } catch {
-        context.signal.throwIfAborted()
-        return [datacenter, false] as const
+        return true
       }
+      const answers = await seenInTime(signal, look, () => false).catch(() => false)
+      return [datacenter, answers] as const
     }),
   )
   return Object.fromEntries(seen)
