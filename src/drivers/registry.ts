@@ -5,7 +5,7 @@ import type { WitnessKinds } from '../stack/schema.ts'
 import { manualConsulWitness } from '../systems/consul/witness-by-hand.ts'
 import type { JsonObject } from '../values/json.ts'
 import type { ConditionalStore, ConditionalStoreContext } from '../witness/conditional-store.ts'
-import { type ConsulWitnessSpec, consulWitnessSchema, kvClaim } from '../witness/consul/spec.ts'
+import { agentOfItsOwn, type ConsulWitnessSpec, consulWitnessSchema, kvClaim } from '../witness/consul/spec.ts'
 import { openConsulStore } from '../witness/consul/store.ts'
 import { certificatesOf, type DeclaredEndpoint, endpointProblems } from '../witness/declared-endpoint.ts'
 import { type DeclaredPlace, placeClaim } from '../witness/s3/bucket-identity.ts'
@@ -72,6 +72,10 @@ export const witnesses: WitnessKinds = {
     schema: consulWitnessSchema,
     claims: (spec) => [kvClaim(spec as unknown as ConsulWitnessSpec, ['prefix'])],
     ...reachedByUrl,
+    validate: (spec) => {
+      const declared = spec as unknown as ConsulWitnessSpec
+      return [...endpointProblems(declared, []), ...agentOfItsOwn(declared)]
+    },
   },
 }
 

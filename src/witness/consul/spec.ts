@@ -1,5 +1,5 @@
 import { DATACENTER_NAME } from '../../clients/consul/client.ts'
-import type { Claim } from '../../domain/declaration.ts'
+import type { Claim, SpecProblem } from '../../domain/declaration.ts'
 import type { CredentialReference } from '../../domain/stack.ts'
 import { credentialReference, endpoint, endpointCertificates, folder, text } from '../../schema/parts.ts'
 import type { JsonObject } from '../../values/json.ts'
@@ -31,6 +31,14 @@ export const consulWitnessSchema: JsonObject = {
       description: 'The token of the identity, by reference: standby rbac prints the rules of each one.',
     },
   },
+}
+
+/** Warns of an agent on the machine that asks: the time of the witness is then that of each such machine. Pure. */
+export function agentOfItsOwn({ endpoint: url }: Pick<ConsulWitnessSpec, 'endpoint'>): SpecProblem[] {
+  const host = URL.canParse(url) ? new URL(url).hostname : ''
+  if (!/^(127\.|\[::1\]$)|^(.*\.)?localhost$/i.test(host)) return []
+  const what = `${url} is another agent on each machine: its clock counts as that of the witness, so a clock that is wrong there is not seen. Name servers that all machines reach`
+  return [{ path: ['endpoint'], what, severity: 'warning' }]
 }
 
 /** Claims a folder of the KV store of one datacenter: two owners would undo each other's work. */

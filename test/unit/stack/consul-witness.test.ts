@@ -68,6 +68,16 @@ describe('a witness in Consul', () => {
     expect(warnings(text)).toContainEqual(expect.stringContaining('witness.endpoint: '))
   })
 
+  test.each([
+    ['https://localhost:8501', 1],
+    ['https://127.0.0.1:8501', 1],
+    ['https://[::1]:8501', 1],
+    ['https://consul.dc-c.example.com:8501', 0],
+  ])('at %s is warned of %i times: the clock of each machine would be that of the witness', (endpoint, times) => {
+    const text = withWitness('infisical-on-premise', WITNESS.replace('https://consul.dc-c.example.com:8501', endpoint))
+    expect(warnings(text).filter((line) => /^witness\.endpoint: .* clock/.test(line)).length).toBe(times)
+  })
+
   test('has rules for each identity: what a guard may read is active.json alone', () => {
     const stack = parseStack(withWitness('infisical-on-premise', WITNESS), 'standby.yaml', kinds)
     expect(aclRules(stack, ['guard', 'observer'])).toEqual({
