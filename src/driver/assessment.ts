@@ -1,4 +1,5 @@
 import type { ObjectStoreLocation } from '../clients/object-store-client.ts'
+import type { BySite } from '../domain/observed.ts'
 import type { PlannedStep } from '../domain/plan.ts'
 import type { ComponentName, Objectives, SiteName, Stack } from '../domain/stack.ts'
 import type { Milliseconds } from '../values/duration.ts'
@@ -22,4 +23,9 @@ export interface Assessment {
   /** Which site the witness calls active; null when that is not known. */
   readonly activeSite: string | null
   readonly stack: Stack
+  /**
+   * Of a move: what was seen of the component at the sites that are neither end of it. What they offer, such as one more
+   * vote, may spare the move a finding; what is wrong with them stands against no move.
+   */
+  readonly elsewhere?: BySite
 }

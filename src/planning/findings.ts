@@ -58,10 +58,14 @@ function findingsOfComponents(
   const assessment: Assessment = { now: observation.at, objectives: stack.objectives, activeSite, stack }
   return stack.components.flatMap((component) => {
     const states = observation.components[component.name] ?? {}
-    const assess = (of: BySite, asked: Intent | null): Finding[] =>
-      componentFindings(drivers[component.driver], component, of, asked, assessment)
+    const assess = (of: BySite, asked: Intent | null, around = assessment): Finding[] =>
+      componentFindings(drivers[component.driver], component, of, asked, around)
     if (intent === null) return assess(states, null)
-    return [...assess(ofEnds(states, intent), intent), ...ofFollowers(stack, intent, () => assess(states, null))]
+    const [ends, elsewhere] = apart(states, intent)
+    return [
+      ...assess(ends, intent, { ...assessment, elsewhere }),
+      ...ofFollowers(stack, intent, () => assess(states, null)),
+    ]
   })
 }
 
@@ -74,8 +78,12 @@ function ofFollowers(stack: Stack, intent: Intent, assess: () => Finding[]): Fin
     .map((finding) => (finding.severity === 'blocker' ? { ...finding, severity: 'warning' } : finding))
 }
 
-const ofEnds = (states: BySite, { from, to }: Intent): BySite =>
-  Object.fromEntries(Object.entries(states).filter(([site]) => [from, to, EVERYWHERE].includes(site)))
+/** What was seen at the two ends of a move, and what at other sites. */
+function apart(states: BySite, { from, to }: Intent): readonly [ends: BySite, elsewhere: BySite] {
+  const isEnd = ([site]: readonly [string, unknown]): boolean => [from, to, EVERYWHERE].includes(site)
+  const all = Object.entries(states)
+  return [Object.fromEntries(all.filter(isEnd)), Object.fromEntries(all.filter((one) => !isEnd(one)))]
+}
 
 export const blockers = (findings: readonly Finding[]): Finding[] =>
   findings.filter((finding) => finding.severity === 'blocker')

@@ -49,16 +49,19 @@ function assessSwitchover(component: Group, states: States, { from, to }: Intent
 }
 
 /** Of the site that takes over alone: a minority of Sentinels carries out a failover that it is asked for. */
-function assessFailover(component: Group, states: States, intent: Intent, { activeSite }: Assessment): Finding[] {
+function assessFailover(component: Group, states: States, intent: Intent, around: Assessment): Finding[] {
   const { from, to } = intent
+  const { activeSite, elsewhere } = around
+  // Sentinels and replicas of a third site count too.
+  const all: States = { ...(elsewhere as States | undefined), ...states }
   return [
     ...findingsOfSite(component, to, states, 'taking-over', activeSite).filter(
       // Its own master is the lost one.
       ({ code }) => code !== codes.code['sentinel-link-down'],
     ),
     ...promotable(component, states, to, 'taking-over'),
-    ...wayWithoutItsSentinels(component, states, intent),
-    ...fewReplicas(component, states, from, to),
+    ...wayWithoutItsSentinels(component, all, intent),
+    ...fewReplicas(component, all, from, to),
   ]
 }
 
@@ -168,6 +171,7 @@ function wayWithoutItsSentinels(component: Group, states: States, intent: Intent
           'sentinel-takes-back',
           `${left.join(' and ')} of ${from} answers, and no Sentinel outside ${from} could promote ${chosen}: promoted without one, ${chosen} would be made a replica of its old master within 10 s`,
           `Start a Sentinel of ${to} or of a third site. Or, where ${from} is given up, stop the Sentinels of ${from}.`,
+          { unanswered: true },
         ),
       ]
     : [
