@@ -24,8 +24,8 @@ export interface Assessment {
   readonly activeSite: string | null
   readonly stack: Stack
   /**
-   * Of a move: what was seen of the component at the sites that are neither end of it. What they offer, such as one more
-   * vote, may spare the move a finding; what is wrong with them stands against no move.
+   * Of a move: what was seen of the component at the sites that are neither end of it. What they offer, such as one
+   * more vote, may spare the move a finding; what is wrong with them stands against no move.
    */
   readonly elsewhere?: BySite
 }

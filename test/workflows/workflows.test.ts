@@ -145,13 +145,6 @@ test('every published stack names the environment that the failover template pro
   }
 })
 
-test('the failover template offers every mode of a move', () => {
-  const { on } = parse(text('workflows/failover.yml')) as {
-    readonly on: { readonly workflow_dispatch: { readonly inputs: { readonly mode: { readonly options: unknown } } } }
-  }
-  expect(on.workflow_dispatch.inputs.mode.options).toEqual([...MODES])
-})
-
 describe('the failover workflow', () => {
   const file = '.github/workflows/failover.yml'
   const { plan, approve, execute } = workflow(file).jobs
