@@ -51,11 +51,20 @@ function ofSite(component: Federation, site: SiteName, { states, intent, around 
 /** What leads users, judged as load balancers are. */
 function traffic(component: Federation, states: States, intent: Intent | null, around: Assessment): Finding[] {
   if (leadersOf(component).length === 0) return []
-  const seen = seenLeaders(component, states)
+  const seen = seenLeaders(component, { ...silentIn(around.elsewhere), ...states })
   const ofMode =
     intent === null ? undefined : ofTraffic.moves?.[asDriversKnow(intent).mode]?.(component, seen, intent, around)
   return ofMode ?? ofTraffic.status(component, seen, around)
 }
+
+/**
+ * A move flips the queries of every datacenter, and one that is silent ends it: that is said before its doors close.
+ * What else is wrong at a third site is set right by the move.
+ */
+const silentIn = (elsewhere: Assessment['elsewhere'] = {}): States =>
+  Object.fromEntries(
+    Object.entries(elsewhere).flatMap(([site, seen]) => (seen.kind === 'silent' ? [[site, seen]] : [])),
+  )
 
 /**
  * Configuration entries are written in the primary datacenter alone, whichever server is asked: with its site lost

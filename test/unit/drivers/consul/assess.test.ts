@@ -48,6 +48,21 @@ test.each(['switchover', 'failover'] as const)(
   },
 )
 
+test.each(['switchover', 'failover'] as const)(
+  'a %s whose steps would wait for the silent datacenter of a third site is refused before it closes anything',
+  (mode) => {
+    const third = { 'dc-c': { datacenter: 'dc3', servers: ['https://10.3.0.11:8501'] } }
+    const component = withSpec({ sites: { ...federation.spec.sites, ...third } })
+    const blockersWith = (atThird: Observed<ConsulState>): string[] => {
+      const seenAround = { ...around, elsewhere: { 'dc-c': atThird } }
+      const found = consul.assess.moves?.[mode]?.(component, seen({}, component), { mode, from: A, to: B }, seenAround)
+      return codesOf((found ?? []).filter(({ severity }) => severity === 'blocker'))
+    }
+    expect(blockersWith(SILENT)).toEqual(['load-balancer-silent'])
+    expect(blockersWith(summarized(component, stateOf('dc2', 'dc1')))).toEqual([])
+  },
+)
+
 describe('the status of Consul', () => {
   test('has no finding where all is well', () => {
     expect(status(seen())).toEqual([])
