@@ -25,7 +25,7 @@ export interface Assessment {
   readonly stack: Stack
   /**
    * Of a move: what was seen of the component at the sites that are neither end of it. What they offer, such as one
-   * more vote, may spare the move a finding. What is wrong with them stands against no move whose steps do without them.
+   * more vote, may spare the move a finding. What is wrong with them stands against no move that does without them.
    */
   readonly elsewhere?: BySite
 }

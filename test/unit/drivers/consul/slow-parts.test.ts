@@ -43,7 +43,7 @@ async function observedAt(answers: Readonly<Record<string, unknown>>): Promise<O
 const AGENT = {
   Config: { NodeName: 'db-1', Datacenter: 'dc1', PrimaryDatacenter: 'dc1', Version: '1.22.7', Server: true },
 }
-/** agent, leader, members, autopilot, token, certificates, the other datacenter, service, gateways, queries, redirect. */
+/** Of the agent, leader, members, autopilot, token, certificates, dc2, service, gateways, queries, redirect. */
 const ASKED = 11
 
 test('what Consul is slow to say hides nothing of what it has said when the observation ends', async () => {
