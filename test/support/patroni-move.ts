@@ -258,7 +258,7 @@ export function patroniStack(
 
 const silent = { info: () => undefined, warning: () => undefined, debug: () => undefined }
 
-/** A process that can die: from then on none of its calls is sent, and none of its questions is answered. */
+/** A process that can die: none of its calls is sent from then on, none of its questions is answered, and it sleeps. */
 function mortal(world: World): World & { die(): void } {
   let isDead = false
   const never = new Promise<never>(() => undefined)
@@ -270,12 +270,14 @@ function mortal(world: World): World & { die(): void } {
       return isDead ? never : answer
     }
   const { store } = world
+  const clock = { ...world.clock, sleep: living(world.clock.sleep) }
   return {
     ...world,
     die: () => {
       isDead = true
     },
-    context: { ...world.context, http: living(world.context.http) },
+    clock,
+    context: { ...world.context, clock, http: living(world.context.http) },
     store: {
       stack: store.stack,
       get: living(store.get),
