@@ -6,6 +6,8 @@ import { runStory } from '../../lab/three-sites/run-story.ts'
 
 jest.setTimeout(900_000)
 
+// Not in CI until this is mended: after `redirect` the third site may stream on from the former active site (its
+// primary_conninfo names the new one), which counts as a sign of life of the new one, so that its failover is refused.
 // A lab of its own: other tests find the two sites that they know, and a witness that names one of them. The next test
 // brings that one up.
 beforeAll(async () => {
